@@ -75,7 +75,9 @@ class SpecError(ReconcilerError):
     def __init__(self, problems: Sequence[Problem], message: str = "") -> None:
         self.problems = tuple(sorted(problems))
         first = f"{len(self.problems)} problem(s); first: {self.problems[0]}" if self.problems else "no detail"
-        super().__init__(message or first, key=self.problems[0].key if len({p.key for p in self.problems}) == 1 else None)
+        super().__init__(
+            message or first, key=self.problems[0].key if len({p.key for p in self.problems}) == 1 else None
+        )
 
 
 class Refused(ReconcilerError):

@@ -30,7 +30,9 @@ def errors() -> Mapping[str, ErrorEntry]:
     entries = _read("errors.yaml")["errors"]
     return MappingProxyType(
         {
-            entry["key"]: ErrorEntry(entry["code"], entry["key"], MappingProxyType(entry.get("hint", {})), entry.get("note", ""))
+            entry["key"]: ErrorEntry(
+                entry["code"], entry["key"], MappingProxyType(entry.get("hint", {})), entry.get("note", "")
+            )
             for entry in entries
         }
     )

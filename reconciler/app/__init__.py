@@ -1,0 +1,1 @@
+"""Adapters at the rim, the pure core inside: this package connects them and runs the loop."""

@@ -1,0 +1,1 @@
+"""The offline bundle: index, checksums, signature."""

@@ -1,0 +1,1 @@
+"""Forges: what each says is translated into reconciler.state.forge."""

@@ -1,0 +1,1 @@
+"""Kubernetes: look, apply, wait. Knows no approval."""

@@ -1,0 +1,1 @@
+"""Desired x observed -> Plan. Values only: no client, no clock, no file."""

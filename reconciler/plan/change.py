@@ -1,0 +1,205 @@
+"""The plan as a value: what would change, in which order, how risky, and the digest that is approved.
+
+Preview and apply read this one value; there is no dry-run flag anywhere. Everything in it is already masked: a secret
+value cannot enter (plan/mask.py), so a plan may be stored, printed and sent. What is sent to a target is derived again
+from the revision and compared by digest.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from reconciler.names import Digest, Revision, UnitRef
+
+
+class Value(BaseModel):
+    """A frozen value that survives a round trip through JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Operation(StrEnum):
+    """What happens to one subject."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    FORGET = "forget"  # ownership ends, the object keeps running (G28)
+    HAND_OVER = "hand_over"  # moves from one release to another, never deleted (G28)
+    RUN = "run"  # a step on a host
+    CONNECT = "connect"  # a cluster's identity is recorded
+    UNCHANGED = "unchanged"
+
+
+class Risk(StrEnum):
+    """How bad a mistake would be; ordered by RISKS."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+RISKS = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)
+PRIORITIES = {Risk.LOW: "p3", Risk.MEDIUM: "p2", Risk.HIGH: "p1", Risk.CRITICAL: "p0"}
+
+
+class Severity(StrEnum):
+    """An error blocks the plan it stands in."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Reference(Value):
+    """An ObjectRef that travels in JSON."""
+
+    group: str
+    version: str
+    kind: str
+    namespace: str
+    name: str
+
+
+class FieldChange(Value):
+    """One field, masked. `before`/`after` are None where absent; `path` is dotted, list items as [index] or [name=x]."""
+
+    path: str
+    before: Any = None
+    after: Any = None
+
+
+class Change(Value):
+    """One line of the preview's table: what happens to which subject where."""
+
+    unit: str
+    operation: Operation
+    subject: str  # "Deployment svc-a/web", "cp-1: preflight.sh"
+    where: str  # "cluster k8s-prod-external", "host cp-1", "policy"
+    fields: tuple[FieldChange, ...] = ()
+    reversible: bool = True
+    known_after_apply: bool = False
+    restarts: bool = False
+
+
+class ActionKind(StrEnum):
+    """What a performer does. Each has exactly one performer in app/."""
+
+    APPLY_OBJECT = "apply_object"
+    DELETE_OBJECT = "delete_object"
+    FORGET_OBJECT = "forget_object"
+    CONNECT_CLUSTER = "connect_cluster"
+    DELIVER_BUNDLE = "deliver_bundle"
+    RUN_HOOK = "run_hook"
+    RECORD_INSTALL = "record_install"
+    FORGET_INSTALL = "forget_install"
+
+
+class Action(Value):
+    """One effect on one target.
+
+    `id` is stable within a plan; with generation it makes the operation id. `pre` and `post` are digests of the touched
+    fields before and after (empty: absent): an object that matches neither stops the plan (G20).
+    """
+
+    id: str
+    kind: ActionKind
+    unit: str
+    target: str  # "cluster/NAME" or "host/NAME"
+    object: Reference | None = None
+    uid: str = ""
+    pre: str = ""
+    post: str = ""
+    hook: str = ""  # the hook's name in the bundle's runtime
+    runtime: str = ""
+    role: str = ""
+    bundle: str = ""  # the bundle's signed checksum digest
+    bundle_version: str = ""
+
+
+class Check(Value):
+    """Something that was looked at. `key` is a catalogue key, or empty for plain information."""
+
+    severity: Severity
+    key: str
+    message: str
+    unit: str = ""
+    hint: str = ""
+
+
+class UnitPlan(Value):
+    """One unit's part: what its desired side is and how its specs changed since its accepted revision."""
+
+    unit: str
+    artifact: Digest
+    removed: bool = False
+    added: bool = False
+    specs: tuple[FieldChange, ...] = ()  # changed spec fields, also those that cause no action (G7)
+    images: tuple[str, ...] = ()
+    rollback: bool = False  # automatic return on a failed rollout
+    health_timeout_s: int = 300
+    accepted: Revision | None = None  # the revision that it replaces; bookkeeping, not digested
+
+
+class Touched(Value):
+    """Observed state that the plan depends on (G9): answers, identities and live values, all masked."""
+
+    subject: str
+    state: Any
+
+
+class Plan(Value):
+    """The plan of one environment (or of the policy): approved by its digest, applied batch by batch."""
+
+    environment: str
+    project: str
+    team: str
+    tier: str
+    units: tuple[UnitPlan, ...]
+    changes: tuple[Change, ...]
+    batches: tuple[tuple[Action, ...], ...]
+    checks: tuple[Check, ...]
+    touched: tuple[Touched, ...]
+    risk: Risk
+    priority: str
+    reasons: tuple[str, ...]  # the named risk rules that spoke
+    artifact: Digest
+    digest: Digest
+    observed_at: datetime | None  # when the targets were last looked at; None: a static plan; not digested
+    static: bool = False  # made without a look at the targets: never applied (G4)
+    held: tuple[Revision, ...] = ()  # held commits that it includes; bookkeeping
+    policy_only: bool = False
+
+    @property
+    def blocked(self) -> tuple[Check, ...]:
+        """The checks that forbid approving and applying it."""
+        return tuple(check for check in self.checks if check.severity is Severity.ERROR)
+
+    @property
+    def counts(self) -> dict[Operation, int]:
+        """How many changes of each operation, without the unchanged."""
+        found: dict[Operation, int] = {}
+        for change in self.changes:
+            if change.operation is not Operation.UNCHANGED:
+                found[change.operation] = found.get(change.operation, 0) + 1
+        return found
+
+    @property
+    def unit_refs(self) -> tuple[UnitRef, ...]:
+        """The units in it, in order."""
+        return tuple(UnitRef.parse(unit.unit) for unit in self.units)
+
+
+class PlanSet(Value):
+    """All plans of one pull request or held commit: one ticket, one digest over the list of its plans' digests."""
+
+    plans: tuple[Plan, ...]
+    digest: Digest
+
+    @property
+    def risk(self) -> Risk:
+        """The strictest of its plans."""
+        return max((plan.risk for plan in self.plans), key=RISKS.index, default=Risk.LOW)

@@ -1,0 +1,143 @@
+"""What the core asks of the world: small Protocols, each held by a contract suite that runs on the fake and the real.
+
+Adapters raise only Unavailable, Rejected, Refused and Untrusted (errors.py); everything else is wrapped at their door.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from reconciler.names import ObjectRef, Revision
+from reconciler.state.bundle import Bundle
+from reconciler.state.forge import Comment, CommitStatus, PullRequest, Review
+from reconciler.state.observed import InstalledBundle, Json, ObservedHost, ObservedRelease
+
+
+class Clock(Protocol):
+    """Time as a port. `now` is UTC; `wait` returns early with True when the process is asked to stop."""
+
+    def now(self) -> datetime: ...
+    def wait(self, duration: timedelta) -> bool: ...
+
+
+class Forge(Protocol):
+    """Reading a forge. Lists are complete (all pages) or the call raises."""
+
+    def open_pull_requests(self) -> tuple[PullRequest, ...]: ...
+    def pull_request(self, number: int) -> PullRequest: ...
+    def merged_pull_requests(self, commits: Sequence[Revision]) -> Mapping[Revision, int]: ...
+    def reviews(self, number: int) -> tuple[Review, ...]: ...
+    def comments(self, number: int) -> tuple[Comment, ...]: ...
+
+
+class ForgeWriter(Protocol):
+    """Writing to a forge as the reconciler. Each call is safe to repeat after an ambiguous answer."""
+
+    def write_comment(self, number: int, marker: str, body: str) -> str:
+        """Create or edit in place our one comment that carries this hidden marker; its id."""
+
+    def set_status(self, revision: Revision, status: CommitStatus) -> None: ...
+    def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]: ...
+
+    def propose(self, branch: str, head: Revision, title: str, body: str) -> int:
+        """Push `head` as a branch and open a pull request against the tracked branch; its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredObjects:
+    """What a release wants on its cluster: full objects, secrets included. Lives in memory only."""
+
+    release: str
+    namespace: str
+    objects: tuple[Json, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """A cluster's identity and what our credential may see there."""
+
+    uid: str
+    endpoint: str
+    server_version: str
+    namespaces: tuple[str, ...]
+    missing_permissions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether an object reached its desired state. `status` is kstatus': Current|InProgress|Failed|Terminating|NotFound|Unknown."""
+
+    ref: ObjectRef
+    status: str
+    message: str
+
+
+class KubeApi(Protocol):
+    """One cluster, seen and changed with one credential."""
+
+    def facts(self) -> ClusterFacts: ...
+
+    def observe(self, releases: Iterable[DesiredObjects]) -> Mapping[str, ObservedRelease]:
+        """Live objects of each release by LIST, with a dry run only for what would change."""
+
+    def begin(self, release: str, namespace: str, generation: int, event: str) -> None:
+        """Take the release's ApplySet parent for this generation; Refused(resource_conflict) where a newer one holds it."""
+
+    def apply(self, release: str, body: Json, *, generation: int, expected_uid: str) -> None:
+        """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet."""
+
+    def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
+        """Delete, or with `forget` give up ownership and leave it running. Absent already counts as done."""
+
+    def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How one hook ended on one host. `exit_code` is None while it still runs; `log` and `stderr` are capped and masked."""
+
+    exit_code: int | None
+    duration: timedelta
+    log: str
+    stderr: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+class HostApi(Protocol):
+    """One host, reached over SSH with its pinned key."""
+
+    def observe(self) -> ObservedHost: ...
+    def deliver(self, bundle: Bundle, runtime: str, *, generation: int) -> None: ...
+
+    def run_hook(
+        self,
+        bundle: Bundle,
+        runtime: str,
+        hook: str,
+        *,
+        operation: str,
+        generation: int,
+        variables: Mapping[str, str],
+    ) -> StepResult:
+        """Run one hook detached under an operation id and wait for it, re-attaching after a lost connection.
+
+        The host runs an operation id once: asked again it answers what the first run did.
+        """
+
+    def record_install(self, installed: InstalledBundle | None, *, generation: int) -> None: ...
+    def close(self) -> None: ...
+
+
+class Bundles(Protocol):
+    """Where verified bundles come from."""
+
+    def load(self, version: str) -> Bundle:
+        """Verify signature and every checksum before anything else reads it; Untrusted or Rejected otherwise."""
+
+
+class Targets(Protocol):
+    """Connections by name. A connection goes only to what reconciler.toml or an accepted spec names (G4)."""
+
+    def kube(self, cluster: str) -> KubeApi: ...
+    def host(self, host: str) -> HostApi: ...

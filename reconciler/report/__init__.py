@@ -1,0 +1,1 @@
+"""Plan -> Markdown, state -> commit status, event <-> audit record. Pure text."""

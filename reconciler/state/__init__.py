@@ -1,0 +1,1 @@
+"""What was observed: values that adapters return and the core reads. Nothing here fetches anything."""

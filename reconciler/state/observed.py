@@ -1,0 +1,100 @@
+"""What adapters saw on the targets, as values.
+
+Knows no client and no desired state. A target that could not be looked at is a value with a Failure, never a missing
+one: unreadable never means absent. Fields that may hold secret values stay out of `repr`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from reconciler.names import ObjectRef
+
+Json = Any  # a JSON value: None, bool, int, float, str, list, dict
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something could not be seen or done. `key` is a catalogue key; `message` holds no secret."""
+
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedObject:
+    """One Kubernetes object as it stands and as a server-side dry run says it would become.
+
+    `live` and `result` are projected on the fields that our field manager sends or still owns; both are None where the
+    object does not exist, and `result` is None where a dry run cannot answer (`known_after_apply`) or nothing is sent
+    (a deletion). `resource_version` is bookkeeping and enters no digest.
+    """
+
+    ref: ObjectRef
+    exists: bool
+    uid: str = ""
+    resource_version: str = ""
+    live: Json = field(default=None, repr=False)
+    result: Json = field(default=None, repr=False)
+    known_after_apply: bool = False
+    owner: str = ""  # the release that owns it by its ApplySet label; empty: nobody we know
+    conflicts: tuple[str, ...] = ()  # "manager: field path" of other managers whose values ours would change
+    failure: Failure | None = None  # why this one object could not be looked at
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRelease:
+    """Objects of one release on its cluster: all desired ones, and those it owns that are no longer desired."""
+
+    release: str
+    objects: Mapping[ObjectRef, ObservedObject]
+    generation: int = 0  # what the target remembers as the last plan (fencing); 0: never
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedCluster:
+    """A cluster's API as reached with its credential. `uid` is that of kube-system: the cluster's identity."""
+
+    cluster: str
+    uid: str = ""
+    endpoint: str = ""
+    server_version: str = ""
+    namespaces: tuple[str, ...] = ()
+    missing_permissions: tuple[str, ...] = ()
+    releases: Mapping[str, ObservedRelease] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledBundle:
+    """What a host remembers of its last completed install."""
+
+    environment: str
+    version: str
+    digest: str  # the bundle's signed checksum digest
+    role: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedHost:
+    """A host as reached over SSH. `answers` are yes/no facts ("disk": "yes"), never measurements (G9)."""
+
+    host: str
+    machine_id: str = ""
+    host_key: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    installed: InstalledBundle | None = None
+    generation: int = 0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything seen of one environment in one look. `at` is when the look began (UTC): the older end counts."""
+
+    environment: str
+    at: datetime
+    clusters: Mapping[str, ObservedCluster] = field(default_factory=dict)
+    hosts: Mapping[str, ObservedHost] = field(default_factory=dict)
