@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.03
 LOG_TAIL_CHARACTERS = 2000
 
 # The parent-death signal follows the *thread* that forked, not its process: a server started by a test's short-lived
