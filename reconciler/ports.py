@@ -66,7 +66,10 @@ class ClusterFacts:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether an object reached its desired state. `status` is kstatus': Current|InProgress|Failed|Terminating|NotFound|Unknown."""
+    """Whether an object reached its desired state.
+
+    `status` is one of kstatus' words: Current|InProgress|Failed|Terminating|NotFound|Unknown.
+    """
 
     ref: ObjectRef
     status: str
@@ -82,7 +85,7 @@ class KubeApi(Protocol):
         """Live objects of each release by LIST, with a dry run only for what would change."""
 
     def begin(self, release: str, namespace: str, generation: int, event: str) -> None:
-        """Take the release's ApplySet parent for this generation; Refused(resource_conflict) where a newer one holds it."""
+        """Take the release's ApplySet parent for this generation; Refused where a newer one holds it (G25)."""
 
     def apply(self, release: str, body: Json, *, generation: int, expected_uid: str) -> None:
         """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet."""
@@ -95,7 +98,10 @@ class KubeApi(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """How one hook ended on one host. `exit_code` is None while it still runs; `log` and `stderr` are capped and masked."""
+    """How one hook ended on one host. `log` and `stderr` are capped and masked.
+
+    `exit_code` is None where it could not be learnt how the hook ended.
+    """
 
     exit_code: int | None
     duration: timedelta

@@ -65,7 +65,7 @@ class Reference(Value):
 
 
 class FieldChange(Value):
-    """One field, masked. `before`/`after` are None where absent; `path` is dotted, list items as [index] or [name=x]."""
+    """One field, masked. Absent is None; `path` is dotted, list items stand as [index] or [name=x]."""
 
     path: str
     before: Any = None

@@ -1,6 +1,6 @@
 """What forges say, in one neutral form, and what is written to them.
 
-Knows no forge. A forge is input, not a judge: none of these values alone decides anything (contracts: gate.md, G13-G18).
+Knows no forge. A forge is input, not a judge: none of these values alone decides anything (gate.md, G13-G18).
 All times are UTC and the forge's own clock.
 """
 

@@ -1,0 +1,63 @@
+"""What needs a person before anything is destroyed: caps on deletions, an empty desired set, downgrades.
+
+A guard answers with checks; an error check blocks the plan it stands in. Limits come from the policy in force, never
+from the pull request under review.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.names import UnitKind, UnitRef
+from reconciler.plan.change import Change, Check, Operation, Severity, UnitPlan
+
+
+@dataclass(frozen=True, slots=True)
+class PruneLimits:
+    """How many owned objects one plan may delete: either bound is enough."""
+
+    max_percent: int = 10
+    max_objects: int = 3
+
+
+def deletion_cap(changes: Sequence[Change], owned: int, limits: PruneLimits) -> tuple[Check, ...]:
+    """`owned`: how many objects the environment's releases own before the plan."""
+    deleted = sum(change.operation is Operation.DELETE for change in changes)
+    if deleted <= limits.max_objects or deleted * 100 <= owned * limits.max_percent:
+        return ()
+    cap = f"{limits.max_objects} objects or {limits.max_percent} %"
+    message = f"deleting {deleted} of {owned} owned objects: the cap is {cap}"
+    hint = "delete in smaller steps, or raise prune in Settings by a pull request of its own"
+    return (Check(severity=Severity.ERROR, key="deletion_cap_exceeded", message=message, hint=hint),)
+
+
+def empty_desired(units: Sequence[UnitPlan], *, remaining: int) -> tuple[Check, ...]:
+    """Refuse to read "nothing is left in the repository" as "delete everything". `remaining`: specs still there."""
+    removed = [unit for unit in units if unit.removed]
+    if remaining or not removed:
+        return ()
+    message = f"the desired state holds no spec at all and would remove {len(removed)} units: refused as unreadable"
+    hint = "remove units one after another; the last one may go with `onRemoval: forget`"
+    return (Check(severity=Severity.ERROR, key="deletion_cap_exceeded", message=message, hint=hint),)
+
+
+def removed_with_dependants(units: Sequence[UnitPlan], releases_left: Sequence[str]) -> tuple[Check, ...]:
+    """A cluster or an environment cannot go while releases that stay need it."""
+    gone = [ref for unit in units if unit.removed and (ref := UnitRef.parse(unit.unit)).kind is not UnitKind.RELEASE]
+    if not gone or not releases_left:
+        return ()
+    message = f"removing {', '.join(map(str, gone))}: still needed by {', '.join(sorted(releases_left))}"
+    return (Check(severity=Severity.ERROR, key="resource_conflict", message=message),)
+
+
+def version_key(version: str) -> tuple[tuple[int, str], ...]:
+    """Orders versions such as v1.30.1-offline.2: numbers by value, words by text."""
+    pieces = version.lstrip("v").replace("-", ".").split(".")
+    return tuple((int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces)
+
+
+def downgrade(unit: str, installed: str, wanted: str) -> tuple[Check, ...]:
+    """A lower bundle version than the installed one is refused: hooks are not written to go back."""
+    if not installed or version_key(wanted) >= version_key(installed):
+        return ()
+    message = f"installing bundle {wanted} over {installed}: a downgrade is not supported"
+    return (Check(severity=Severity.ERROR, key="artifact_version_unsupported", message=message, unit=unit),)
