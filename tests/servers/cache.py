@@ -20,6 +20,10 @@ KEY_DIGITS = 12
 Build = Callable[[Path], None]
 
 
+class BuildFailed(Exception):
+    """The message ends with what the failing program said."""
+
+
 def cache_folder() -> Path:
     stated = os.environ.get(CACHE_VARIABLE)
     return Path(stated) if stated else Path.home() / ".cache" / "reconciler-tests"

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.servers.cache import build_once, cached, key_of, say
+from tests.servers.cache import BuildFailed, build_once, cached, key_of, say
 
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
@@ -22,10 +22,6 @@ SOURCES = ("main.go", "go.mod", "go.sum")
 
 # The user's GOFLAGS are not taken over: they could loosen the pin (-mod=mod) or change the output.
 ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-
-
-class BuildFailed(Exception):
-    pass
 
 
 def programs() -> Path:

@@ -1,0 +1,200 @@
+"""The network of one lab: a bridge in a namespace of its own, and an uplink from the test run to it.
+
+A lab has a number, which is the third part of its addresses and in every name it makes. Whoever holds the number's lock
+owns all that bears it, so a second run takes another number, and what is found under a number whose lock is free was
+left by a run that was killed.
+
+The bridge has its own namespace because a container engine on the machine makes the root namespace's firewall drop
+forwarded frames between the ports of any bridge there.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from functools import partial
+from io import TextIOWrapper
+from pathlib import Path
+
+from tests.servers.processes import StartFailed, state_folder, wait_until
+
+PREFIX = "rct"
+NUMBERS = range(1, 250)
+NETWORK = "10.78"
+CGROUPS = Path("/sys/fs/cgroup")
+LEAVE_SECONDS = 10.0
+
+
+class Number:
+    """An exclusive number; the kernel lets it go when this process dies, however it dies."""
+
+    def __init__(self, value: int, lock: TextIOWrapper) -> None:
+        self.value = value
+        self._lock = lock
+
+    def release(self) -> None:
+        self._lock.close()
+
+
+def take_number() -> Number:
+    """A free one, after sweeping every number that a killed run left behind."""
+    folder = state_folder() / "labs"
+    folder.mkdir(exist_ok=True)
+    used_before = sorted(int(lock.name) for lock in folder.iterdir())
+    taken: Number | None = None
+    for value in [*used_before, *(value for value in NUMBERS if value not in used_before)]:
+        if taken is not None and value not in used_before:
+            break
+        number = _lock(folder / str(value))
+        if number is None:
+            continue
+        sweep(value)
+        if taken is None and f" {NETWORK}.{value}." not in _ip("-o", "-4", "address", "show"):
+            taken = number
+        else:
+            number.release()
+    if taken is None:
+        raise StartFailed(f"looking for a free network in {NETWORK}.0.0/16: all are in use")
+    return taken
+
+
+def _lock(file: Path) -> Number | None:
+    lock = file.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return Number(int(file.name), lock)
+
+
+def sweep(number: int) -> None:
+    """Take away everything that bears the number; nothing is there after an orderly end."""
+    for namespace in namespaces():
+        if namespace.startswith(f"{PREFIX}{number}-"):
+            evacuate(namespace)
+            _ip("netns", "delete", namespace)
+    if Path(f"/sys/class/net/{uplink(number)}").exists():
+        _ip("link", "delete", uplink(number))
+    remove_cgroups(f"{PREFIX}{number}")
+
+
+def evacuate(namespace: str) -> None:
+    """Kill every process in it, and return when none is left."""
+
+    def emptied() -> bool:
+        left = pids(namespace)
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        return not left
+
+    wait_until(emptied, f"the processes in {namespace} to end", LEAVE_SECONDS)
+
+
+def pids(namespace: str) -> list[int]:
+    return [int(pid) for pid in _ip("netns", "pids", namespace).split()]
+
+
+def namespaces() -> list[str]:
+    return [line.split()[0] for line in _ip("netns", "list").splitlines()]
+
+
+def remove_cgroups(place: str) -> None:
+    """The processes in it were killed just now; a cgroup can be removed only when the kernel has let go of the last."""
+    tops = [CGROUPS / place, *CGROUPS.glob(f"*/{place}")]
+    for top in tops:
+        for folder, _, _ in os.walk(top, topdown=False):
+            wait_until(partial(_removed, Path(folder)), f"cgroup {folder} to be empty", LEAVE_SECONDS)
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def uplink(number: int) -> str:
+    return f"{PREFIX}{number}-up"
+
+
+class Switch:
+    """The bridge, and the ports that hosts are plugged into."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.namespace = f"{PREFIX}{number}-switch"
+        self.gateway = f"{NETWORK}.{number}.1"
+
+    def start(self) -> None:
+        up = uplink(self.number)
+        _batch(
+            [
+                f"netns add {self.namespace}",
+                f"link add {up} type veth peer name uplink netns {self.namespace}",
+                f"address add {self.gateway}/24 dev {up}",
+                f"link set {up} up",
+            ]
+        )
+        _batch(["link add br0 type bridge", "link set br0 up", "link set uplink master br0 up"], self.namespace)
+
+    def stop(self) -> None:
+        # The link first and by itself: deleting a namespace takes its links away only some time later.
+        _ip("link", "delete", uplink(self.number))
+        _ip("netns", "delete", self.namespace)
+
+    def plug(self, port: str, namespace: str, address: str) -> None:
+        """Make the host's namespace with its card in it, connected."""
+        last = int(address.rpartition(".")[2])
+        # The same hardware address after every power cut, or the others' neighbour tables would be wrong for a while.
+        hardware = f"02:4e:{self.number:02x}:00:00:{last:02x}"
+        _batch(
+            [
+                f"netns add {namespace}",
+                f"link add {port} netns {self.namespace} type veth peer name eth0 address {hardware} netns {namespace}",
+            ]
+        )
+        _batch([f"link set {port} master br0 up"], self.namespace)
+        _batch(
+            [
+                f"address add {address}/24 dev eth0",
+                "link set lo up",
+                "link set eth0 up",
+                f"route add default via {self.gateway}",
+            ],
+            namespace,
+        )
+
+    def unplug(self, port: str, namespace: str) -> None:
+        _ip("-n", self.namespace, "link", "delete", port)
+        _ip("netns", "delete", namespace)
+
+    def disconnect(self, port: str) -> None:
+        """Frames vanish silently, as behind a broken switch; the host's own card stays up."""
+        _batch([f"link set {port} nomaster"], self.namespace)
+
+    def connect(self, port: str) -> None:
+        _batch([f"link set {port} master br0"], self.namespace)
+
+
+def _ip(*arguments: str) -> str:
+    return _run(["ip", *arguments], "")
+
+
+def _batch(commands: Sequence[str], namespace: str | None = None) -> None:
+    within = ["-n", namespace] if namespace is not None else []
+    _run(["ip", *within, "-batch", "-"], "\n".join(commands) + "\n")
+
+
+def _run(argv: list[str], stdin: str) -> str:
+    finished = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise StartFailed(f"running {' '.join(argv)} with {stdin!r}: {finished.stderr.strip()}")
+    return finished.stdout
