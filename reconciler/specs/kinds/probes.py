@@ -1,0 +1,101 @@
+"""Questions that are asked of something running, and where people are told: parts that several kinds use.
+
+Knows what to ask, not how. Rule: a probe is data; nothing in a spec is a command.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from reconciler.specs.kinds.fields import (
+    HostAndPort,
+    HttpsUrl,
+    Line,
+    Name,
+    PositiveDuration,
+    TimeOfDay,
+    TimeZone,
+    Url,
+    parse_duration,
+)
+from reconciler.specs.kinds.model import Model, exactly_one, rule
+
+
+class HttpProbe(Model):
+    """An HTTP GET and the answer that counts as good."""
+
+    url: Url = Field(description="What to ask, by GET.")
+    status: Annotated[int, Field(ge=100, le=599)] = Field(
+        default=200, description="The HTTP status that counts as good."
+    )
+    contains: Line | None = Field(default=None, description="Text that the answer must contain.")
+
+
+class TcpProbe(Model):
+    """A TCP connection that must be accepted."""
+
+    address: HostAndPort = Field(description="Where to connect to, host:port.")
+
+
+class TrafficProbe(Model):
+    """Many requests and what share of them must be good and how fast."""
+
+    url: Url = Field(description="What to ask, by GET.")
+    requests: Annotated[int, Field(ge=1, le=10_000)] = Field(default=100, description="How many requests to send.")
+    min_success_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.99, description="The share of 2xx answers that is needed, 0 to 1."
+    )
+    max_p95: PositiveDuration = Field(
+        default=parse_duration("3s"), description="The longest 95th percentile of response times."
+    )
+
+
+class Probe(Model):
+    """One question: exactly one of http, tcp and traffic."""
+
+    http: HttpProbe | None = Field(default=None, description="Ask by HTTP.")
+    tcp: TcpProbe | None = Field(default=None, description="Connect by TCP.")
+    traffic: TrafficProbe | None = Field(default=None, description="Ask many times and look at rate and latency.")
+    timeout: PositiveDuration = Field(default=parse_duration("10s"), description="How long one answer may take.")
+
+    @model_validator(mode="after")
+    def _one_question(self) -> "Probe":
+        exactly_one({"http": self.http, "tcp": self.tcp, "traffic": self.traffic})
+        return self
+
+
+class Webhook(Model):
+    """An address that is told of something, by POST."""
+
+    url: HttpsUrl = Field(description="Where to POST to; no secret in it.")
+    credential: Name | None = Field(default=None, description="Credential of type token, sent as bearer token.")
+
+
+class Weekday(StrEnum):
+    """A day of the week."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+class Window(Model):
+    """A time of the week. Where `end` is before `start`, it runs past midnight."""
+
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = Field(
+        default=tuple(Weekday), description="Days on which the window begins."
+    )
+    start: TimeOfDay = Field(description='Time of day at which it begins, such as "09:00".')
+    end: TimeOfDay = Field(description='Time of day at which it ends, such as "17:30".')
+    timezone: TimeZone = Field(default="UTC", description="Time zone of start and end, such as Europe/Berlin.")
+
+    @model_validator(mode="after")
+    def _some_time(self) -> "Window":
+        if self.start == self.end:
+            raise rule("start and end are the same time", "end")
+        return self

@@ -1,0 +1,162 @@
+"""Release: a service's version in an environment."""
+
+from enum import StrEnum
+
+from pydantic import Field, model_validator
+
+from reconciler.specs.kinds.capacity import Autoscaling, Capacity
+from reconciler.specs.kinds.fields import (
+    Duration,
+    Images,
+    Name,
+    PositiveDuration,
+    RepositoryPath,
+    ResourceName,
+    Variables,
+    parse_duration,
+)
+from reconciler.specs.kinds.model import Model, rule
+from reconciler.specs.kinds.probes import Probe
+from reconciler.specs.kinds.strategy import Strategy
+
+
+class SourceKind(StrEnum):
+    """What a release's source is written in."""
+
+    MANIFESTS = "manifests"
+    KUSTOMIZE = "kustomize"
+    HELM = "helm"
+    COMPOSE = "compose"
+
+
+class OnRemoval(StrEnum):
+    """What happens to what runs when the release is removed (G28)."""
+
+    DELETE = "delete"
+    FORGET = "forget"
+
+
+class RollbackAction(StrEnum):
+    """A step of the way back."""
+
+    STOP_TRAFFIC = "stop_traffic"
+    MIGRATE_DATABASE = "migrate_database"
+    ROLL_BACK = "roll_back"
+    RESTORE_TRAFFIC = "restore_traffic"
+    VERIFY = "verify"
+
+
+class HookPoint(StrEnum):
+    """When a hook runs."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+class Source(Model):
+    """Where the release's desired state is written."""
+
+    type: SourceKind = Field(description="What it is written in.")
+    path: RepositoryPath = Field(description="Folder or file, from the root of the repository.")
+    values: tuple[RepositoryPath, ...] = Field(
+        default=(), description="Value files for helm, later ones win; from the root of the repository."
+    )
+
+
+class Health(Model):
+    """When a release counts as healthy."""
+
+    timeout: PositiveDuration = Field(
+        default=parse_duration("10m"), description="How long it may take to become ready."
+    )
+    stable_for: Duration = Field(default=parse_duration("0s"), description="How long it must stay ready.")
+    checks: tuple[Probe, ...] = Field(default=(), description="Questions that must be answered well besides readiness.")
+
+
+class RollbackStep(Model):
+    """One step of the way back."""
+
+    action: RollbackAction = Field(description="What is done.")
+    job: ResourceName | None = Field(
+        default=None, description="For migrate_database: the Job of the source, or Compose service, that migrates back."
+    )
+    timeout: PositiveDuration = Field(default=parse_duration("10m"), description="How long it may take.")
+
+    @model_validator(mode="after")
+    def _job_of_a_migration(self) -> "RollbackStep":
+        if (self.action is RollbackAction.MIGRATE_DATABASE) != (self.job is not None):
+            raise rule("migrate_database, and only that, names a job", "job")
+        return self
+
+
+DEFAULT_WAY_BACK = (RollbackStep(action=RollbackAction.ROLL_BACK), RollbackStep(action=RollbackAction.VERIFY))
+
+
+class Rollback(Model):
+    """The way back to what ran before."""
+
+    automatic: bool = Field(
+        default=False, description="Whether a failed rollout goes back by itself, within its approval."
+    )
+    steps: tuple[RollbackStep, ...] = Field(
+        default=DEFAULT_WAY_BACK, description="What is done, in order.", min_length=1
+    )
+    success: tuple[Probe, ...] = Field(default=(), description="Questions that tell whether the way back succeeded.")
+
+
+class Hook(Model):
+    """A job that runs around an apply."""
+
+    name: Name = Field(description="What it is called in the plan.")
+    when: HookPoint = Field(description="Before or after the other objects are applied.")
+    job: ResourceName = Field(description="The Job of the source, or Compose service, that is run.")
+    timeout: PositiveDuration = Field(default=parse_duration("10m"), description="How long it may take.")
+
+
+class Release(Model):
+    """A service's version in an environment."""
+
+    service: Name | None = Field(
+        default=None, description="Service that is released; a release without one is its own."
+    )
+    environment: Name = Field(description="Environment that it runs in.")
+    cluster: Name | None = Field(default=None, description="Cluster of the environment; not for compose.")
+    namespace: Name | None = Field(default=None, description="Namespace of objects that name none; not for compose.")
+    source: Source = Field(description="Where its desired state is written.")
+    variables: Variables = Field(
+        default={},
+        description="Values for ${name} in the source; they win over the environment's.",
+        validate_default=True,
+    )
+    images: Images = Field(
+        default={}, description="Image name to tag or digest, in place of what the source says.", validate_default=True
+    )
+    strategy: Strategy = Field(default=Strategy(), description="How the new version takes the place of the old one.")
+    capacity: Capacity = Field(default=Capacity(), description="How much it needs and may take.")
+    autoscaling: Autoscaling | None = Field(
+        default=None, description="A HorizontalPodAutoscaler for its workload; none unless set."
+    )
+    health: Health = Field(default=Health(), description="When it counts as healthy.")
+    rollback: Rollback = Field(default=Rollback(), description="The way back to what ran before.")
+    on_removal: OnRemoval = Field(
+        default=OnRemoval.DELETE, description="When this spec is removed: delete what runs, or leave it running."
+    )
+    depends_on: tuple[Name, ...] = Field(
+        default=(), description="Releases of the same environment that must be healthy first."
+    )
+    hooks: tuple[Hook, ...] = Field(default=(), description="Jobs that run around an apply.")
+    suspend: bool = Field(default=False, description="Whether this release is left as it is for now.")
+
+    @model_validator(mode="after")
+    def _target_of_its_runtime(self) -> "Release":
+        on_cluster = self.source.type is not SourceKind.COMPOSE
+        for name in ("cluster", "namespace"):
+            if on_cluster and getattr(self, name) is None:
+                raise rule("a release of {type} needs {name}", name, type=str(self.source.type), name=name)
+            if not on_cluster and getattr(self, name) is not None:
+                raise rule("a compose release has no {name}", name, name=name)
+        if self.autoscaling is not None and not on_cluster:
+            raise rule("autoscaling is for releases on a cluster", "autoscaling")
+        if self.source.values and self.source.type is not SourceKind.HELM:
+            raise rule("source.values is for helm", "source")
+        return self

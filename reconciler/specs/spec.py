@@ -1,0 +1,56 @@
+"""A spec: one document that somebody wrote and that is valid by itself.
+
+Knows what it says and where each part of it is written. Rule: where it is written is never part of what it says; two
+specs are equal when kind, metadata and content are (contracts: G7).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from reconciler.errors import Place
+from reconciler.names import BlobId
+from reconciler.specs.kinds import AnySpec, Kind
+
+T_co = TypeVar("T_co", bound=AnySpec, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec(Generic[T_co]):
+    """One valid document. `place` is its kind's line; `outline` the places of its parts, read by `place_of`."""
+
+    kind: Kind
+    name: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    spec: T_co
+    place: Place = field(compare=False)
+    blob: BlobId = field(compare=False)
+    outline: str = field(default="{}", compare=False, repr=False)  # JSON: pointer -> [line, column]
+
+    @property
+    def path(self) -> str:
+        """The file it is written in."""
+        return self.place.path
+
+    @property
+    def ref(self) -> str:
+        """`Kind/name`, as people say it."""
+        return f"{self.kind}/{self.name}"
+
+    def place_of(self, *steps: str | int) -> Place:
+        """Where a part of it is written, as `place_of("nodes", 0, "host")`; else the nearest part around it."""
+        places: dict[str, list[int]] = json.loads(self.outline)
+        way = ["spec", *steps]
+        while way:
+            found = places.get(pointer(way))
+            if found:
+                return Place(self.place.path, found[0], found[1])
+            way.pop()
+        return self.place
+
+
+def pointer(steps: list[str | int]) -> str:
+    """A JSON pointer (RFC 6901) of a way through a document."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
