@@ -1,12 +1,12 @@
 """One accepted plan being carried out: pending -> applying -> verifying -> ready | stalled | rolling_back ->
 rolled_back.
 
-Theory. A rollout is a list of batches. Before each batch its intent is recorded (`RecordBatch`), then it is applied, then
-its objects are waited for. Nothing is applied that was not recorded; a crash between any two commands is answered by
-starting again from the last record: the batch is entered once more and every action in it asks its target first, so
-what is done already is found done. A failure ends in `stalled`, or goes back where the release says so (G21); neither
-is ever `ready`. A hold stops before the next batch and never stops a return (G23). Being unreachable is not failing:
-the same command is repeated later.
+Theory. A rollout is a list of batches. Before each batch its intent is recorded (`RecordBatch`), then it is applied,
+then its objects are waited for. Nothing is applied that was not recorded; a crash between any two commands is
+answered by starting again from the last record: the batch is entered once more and every action in it asks its target
+first, so what is done already is found done. A failure ends in `stalled`, or goes back where the release says so
+(G21); neither is ever `ready`. A hold stops before the next batch and never stops a return (G23). Being unreachable
+is not failing: the same command is repeated later.
 
 The table below is all there is: `step` looks a row up, and a miss is an error. The diagram in the docs is printed
 from it. Knows no target, no clock and no record format.

@@ -1,0 +1,242 @@
+"""The machine-readable part of audit events: what the ledger is rebuilt from.
+
+Each stands under `detail.entry` of exactly one event. They are versioned by their `type`; a field is only ever added
+with a default, so that an old branch stays readable. No entry holds a secret: plans in them are masked already.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from reconciler.names import Digest, EventId, Revision
+from reconciler.plan.change import Risk, Value
+
+
+class Accepted(Value):
+    """A unit whose revision passed the gate."""
+
+    unit: str
+    artifact: Digest
+    revision: Revision
+    removed: bool = False
+
+
+class PlanBrief(Value):
+    """One environment's plan within a preview."""
+
+    environment: str
+    project: str
+    team: str
+    tier: str
+    digest: Digest
+    artifact: Digest
+    risk: Risk
+    priority: str
+    units: tuple[str, ...]
+    blocked: bool = False
+    static: bool = False
+
+
+class Trusted(Value):
+    """`run --trust COMMIT`: the first policy (G2)."""
+
+    type: Literal["trusted"] = "trusted"
+    commit: Revision
+    units: tuple[Accepted, ...]
+
+
+class Previewed(Value):
+    """A preview was posted, or another digest took its place. `tip` and `head` are the inputs of the plan."""
+
+    type: Literal["previewed"] = "previewed"
+    ticket: str
+    pull_request: int | None
+    tip: Revision
+    head: Revision
+    base: str
+    digest: Digest
+    plans: tuple[PlanBrief, ...]
+    static: bool
+    truncated: bool
+    path: str  # of the artifact on the audit branch
+    looked_at: datetime | None
+    requested_by: str
+
+
+class Renewed(Value):
+    """Looked again, same digest: approvals stand (G11)."""
+
+    type: Literal["renewed"] = "renewed"
+    ticket: str
+    digest: Digest
+    looked_at: datetime | None
+    tip: Revision
+    head: Revision
+
+
+class Ended(Value):
+    """A ticket that nothing can approve any more. `how`: closed|expired|rejected|applied|superseded."""
+
+    type: Literal["ended"] = "ended"
+    ticket: str
+    how: str
+
+
+class Landed(Value):
+    """What came onto the tracked branch was looked at; `key` is empty where nothing managed changed or all passed."""
+
+    type: Literal["landed"] = "landed"
+    before: Revision
+    commit: Revision
+    ticket: str
+    pull_request: int | None
+    key: str = ""
+    environments: tuple[str, ...] = ()  # those that the gate has still to let pass
+
+
+class Passed(Value):
+    """One environment's plan passed the gate: its units are accepted and a rollout may begin (G20)."""
+
+    type: Literal["passed"] = "passed"
+    ticket: str
+    commit: Revision
+    environment: str
+    generation: int
+    digest: Digest
+    path: str  # of the plan on the audit branch
+    batches: int
+    units: tuple[Accepted, ...]
+    returns: bool = False  # a failure goes back by itself
+    return_granted: bool = True
+    approved_by: tuple[str, ...] = ()
+    self_approved: bool = False
+    retries: int = 0
+
+
+class Applying(Value):
+    """Intent of one batch; durable before its first effect."""
+
+    type: Literal["applying"] = "applying"
+    environment: str
+    generation: int
+    batch: int
+
+
+class BatchDone(Value):
+    """A batch was applied and is ready."""
+
+    type: Literal["batch_done"] = "batch_done"
+    environment: str
+    generation: int
+    batch: int
+
+
+class Returning(Value):
+    """Intent of going back to what was there before (G21). `to`: the accepted units that it goes back to."""
+
+    type: Literal["returning"] = "returning"
+    environment: str
+    generation: int
+    path: str
+    batches: int
+    to: tuple[Accepted, ...]
+    reason: str
+    ordered_by: str = ""
+
+
+class Finished(Value):
+    """How a rollout ended. `outcome`: applied|no_change|failed|rolled_back|rollback_failed|superseded."""
+
+    type: Literal["finished"] = "finished"
+    environment: str
+    generation: int
+    outcome: str
+    key: str = ""
+    message: str = ""
+
+
+class Hold(Value):
+    """A person stopped a release or an environment before its next step, until a time (G23)."""
+
+    type: Literal["hold"] = "hold"
+    subject: str
+    by: str
+    until: datetime
+
+
+class Resume(Value):
+    """The hold ended."""
+
+    type: Literal["resume"] = "resume"
+    subject: str
+    by: str
+
+
+class Retry(Value):
+    """A person ordered another try of a failed plan (G22)."""
+
+    type: Literal["retry"] = "retry"
+    environment: str
+    generation: int
+    by: str
+
+
+class Decided(Value):
+    """A signed decision as it arrived (`reconciler approve REF`): canonical text, signature and the key that made
+    it.
+    """
+
+    type: Literal["decided"] = "decided"
+    ticket: str
+    decision: str
+    signature: str
+    signer: str
+    at: datetime
+
+
+class Stopped(Value):
+    """The tracked branch was rewound, vanished or emptied: nothing starts until a person acts (T8)."""
+
+    type: Literal["stopped"] = "stopped"
+    reason: str
+    last: Revision
+    tip: Revision | None
+
+
+class Continued(Value):
+    """A rewritten branch was accepted, or is back where it was."""
+
+    type: Literal["continued"] = "continued"
+    tip: Revision
+
+
+Entry = Annotated[
+    Trusted
+    | Previewed
+    | Renewed
+    | Ended
+    | Landed
+    | Passed
+    | Applying
+    | BatchDone
+    | Returning
+    | Finished
+    | Hold
+    | Resume
+    | Retry
+    | Decided
+    | Stopped
+    | Continued,
+    Field(discriminator="type"),
+]
+ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+
+
+class Placed(Value):
+    """An entry with the event that carries it."""
+
+    event: EventId
+    at: datetime
+    actor: str
+    entry: Entry

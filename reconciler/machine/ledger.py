@@ -1,0 +1,273 @@
+"""What the audit branch says, folded: accepted units, open previews, rollouts, holds. A read model, never a source.
+
+It is rebuilt from entries in order and can be thrown away at any time. Absorbing an entry that does not fit (a rollout
+that was never recorded) is a defect of the writer and raises; entries are never skipped silently.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from reconciler.machine.entry import (
+    Accepted,
+    Applying,
+    BatchDone,
+    Continued,
+    Decided,
+    Ended,
+    Entry,
+    Finished,
+    Hold,
+    Landed,
+    Passed,
+    Placed,
+    PlanBrief,
+    Previewed,
+    Renewed,
+    Resume,
+    Retry,
+    Returning,
+    Stopped,
+    Trusted,
+)
+from reconciler.names import Digest, EventId, Revision
+from reconciler.plan.change import Value
+
+SUCCESSES = frozenset({"applied", "no_change"})
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """A unit's last accepted revision and how its actions ended. `successful` is what a return goes back to."""
+
+    accepted: Accepted
+    environment: str
+    generation: int
+    outcome: str  # empty while its rollout runs
+    successful: Accepted | None
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewState:
+    """The current preview of a ticket.
+
+    `posted_at` is when this digest first stood; `changed_at` when it replaced another.
+    """
+
+    previewed: Previewed
+    event: EventId
+    posted_at: datetime
+    changed_at: datetime | None
+    looked_at: datetime | None
+    inputs: tuple[Revision, Revision]
+    ended: str = ""
+
+    def brief(self, environment: str) -> PlanBrief | None:
+        """The plan of one environment in it."""
+        return next((plan for plan in self.previewed.plans if plan.environment == environment), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """A rollout as recorded.
+
+    `batch` is the last recorded intent (-1: none), `done` the last finished batch (-1: none).
+    """
+
+    passed: Passed
+    event: EventId
+    started_at: datetime
+    batch: int = -1
+    done: int = -1
+    returning: Returning | None = None
+    finished: Finished | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something on the tracked branch that the gate has still to let pass, by environment."""
+
+    landed: Landed
+    event: EventId
+    at: datetime
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The fold. Mutable on purpose: a branch of 10,000 events is absorbed once, entry by entry."""
+
+    trusted: Revision | None = None
+    looked: Revision | None = None
+    units: dict[str, UnitState] = field(default_factory=dict)
+    previews: dict[str, PreviewState] = field(default_factory=dict)
+    rollouts: dict[tuple[str, int], RolloutState] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)  # by ticket
+    holds: dict[str, Hold] = field(default_factory=dict)
+    decisions: dict[str, tuple[Decided, ...]] = field(default_factory=dict)
+    stopped: Stopped | None = None
+    last_event: EventId | None = None
+
+    def absorb(self, placed: Placed) -> None:
+        """Fold one entry in."""
+        _FOLDS[type(placed.entry)](self, placed, placed.entry)
+        self.last_event = placed.event
+
+    def generation(self, environment: str) -> int:
+        """The last generation given out for an environment; 0: none yet."""
+        return max((number for name, number in self.rollouts if name == environment), default=0)
+
+    def running(self) -> tuple[RolloutState, ...]:
+        """Rollouts that have not ended, oldest first."""
+        open_ones = [rollout for rollout in self.rollouts.values() if rollout.finished is None]
+        return tuple(sorted(open_ones, key=lambda rollout: rollout.event))
+
+    def needs_plan(self, unit: str, artifact: Digest | None) -> bool:
+        """Whether a unit differs from its accepted revision or its last plan did not end in success (G7).
+
+        `artifact` is None for a unit that is no longer desired.
+        """
+        known = self.units.get(unit)
+        if known is None or known.accepted.removed:
+            return artifact is not None or (known is not None and known.outcome not in SUCCESSES)
+        return artifact != known.accepted.artifact or known.outcome not in SUCCESSES
+
+    def accepted(self) -> Mapping[str, UnitState]:
+        """Units that exist by the accepted state, including those whose removal did not end well."""
+        return {
+            unit: state
+            for unit, state in self.units.items()
+            if not (state.accepted.removed and state.outcome in SUCCESSES)
+        }
+
+
+def _trusted(ledger: Ledger, _placed: Placed, entry: Trusted) -> None:
+    ledger.trusted = entry.commit
+    for accepted in entry.units:
+        ledger.units[accepted.unit] = UnitState(accepted, "", 0, "applied", accepted)
+
+
+def _previewed(ledger: Ledger, placed: Placed, entry: Previewed) -> None:
+    before = ledger.previews.get(entry.ticket)
+    changed = placed.at if before is not None and before.previewed.digest != entry.digest else None
+    ledger.previews[entry.ticket] = PreviewState(
+        previewed=entry,
+        event=placed.event,
+        posted_at=placed.at,
+        changed_at=changed,
+        looked_at=entry.looked_at,
+        inputs=(entry.tip, entry.head),
+    )
+
+
+def _renewed(ledger: Ledger, _placed: Placed, entry: Renewed) -> None:
+    before = ledger.previews[entry.ticket]
+    ledger.previews[entry.ticket] = replace(before, looked_at=entry.looked_at, inputs=(entry.tip, entry.head))
+
+
+def _ended(ledger: Ledger, _placed: Placed, entry: Ended) -> None:
+    if entry.ticket in ledger.previews:
+        ledger.previews[entry.ticket] = replace(ledger.previews[entry.ticket], ended=entry.how)
+    ledger.waiting.pop(entry.ticket, None)
+
+
+def _landed(ledger: Ledger, placed: Placed, entry: Landed) -> None:
+    ledger.looked = entry.commit
+    if entry.environments:
+        ledger.waiting[entry.ticket] = Waiting(entry, placed.event, placed.at)
+
+
+def _passed(ledger: Ledger, placed: Placed, entry: Passed) -> None:
+    for accepted in entry.units:
+        before = ledger.units.get(accepted.unit)
+        ledger.units[accepted.unit] = UnitState(
+            accepted, entry.environment, entry.generation, "", before.successful if before else None
+        )
+    ledger.rollouts[entry.environment, entry.generation] = RolloutState(entry, placed.event, placed.at)
+    waiting = ledger.waiting.get(entry.ticket)
+    if waiting is not None:
+        left = tuple(name for name in waiting.landed.environments if name != entry.environment)
+        if left:
+            ledger.waiting[entry.ticket] = replace(
+                waiting, landed=waiting.landed.model_copy(update={"environments": left})
+            )
+        else:
+            del ledger.waiting[entry.ticket]
+
+
+def _applying(ledger: Ledger, _placed: Placed, entry: Applying) -> None:
+    key = (entry.environment, entry.generation)
+    ledger.rollouts[key] = replace(ledger.rollouts[key], batch=entry.batch)
+
+
+def _batch_done(ledger: Ledger, _placed: Placed, entry: BatchDone) -> None:
+    key = (entry.environment, entry.generation)
+    ledger.rollouts[key] = replace(ledger.rollouts[key], done=entry.batch)
+
+
+def _returning(ledger: Ledger, _placed: Placed, entry: Returning) -> None:
+    key = (entry.environment, entry.generation)
+    ledger.rollouts[key] = replace(ledger.rollouts[key], returning=entry, batch=-1, done=-1, finished=None)
+
+
+def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
+    key = (entry.environment, entry.generation)
+    rollout = replace(ledger.rollouts[key], finished=entry)
+    ledger.rollouts[key] = rollout
+    for accepted in rollout.passed.units:
+        state = ledger.units[accepted.unit]
+        if state.generation != entry.generation:
+            continue  # a newer plan took the unit over
+        successful = accepted if entry.outcome in SUCCESSES else state.successful
+        ledger.units[accepted.unit] = replace(state, outcome=entry.outcome, successful=successful)
+
+
+def _hold(ledger: Ledger, _placed: Placed, entry: Hold) -> None:
+    ledger.holds[entry.subject] = entry
+
+
+def _resume(ledger: Ledger, _placed: Placed, entry: Resume) -> None:
+    ledger.holds.pop(entry.subject, None)
+
+
+def _retry(ledger: Ledger, _placed: Placed, entry: Retry) -> None:
+    key = (entry.environment, entry.generation)
+    rollout = ledger.rollouts[key]
+    passed = rollout.passed.model_copy(update={"retries": rollout.passed.retries + 1})
+    ledger.rollouts[key] = replace(rollout, passed=passed, batch=-1, done=-1, returning=None, finished=None)
+    for accepted in passed.units:
+        ledger.units[accepted.unit] = replace(ledger.units[accepted.unit], outcome="")
+
+
+def _decided(ledger: Ledger, _placed: Placed, entry: Decided) -> None:
+    ledger.decisions[entry.ticket] = (*ledger.decisions.get(entry.ticket, ()), entry)
+
+
+def _stopped(ledger: Ledger, _placed: Placed, entry: Stopped) -> None:
+    ledger.stopped = entry
+
+
+def _continued(ledger: Ledger, _placed: Placed, _entry: Continued) -> None:
+    ledger.stopped = None
+
+
+_FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
+    Trusted: _trusted,
+    Previewed: _previewed,
+    Renewed: _renewed,
+    Ended: _ended,
+    Landed: _landed,
+    Passed: _passed,
+    Applying: _applying,
+    BatchDone: _batch_done,
+    Returning: _returning,
+    Finished: _finished,
+    Hold: _hold,
+    Resume: _resume,
+    Retry: _retry,
+    Decided: _decided,
+    Stopped: _stopped,
+    Continued: _continued,
+}
+
+__all__ = ["SUCCESSES", "Entry", "Ledger", "PreviewState", "RolloutState", "UnitState", "Waiting"]
