@@ -1,0 +1,42 @@
+"""A secret as a type: it cannot be printed, formatted, copied, pickled or made into JSON by accident.
+
+Knows nothing of what it guards. `reveal()` is the one way out, so that a search for it finds every use. Two secrets are
+equal when their texts are (compared in constant time); a secret never equals a plain string.
+"""
+
+import hmac
+from typing import Final, NoReturn
+
+MASK: Final = "***"
+
+
+class Secret:
+    """A secret text. Everything but `reveal` shows only MASK or refuses."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself; only for the adapter that hands it over."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a hash would be an oracle in a dump of a dictionary
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret is not copied, pickled or stored")
