@@ -22,7 +22,7 @@ def test_t17_a_secret_shows_only_a_mask(shown: Callable[[Secret], str]) -> None:
 
 
 @pytest.mark.parametrize("stored", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps, hash])
-def test_t17_a_secret_is_not_stored_x
+def test_t17_a_secret_is_not_stored_copied_or_hashed(stored: Callable[[Any], object]) -> None:
     with pytest.raises(TypeError) as refusal:
         stored(Secret(CANARY))
     assert CANARY not in str(refusal.value)
