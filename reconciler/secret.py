@@ -1,50 +1,42 @@
-"""A secret value as a type: it can be sent, and nothing else.
+"""A secret as a type: it cannot be printed, formatted, copied, pickled or made into JSON by accident.
 
-It has no printed form (`str`, `format` and f-strings raise, `repr` hides), cannot be pickled, cannot become JSON and
-has no hash. Equality exists between two secrets only and takes the same time whatever they hold. It does not defend
-against code that reads its private slot: it defends against accidents in messages, logs, records and dumps.
+Knows nothing of what it guards. `reveal()` is the one way out, so that a search for it finds every use. Two secrets are
+equal when their texts are (compared in constant time); a secret never equals a plain string.
 """
 
 import hmac
-from typing import Final, NoReturn, Self, SupportsIndex, final
+from typing import Final, NoReturn
 
-HIDDEN: Final = "Secret(***)"
+MASK: Final = "***"
 
 
-@final
 class Secret:
-    """Text that only `reveal` gives out."""
+    """A secret text. Everything but `reveal` shows only MASK or refuses."""
 
-    __slots__ = ("__text",)
+    __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        self.__text = text
+        self._text = text
 
     def reveal(self) -> str:
-        """The text itself: call it where it is sent, never where a message is made."""
-        return self.__text
+        """The text itself; only for the adapter that hands it over."""
+        return self._text
 
     def __repr__(self) -> str:
-        return HIDDEN
+        return MASK
 
-    def __str__(self) -> str:
-        raise TypeError("printing a secret: it has no printed form; reveal it only where it is sent")
+    __str__ = __repr__
 
-    def __format__(self, format_spec: str) -> str:
-        raise TypeError("formatting a secret: it has no printed form; reveal it only where it is sent")
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return hmac.compare_digest(self.__text.encode(), other.__text.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
 
-    __hash__ = None  # type: ignore[assignment]  # a hash in a log would let anybody try guesses
+    __hash__ = None  # type: ignore[assignment]  # a hash would be an oracle in a dump of a dictionary
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("pickling a secret: it stays in this process")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret is not copied, pickled or stored")
