@@ -104,8 +104,8 @@ class ApiServer:
         """YAML that stands alone: it names no file."""
         return _kubeconfig(self.endpoint, self.ca_pem, token)
 
-    def audit_lines(self) -> list[dict[str, Any]]:
-        """The audit records so far, oldest first: one for each answered request, two for each watch.
+    def audit_lines(self, user: str | None = None) -> list[dict[str, Any]]:
+        """The audit records so far (of one user), oldest first: one for each answered request, two for each watch.
 
         The server may write a record just after the client has its answer: wait for the record that you expect.
         """
@@ -114,7 +114,9 @@ class ApiServer:
         except FileNotFoundError:
             return []
         whole_lines, _, _ = text.rpartition("\n")
-        return [json.loads(line) for line in whole_lines.splitlines()]
+        records = [json.loads(line) for line in whole_lines.splitlines()]
+        # a request that nobody's token came with has no user name
+        return [record for record in records if user is None or record["user"].get("username") == user]
 
     def pause(self) -> None:
         """The API server hangs: connections are taken by the kernel and never answered."""

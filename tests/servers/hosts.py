@@ -9,10 +9,13 @@ What it does not have: a kernel of its own, hardware, and Python.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -112,6 +115,7 @@ class Host:
         if self._program is None:
             return
         self._switch.disconnect(self._port_name)
+        wait_until(partial(self._killed, self._program), f"{self.name} to lose its power", network.LEAVE_SECONDS)
         self._program.kill()
         self._program = None
         network.evacuate(self._namespace)
@@ -127,7 +131,10 @@ class Host:
 
     def exec(self, argv: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run as root in the host, past the network and ssh: the truth of the far side, for asserting."""
-        enter = ["nsenter", f"--target={self._pid_one()}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
+        pid = self._pid_one()
+        if pid is None:
+            raise StartFailed(f"running {argv[0]} in {self.name}: the host is off")
+        enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
         return subprocess.run(
             [*enter, "--", "env", "-i", f"PATH={PATH}", "HOME=/root", *argv],
             input=stdin,
@@ -157,7 +164,16 @@ class Host:
     def _port_name(self) -> str:
         return f"to-{self.name}"
 
-    def _pid_one(self) -> int:
+    def _killed(self, program: Program) -> bool:
+        """PID 1 and not its parents, so that each of them still reaps its child; again if it was just rebooting."""
+        if not program.running:
+            return True
+        if (pid := self._pid_one()) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return False
+
+    def _pid_one(self) -> int | None:
         """The process in the host's network that is number 1 one level below us (NSpid of proc_pid_status(5))."""
         for pid in network.pids(self._namespace) if self.running else ():
             try:
@@ -167,7 +183,7 @@ class Host:
             numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
             if numbers[1:] == ["1"]:
                 return pid
-        raise StartFailed(f"looking for PID 1 of {self.name}: the host is off")
+        return None
 
     def _ssh_answers(self) -> bool:
         try:
@@ -180,7 +196,8 @@ class Host:
 class HostLab:
     """Hosts `host1` to `host<count>`, all running and reachable from this process.
 
-    Use as a context manager; everything they write is in `folder`, and removed at the end. Labs of concurrent runs have other networks and other names.
+    Use as a context manager; everything they write is in `folder`, and removed at the end. Labs of concurrent
+    runs have other networks and other names.
     """
 
     def __init__(self, folder: Path, count: int = 3, init: Init | str = Init.PLAIN) -> None:
@@ -224,9 +241,13 @@ class HostLab:
 
     def _remove(self) -> None:
         """By the lab's number, as a later run would sweep it: what half started or half ended goes too."""
-        for host in self.hosts:
-            host.power_cut()
-        network.sweep(self._number.value)
-        for host in self.hosts:
-            shutil.rmtree(self.folder / host.name, ignore_errors=True)  # none, where starting failed early
-        self._number.release()
+        try:
+            for host in self.hosts:
+                host.power_cut()
+        finally:
+            network.sweep(self._number.value)
+            for host in self.hosts:
+                disk = self.folder / host.name
+                if disk.exists():  # not where starting failed early
+                    shutil.rmtree(disk)
+            self._number.release()

@@ -1,0 +1,60 @@
+"""What this machine lacks for the real servers, in one line; the line is what a skipped test says."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.servers import debian
+from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, programs_cached
+from tests.servers.rootfs import root_file_system_cached
+
+HOST_PROGRAMS = ("ip", "nsenter", "unshare", "setpriv", "mount", "bash")
+
+
+def apiserver_lacks() -> str | None:
+    if not sys.platform.startswith("linux"):
+        return "not Linux"
+    if shutil.which("setpriv") is None:
+        return "no setpriv"
+    stated = os.environ.get(ASSETS_VARIABLE)
+    if stated:
+        missing = [name for name in NEEDED if not os.access(Path(stated) / name, os.X_OK)]
+        return f"{ASSETS_VARIABLE} is set and has no {', '.join(missing)}" if missing else None
+    if programs_cached() is None and shutil.which("go") is None:
+        return f"no go, no built Kubernetes in the cache and no {ASSETS_VARIABLE}"
+    return None
+
+
+def hosts_lack() -> str | None:
+    if not sys.platform.startswith("linux"):
+        return "not Linux"
+    if os.getuid() != 0:
+        return "not root"
+    missing = [name for name in HOST_PROGRAMS if shutil.which(name) is None]
+    if missing:
+        return f"no {', '.join(missing)}"
+    if root_file_system_cached() is None:
+        if shutil.which("debootstrap") is None and not debian.apt_available():
+            return "no debootstrap and no apt"
+        if debian.mirror() is None:
+            return "no Debian mirror in the apt sources"
+    return _namespaces_lack()
+
+
+def _namespaces_lack() -> str | None:
+    """Tried and not guessed: in a container it is up to its capabilities, its seccomp profile and its file system."""
+    with tempfile.TemporaryDirectory() as trial:
+        for name in ("lower", "upper", "work", "root"):
+            Path(trial, name).mkdir()
+        layers = f"lowerdir={trial}/lower,upperdir={trial}/upper,workdir={trial}/work"
+        namespaces = ["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork"]
+        tried = subprocess.run(
+            [*namespaces, "mount", "-t", "overlay", "overlay", "-o", layers, f"{trial}/root"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return f"no overlay in new namespaces: {tried.stderr.strip().splitlines()[0]}" if tried.returncode else None

@@ -1,0 +1,60 @@
+"""`python -m tests.servers.build [kube|hosts|all]`: fill the cache before the tests, with a line for each step.
+
+On a bare Debian machine, as root, it also installs what the servers need of the system. When all is there it only says
+where.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.servers import debian
+from tests.servers.availability import apiserver_lacks, hosts_lack
+from tests.servers.cache import BuildFailed, say
+from tests.servers.kube.build import programs
+from tests.servers.rootfs import root_file_system
+
+# util-linux and mount are essential packages of Debian: setpriv, unshare, nsenter and mount are always there.
+SYSTEM_PACKAGES = {"ip": "iproute2", "ssh": "openssh-client", "debootstrap": "debootstrap"}
+
+
+def build_kube() -> Path:
+    _refuse(apiserver_lacks())
+    return programs()
+
+
+def build_hosts() -> Path:
+    if debian.apt_available():
+        debian.install(SYSTEM_PACKAGES)
+    _refuse(hosts_lack())
+    return root_file_system()
+
+
+TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
+    "kube": {"Kubernetes": build_kube},
+    "hosts": {"root file system of hosts": build_hosts},
+    "all": {"root file system of hosts": build_hosts, "Kubernetes": build_kube},
+}
+
+
+def main(arguments: list[str]) -> int:
+    target = arguments[0] if arguments else "all"
+    if target not in TARGETS or len(arguments) > 1:
+        print(f"usage: python -m tests.servers.build [{'|'.join(TARGETS)}]", file=sys.stderr)
+        return 2
+    for what, build in TARGETS[target].items():
+        try:
+            say(f"{what}: {build()}")
+        except BuildFailed as failure:
+            say(f"{what}: {failure}")
+            return 1
+    return 0
+
+
+def _refuse(lacking: str | None) -> None:
+    if lacking is not None:
+        raise BuildFailed(lacking)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+"""The pytest fixtures of the real servers: started once for a run, at the first test that asks.
+
+Tests share them, so each works in a Kubernetes namespace or a folder of its own and gives back what it stopped, cut or
+partitioned. Where a server cannot be had, its tests skip with the one line that says what is missing.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.apiserver import ApiServer
+from tests.servers.availability import apiserver_lacks, hosts_lack
+from tests.servers.hosts import Host, HostLab, Init
+
+HOST_COUNT = 3
+
+
+@pytest.fixture(scope="session")
+def real_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    _skip_where(apiserver_lacks())
+    with ApiServer(tmp_path_factory.mktemp("apiserver")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def real_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, ...]]:
+    _skip_where(hosts_lack())
+    with HostLab(tmp_path_factory.mktemp("hosts"), HOST_COUNT) as lab:
+        yield lab.hosts
+
+
+@pytest.fixture(scope="session")
+def real_systemd_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, ...]]:
+    _skip_where(hosts_lack())
+    with HostLab(tmp_path_factory.mktemp("systemd-hosts"), HOST_COUNT, Init.SYSTEMD) as lab:
+        yield lab.hosts
+
+
+def _skip_where(lacking: str | None) -> None:
+    if lacking is not None:
+        pytest.skip(lacking)
