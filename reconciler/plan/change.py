@@ -1,8 +1,8 @@
 """The plan as a value: what would change, in which order, how risky, and the digest that is approved.
 
 Preview and apply read this one value; there is no dry-run flag anywhere. Everything in it is already masked: a secret
-value cannot enter (plan/mask.py), so a plan may be stored, printed and sent. What is sent to a target is derived again
-from the revision and compared by digest.
+value cannot enter (plan/mask.py), so a plan may be stored, printed and sent. What is sent to a target is derived
+again from the revision and compared by digest.
 """
 
 from datetime import datetime
@@ -172,6 +172,8 @@ class Plan(Value):
     static: bool = False  # made without a look at the targets: never applied (G4)
     held: tuple[Revision, ...] = ()  # held commits that it includes; bookkeeping
     policy_only: bool = False
+    # every (project, team, environment) whose approvers are asked: both sides and all who share a target (G3)
+    scopes: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def blocked(self) -> tuple[Check, ...]:

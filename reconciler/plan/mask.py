@@ -25,12 +25,15 @@ SENSITIVE_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configura
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1")
 
 
-def mask_object(body: Any, key: bytes) -> Masked:
-    """A Kubernetes object (or a projection of one) without secret values. `key`: the permanent HMAC key."""
+def mask_object(body: Any, key: bytes, *, kind: str = "") -> Masked:
+    """A Kubernetes object without secret values, or a projection of one that does not say its `kind` itself.
+
+    `key`: the permanent HMAC key.
+    """
     if not isinstance(body, Mapping):
         return mask_value(body, key)
     masked = {name: mask_value(value, key, name=str(name)) for name, value in body.items()}
-    if body.get("kind") == "Secret":
+    if (kind or body.get("kind")) == "Secret":
         masked.update(_secret_fields(body, key))
     return Masked(masked)
 

@@ -1,7 +1,8 @@
 """How bad a mistake would be: named rules, the strictest counts (contracts: gate.md, G3).
 
-Knows tiers, operations and kinds. `tiers` holds the last accepted and the proposed tier of the environment and of every
-environment that shares a host, an API server or a namespace with it, so calling production `dev` lowers nothing.
+Knows tiers, operations and kinds. `tiers` holds the last accepted and the proposed tier of the environment and of
+every environment that shares a host, an API server or a namespace with it, so calling production `dev` lowers
+nothing.
 """
 
 from collections.abc import Callable, Iterable

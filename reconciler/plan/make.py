@@ -1,0 +1,356 @@
+"""Makes one environment's plan out of values: units, desired states, what was observed (contracts: gate.md, G6-G10).
+
+The digest covers content only: artifacts, changed spec fields, ordered actions and the observed state that they
+touch. Times, commit ids, tool versions and bookkeeping are added after hashing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from reconciler.canonical import digest_of
+from reconciler.errors import Refused
+from reconciler.names import POLICY, ObjectRef, Revision, UnitKind, UnitRef
+from reconciler.plan import guards
+from reconciler.plan.change import (
+    PRIORITIES,
+    Action,
+    Change,
+    Check,
+    FieldChange,
+    Operation,
+    Plan,
+    PlanSet,
+    Severity,
+    UnitPlan,
+)
+from reconciler.plan.clusters import plan_cluster
+from reconciler.plan.diff import diff
+from reconciler.plan.environments import EnvironmentAsk, NodeAsk, plan_environment
+from reconciler.plan.order import batches_of
+from reconciler.plan.part import Part, error, warning
+from reconciler.plan.releases import ReleaseAsk, plan_release
+from reconciler.plan.risk import assess
+from reconciler.plan.sharing import scopes, sharing, tiers
+from reconciler.plan.units import Unit, ref_of
+from reconciler.specs.desired import Desired
+from reconciler.state.bundle import Bundle
+from reconciler.state.observed import Failure, Observed
+
+RUNTIMES: Mapping[str, tuple[str, ...]] = {"k8s": ("k8s",), "compose": ("compose",), "hybrid": ("k8s", "compose")}
+# Deletions are shown first; the rest in the order in which a reader asks.
+SHOWN = (
+    Operation.DELETE,
+    Operation.FORGET,
+    Operation.HAND_OVER,
+    Operation.RUN,
+    Operation.CONNECT,
+    Operation.CREATE,
+    Operation.UPDATE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: a desired state and its units."""
+
+    desired: Desired
+    units: Mapping[UnitRef, Unit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAsk:
+    """Everything a plan is made of.
+
+    `accepted` holds, for each unit, the side at its last accepted revision (absent: never accepted); `observed` is None
+    for a static plan, which compares two desired states and looks at nothing (G4).
+    """
+
+    environment: str
+    units: tuple[UnitRef, ...]
+    proposed: Side
+    accepted: Mapping[UnitRef, Side]
+    accepted_at: Mapping[UnitRef, Revision]
+    observed: Observed | None
+    bundles: Mapping[str, Bundle | Failure]
+    known_uids: Mapping[str, str]
+    limits: guards.PruneLimits
+    key: bytes
+    held: tuple[Revision, ...] = ()
+    checks: tuple[Check, ...] = ()  # of the whole pull request, such as policy beside other changes
+
+
+def make_plan(ask: PlanAsk) -> Plan:
+    """The plan of one environment. Never raises on what was observed: what is wrong is a check that blocks."""
+    parts = {ref: _part(ask, ref) for ref in ask.units} if not _broken(ask) else {}
+    changes = sorted(
+        (change for part in parts.values() for change in part.changes),
+        key=lambda change: (SHOWN.index(change.operation), change.unit, change.where, change.subject),
+    )
+    units = tuple(_unit_plan(ask, ref) for ref in ask.units)
+    checks = [*ask.checks, *_broken(ask), *(check for part in parts.values() for check in part.checks)]
+    checks += _guards(ask, units, changes, sum(part.owned for part in parts.values()))
+    try:
+        batches = _batches(ask, parts)
+    except Refused as refused:
+        batches = ()
+        checks.append(error("", refused.key, refused.message))
+    sides = [ask.proposed.desired, *(side.desired for side in ask.accepted.values())]
+    shared = sharing(ask.environment, sides)
+    risk, reasons = assess(tiers(shared, sides), units, tuple(changes))
+    touched = tuple(sorted((touch for part in parts.values() for touch in part.touched), key=lambda t: t.subject))
+    artifact = digest_of("artifact", [[unit.unit, unit.artifact, _fields(unit.specs)] for unit in units])
+    project, team, tier = _scope(ask, sides)
+    return Plan(
+        environment=ask.environment,
+        project=project,
+        team=team,
+        tier=tier,
+        units=units,
+        changes=tuple(changes),
+        batches=batches,
+        checks=tuple(checks),
+        touched=touched,
+        risk=risk,
+        priority=PRIORITIES[risk],
+        reasons=reasons,
+        artifact=artifact,
+        digest=digest_of(
+            "plan",
+            {
+                "environment": ask.environment,
+                "artifact": artifact,
+                "actions": [[action.model_dump(mode="json") for action in batch] for batch in batches],
+                "touched": [touch.model_dump(mode="json") for touch in touched],
+                "blocked": sorted(check.key for check in checks if check.severity is Severity.ERROR),
+            },
+        ),
+        observed_at=ask.observed.at if ask.observed is not None else None,
+        static=ask.observed is None and ask.environment != POLICY,
+        held=ask.held,
+        policy_only=ask.environment == POLICY,
+        scopes=scopes(shared, sides),
+    )
+
+
+def plan_set(plans: tuple[Plan, ...]) -> PlanSet:
+    """One ticket's plans, and the digest over the list of theirs."""
+    listed = tuple(sorted(plans, key=lambda plan: plan.environment))
+    return PlanSet(plans=listed, digest=digest_of("ticket", [[plan.environment, plan.digest] for plan in listed]))
+
+
+def _broken(ask: PlanAsk) -> tuple[Check, ...]:
+    desired = ask.proposed.desired
+    if ask.environment in desired.broken or desired.unreadable:
+        message = (
+            f"specs of environment {ask.environment} have problems; nothing of it is planned until they are solved"
+        )
+        return (error("", "validation_error", message, "reconciler validate lists them"),)
+    return ()
+
+
+def _part(ask: PlanAsk, ref: UnitRef) -> Part:
+    match ref.kind:
+        case UnitKind.POLICY:
+            return Part()
+        case UnitKind.RELEASE:
+            return _release(ask, ref)
+        case UnitKind.CLUSTER:
+            return _cluster(ask, ref)
+        case UnitKind.ENVIRONMENT:
+            return _environment(ask, ref)
+
+
+def _release(ask: PlanAsk, ref: UnitRef) -> Part:
+    new = ask.proposed.desired.releases.get(ref.name)
+    side = ask.accepted.get(ref)
+    old = side.desired.releases.get(ref.name) if side is not None else None
+    spec = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
+    if spec is None:
+        return Part()
+    if new is not None and new.spec.suspend:
+        return Part(checks=(warning(str(ref), "", f"release {ref.name} is suspended: accepted, and not applied"),))
+    if spec.source.type.value != "manifests" or spec.cluster is None:
+        message = f"release {ref.name}: sources of type {spec.source.type.value} cannot be applied by this version"
+        return Part(checks=(error(str(ref), "release_state_invalid", message, "set suspend: true, or use manifests"),))
+    if old is not None and new is not None and old.spec.cluster != new.spec.cluster:
+        message = f"release {ref.name} moves from cluster {old.spec.cluster} to {new.spec.cluster} in one step"
+        hint = "add the release there under a new name, and remove this one in a later pull request"
+        return Part(checks=(error(str(ref), "release_state_invalid", message, hint),))
+    if ask.observed is None:
+        return _static_release(ask, ref)
+    cluster = ask.observed.clusters.get(spec.cluster)
+    failure = Failure("cluster_connect_failed", f"looking at cluster {spec.cluster}: it was not looked at")
+    if cluster is not None:
+        failure = cluster.failure or failure
+    seen = cluster.releases.get(ref.name) if cluster is not None and cluster.failure is None else None
+    return plan_release(
+        ReleaseAsk(
+            unit=str(ref),
+            release=ref.name,
+            cluster=spec.cluster,
+            desired=_objects(ask.proposed.desired, ref.name) if new is not None else {},
+            observed=seen if seen is not None else failure,
+            forget=new is None and old is not None and old.spec.on_removal.value == "forget",
+            leaves_to=_taken_by_others(ask, ref),
+            comes_from=frozenset(other.name for other in ask.units if other.kind is UnitKind.RELEASE and other != ref),
+        ),
+        ask.key,
+    )
+
+
+def _taken_by_others(ask: PlanAsk, ref: UnitRef) -> dict[ObjectRef, str]:
+    taken: dict[ObjectRef, str] = {}
+    for other in ask.units:
+        if other.kind is UnitKind.RELEASE and other != ref and other.name in ask.proposed.desired.releases:
+            taken |= dict.fromkeys(_objects(ask.proposed.desired, other.name), other.name)
+    return taken
+
+
+def _static_release(ask: PlanAsk, ref: UnitRef) -> Part:
+    side = ask.accepted.get(ref)
+    before = side.units[ref].content.get("objects", {}) if side is not None and ref in side.units else {}
+    after = ask.proposed.units[ref].content.get("objects", {}) if ref in ask.proposed.units else {}
+    changes = []
+    for name in sorted({*before, *after}):
+        fields = tuple(diff(before.get(name) or {}, after.get(name) or {}))
+        operation = Operation.CREATE if name not in before else Operation.UPDATE if name in after else Operation.DELETE
+        if fields:
+            changes.append(
+                Change(unit=str(ref), operation=operation, subject=name, where="not looked at", fields=fields)
+            )
+    return Part(changes=tuple(changes))
+
+
+def _cluster(ask: PlanAsk, ref: UnitRef) -> Part:
+    cluster = ask.proposed.desired.clusters.get(ref.name)
+    if cluster is None or ask.observed is None:
+        return Part()
+    if cluster.spec.network_entry.mode.value != "standard":
+        message = (
+            f"cluster {ref.name}: networkEntry {cluster.spec.network_entry.mode.value} cannot be set up by this version"
+        )
+        return Part(checks=(error(str(ref), "network_entry_apply_failed", message, "use mode: standard"),))
+    return plan_cluster(
+        str(ref),
+        ref.name,
+        ask.observed.clusters.get(ref.name),
+        known_uid=ask.known_uids.get(ref.name, ""),
+        platform=cluster.spec.source_type.value == "platform_created",
+    )
+
+
+def _environment(ask: PlanAsk, ref: UnitRef) -> Part:
+    new = ask.proposed.desired.environments.get(ref.name)
+    side = ask.accepted.get(ref)
+    old = side.desired.environments.get(ref.name) if side is not None else None
+    nodes = {node.host: node.role.value for node in new.spec.nodes} if new is not None else {}
+    gone = {node.host: "" for node in old.spec.nodes if node.host not in nodes} if old is not None else {}
+    chosen = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
+    if chosen is None or ask.observed is None or chosen.mode.value != "platform_managed":
+        return Part()
+    version = chosen.bundle.version if chosen.bundle is not None else ""
+    return plan_environment(
+        EnvironmentAsk(
+            unit=str(ref),
+            environment=ref.name,
+            runtimes=RUNTIMES[chosen.runtime_type.value],
+            nodes=tuple(NodeAsk(host, role) for host, role in {**gone, **nodes}.items()),
+            bundle_version=version,
+            bundle=ask.bundles.get(version),
+            hosts=ask.observed.hosts,
+        )
+    )
+
+
+def _objects(desired: Desired, release: str) -> dict[ObjectRef, Any]:
+    source = desired.sources.get(release)
+    return {ref_of(body): body for body in source.objects} if source is not None else {}
+
+
+def _unit_plan(ask: PlanAsk, ref: UnitRef) -> UnitPlan:
+    new = ask.proposed.units.get(ref)
+    side = ask.accepted.get(ref)
+    old = side.units.get(ref) if side is not None else None
+    release = ask.proposed.desired.releases.get(ref.name) if ref.kind is UnitKind.RELEASE else None
+    source = ask.proposed.desired.sources.get(ref.name) if release is not None else None
+    return UnitPlan(
+        unit=str(ref),
+        artifact=new.artifact if new is not None else digest_of("removed", str(ref)),
+        removed=new is None,
+        added=old is None,
+        specs=tuple(diff(_specs(old), _specs(new))),
+        images=source.images if source is not None else (),
+        rollback=release is not None and release.spec.rollback.automatic,
+        health_timeout_s=int(release.spec.health.timeout.total_seconds()) if release is not None else 600,
+        accepted=ask.accepted_at.get(ref),
+    )
+
+
+def _specs(unit: Unit | None) -> dict[str, Any]:
+    return {key: value for key, value in unit.content.items() if key != "objects"} if unit is not None else {}
+
+
+def _fields(fields: tuple[FieldChange, ...]) -> list[list[Any]]:
+    return [[change.path, change.before, change.after] for change in fields]
+
+
+def _guards(ask: PlanAsk, units: tuple[UnitPlan, ...], changes: list[Change], owned: int) -> Iterator[Check]:
+    desired = ask.proposed.desired
+    left = [name for name, release in desired.releases.items() if release.spec.environment == ask.environment]
+    remaining = len(desired.environments) + len(desired.clusters) + len(desired.releases)
+    yield from guards.deletion_cap(changes, owned, ask.limits)
+    yield from guards.empty_desired(units, remaining=remaining)
+    yield from guards.removed_with_dependants(units, left)
+
+
+def _batches(ask: PlanAsk, parts: Mapping[UnitRef, Part]) -> tuple[tuple[Action, ...], ...]:
+    """Batches by dependency: the environment's install, its clusters, then releases by dependsOn; phases in each."""
+    phases = {ref: sorted({step.phase for step in part.steps}) for ref, part in parts.items()}
+    needs: dict[str, set[str]] = {}
+    for ref in parts:
+        nodes = [f"{ref}#{phase:04}" for phase in phases[ref]] or [f"{ref}#none"]
+        needs[nodes[0]] = {_last(other, phases) for other in _before(ask, ref) if other in parts}
+        for earlier, later in pairwise(nodes):
+            needs[later] = {earlier}
+    actions: dict[str, list[Action]] = {}
+    for ref, part in parts.items():
+        for step in part.steps:
+            actions.setdefault(f"{ref}#{step.phase:04}", []).append(step.action)
+    found = []
+    for level in batches_of(needs):
+        batch = tuple(action for node in level for action in sorted(actions.get(node, ()), key=lambda a: a.id))
+        if batch:
+            found.append(batch)
+    return tuple(found)
+
+
+def _last(ref: UnitRef, phases: Mapping[UnitRef, list[int]]) -> str:
+    return f"{ref}#{phases[ref][-1]:04}" if phases[ref] else f"{ref}#none"
+
+
+def _before(ask: PlanAsk, ref: UnitRef) -> Iterator[UnitRef]:
+    """What has to be done before a unit. A removal goes the other way: releases first, then what carries them."""
+    desired = ask.proposed.desired
+    removed = {other for other in ask.units if other not in ask.proposed.units}
+    order = (UnitKind.ENVIRONMENT, UnitKind.CLUSTER, UnitKind.RELEASE)
+    rank = order.index(ref.kind) if ref.kind in order else 0
+    for other in ask.units:
+        if other.kind not in order or other == ref:
+            continue
+        lower = order.index(other.kind) < rank
+        higher = order.index(other.kind) > rank
+        if (ref not in removed and other not in removed and lower) or (ref in removed and other in removed and higher):
+            yield other
+    release = desired.releases.get(ref.name) if ref.kind is UnitKind.RELEASE else None
+    for name in release.spec.depends_on if release is not None else ():
+        yield UnitRef(UnitKind.RELEASE, name)
+
+
+def _scope(ask: PlanAsk, sides: list[Desired]) -> tuple[str, str, str]:
+    for side in sides:
+        if ask.environment in side.environments:
+            spec = side.environments[ask.environment].spec
+            return spec.project, spec.team, spec.tier.value
+    return "", "", ""

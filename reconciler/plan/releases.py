@@ -1,0 +1,206 @@
+"""Desired release x observed objects -> changes and actions on one cluster.
+
+Compares what a server-side dry run says an object would become with what it is: both were observed, nothing is asked
+here. Only fields that we send or own take part. Values are shown only of objects that the release owns already (G4);
+an object of somebody else blocks the plan; an object that leaves one release and enters another is handed over (G28).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.canonical import digest_of
+from reconciler.names import ObjectRef
+from reconciler.plan.change import Action, ActionKind, Change, Check, FieldChange, Operation, Reference, Touched
+from reconciler.plan.diff import diff, same
+from reconciler.plan.mask import Masked, mask_object
+from reconciler.plan.part import Part, Step, error, failed, warning
+from reconciler.plan.risk import DATA_KINDS
+from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
+
+# Order of kinds within a release; what is not named comes with the configuration. Deletions come last, workloads first.
+PHASES: Mapping[str, int] = {
+    "Namespace": 0,
+    "CustomResourceDefinition": 0,
+    "Deployment": 2,
+    "StatefulSet": 2,
+    "DaemonSet": 2,
+    "Job": 2,
+    "CronJob": 2,
+    "Ingress": 3,
+    "HTTPRoute": 3,
+    "HorizontalPodAutoscaler": 3,
+}
+CONFIGURATION = 1
+DELETION = 4
+WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAsk:
+    """One release to plan. `desired` holds full objects by identity and is empty when the release is removed."""
+
+    unit: str
+    release: str
+    cluster: str
+    desired: Mapping[ObjectRef, Any] = field(repr=False)
+    observed: ObservedRelease | Failure
+    forget: bool = False  # onRemoval: forget, of a removed release
+    leaves_to: Mapping[ObjectRef, str] = field(default_factory=dict)  # objects that another release of this plan takes
+    comes_from: frozenset[str] = frozenset()  # releases of this plan that let objects go
+
+
+def plan_release(ask: ReleaseAsk, key: bytes) -> Part:
+    """The release's part. `key`: the permanent HMAC key that stands in for secret values."""
+    if isinstance(ask.observed, Failure):
+        return Part(checks=(failed(ask.unit, ask.observed),))
+    planner = _Planner(ask, ask.observed, key)
+    found = [*planner.wanted(), *planner.unwanted()]
+    owned = sum(1 for item in ask.observed.objects.values() if item.exists and item.owner == ask.release)
+    return Part(
+        changes=tuple(item.change for item in found if item.change is not None),
+        steps=tuple(Step(item.phase, item.action) for item in found if item.action is not None),
+        checks=tuple(check for item in found for check in item.checks),
+        touched=tuple(item.touched for item in found if item.touched is not None),
+        owned=owned,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    phase: int
+    change: Change | None = None
+    action: Action | None = None
+    touched: Touched | None = None
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    ask: ReleaseAsk
+    observed: ObservedRelease
+    key: bytes
+
+    def wanted(self) -> Iterator[_Found]:
+        for ref in sorted(self.ask.desired):
+            item = self.observed.objects.get(ref)
+            if item is None:
+                failure = Failure("cluster_connect_failed", f"looking at {ref}: it was not looked at")
+                yield _Found(0, checks=(failed(self.ask.unit, failure),))
+            elif item.failure is not None:
+                yield _Found(0, checks=(failed(self.ask.unit, item.failure),))
+            else:
+                yield self._one(ref, item)
+
+    def _one(self, ref: ObjectRef, item: ObservedObject) -> _Found:
+        phase = PHASES.get(ref.kind, CONFIGURATION)
+        live, result = self._masked(ref, item.live), self._masked(ref, item.result)
+        if item.known_after_apply or (not item.exists and item.result is None):
+            result = self._masked(ref, self.ask.desired[ref])
+        if not item.exists:
+            return self._apply(phase, ref, item, Operation.CREATE, None, result)
+        if item.owner == self.ask.release:
+            if item.known_after_apply or not same(live, result):
+                return self._apply(phase, ref, item, Operation.UPDATE, live, result)
+            return _Found(phase)
+        if item.owner in self.ask.comes_from:
+            return self._apply(phase, ref, item, Operation.HAND_OVER, live, result)
+        holder = f"release {item.owner}" if item.owner else "nobody that this reconciler knows"
+        message = f"{ref} exists on {self.ask.cluster} and is managed by {holder}"
+        hint = "take it out of the source, rename it, or remove the object by hand first"
+        return _Found(phase, checks=(error(self.ask.unit, "owned_by_another", message, hint),))
+
+    def unwanted(self) -> Iterator[_Found]:
+        for ref, item in sorted(self.observed.objects.items(), key=lambda pair: pair[0]):
+            if ref in self.ask.desired or not item.exists or item.owner != self.ask.release:
+                continue
+            if ref in self.ask.leaves_to:
+                continue  # the other release takes it over in the same plan
+            yield self._leave(ref, item)
+
+    def _apply(
+        self,
+        phase: int,
+        ref: ObjectRef,
+        item: ObservedObject,
+        operation: Operation,
+        live: Masked | None,
+        result: Masked,
+    ) -> _Found:
+        fields = tuple(diff(live or {}, result or {}))
+        action = self._action(ActionKind.APPLY_OBJECT, ref, item, pre=live, post=result)
+        checks = tuple(
+            error(
+                self.ask.unit,
+                "resource_conflict",
+                f"applying {ref}: {conflict} would be overwritten",
+                "take the field out of the source, or have the other manager give it up",
+            )
+            for conflict in item.conflicts
+        )
+        return _Found(
+            phase,
+            Change(
+                unit=self.ask.unit,
+                operation=operation,
+                subject=str(ref),
+                where=f"cluster {self.ask.cluster}",
+                fields=fields,
+                known_after_apply=item.known_after_apply,
+                restarts=operation is Operation.UPDATE and ref.kind in WORKLOADS and _touches_pods(fields),
+            ),
+            action,
+            self._touched(ref, item, live),
+            checks,
+        )
+
+    def _leave(self, ref: ObjectRef, item: ObservedObject) -> _Found:
+        live = self._masked(ref, item.live)
+        operation = Operation.FORGET if self.ask.forget else Operation.DELETE
+        kind = ActionKind.FORGET_OBJECT if self.ask.forget else ActionKind.DELETE_OBJECT
+        loses_data = operation is Operation.DELETE and ref.kind in DATA_KINDS
+        change = Change(
+            unit=self.ask.unit,
+            operation=operation,
+            subject=str(ref),
+            where=f"cluster {self.ask.cluster}",
+            reversible=not loses_data,
+        )
+        checks: tuple[Check, ...] = ()
+        if loses_data:
+            checks = (warning(self.ask.unit, "", f"deleting {ref} deletes the data in it; no return covers that"),)
+        action = self._action(kind, ref, item, pre=live, post=None)
+        # Where an object is deleted its identity decides, not the values that nobody sets any more.
+        return _Found(DELETION, change, action, self._touched(ref, item, Masked(None)), checks)
+
+    def _action(
+        self, kind: ActionKind, ref: ObjectRef, item: ObservedObject, *, pre: Masked | None, post: Masked | None
+    ) -> Action:
+        return Action(
+            id=f"{self.ask.unit}:{kind}:{ref}",
+            kind=kind,
+            unit=self.ask.unit,
+            target=f"cluster/{self.ask.cluster}",
+            object=Reference(
+                group=ref.group, version=ref.version, kind=ref.kind, namespace=ref.namespace, name=ref.name
+            ),
+            uid=item.uid,
+            pre=fingerprint(pre) if item.exists else "",
+            post=fingerprint(post) if post is not None else "",
+        )
+
+    def _touched(self, ref: ObjectRef, item: ObservedObject, live: Masked | None) -> Touched:
+        state = {"exists": item.exists, "uid": item.uid, "live": live}
+        return Touched(subject=f"cluster/{self.ask.cluster}: {ref}", state=state)
+
+    def _masked(self, ref: ObjectRef, value: Any) -> Masked:
+        return mask_object(value, self.key, kind=ref.kind)
+
+
+def fingerprint(masked: Masked | None) -> str:
+    """The digest of an object's masked fields: what an action finds before it acts, and leaves after it (G20)."""
+    return digest_of("object", masked)
+
+
+def _touches_pods(fields: tuple[FieldChange, ...]) -> bool:
+    return any(change.path.startswith(("spec.template", "spec")) and "template" in change.path for change in fields)

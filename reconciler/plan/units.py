@@ -1,0 +1,127 @@
+"""Desired state cut into units, each with the digest of its desired side (contracts: gate.md, Words, G7, G9).
+
+A unit's content is everything that a person may change about it, masked: its specs, what they refer to, its resolved
+objects, the bundle's signed digest. Paths, labels of files and commit ids are not in it, so moving a file changes
+nothing. Knows no target.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.canonical import digest_of
+from reconciler.names import POLICY, Digest, ObjectRef, UnitKind, UnitRef
+from reconciler.plan.mask import mask_object, mask_value
+from reconciler.specs.desired import Desired
+from reconciler.specs.kinds import Environment, Model
+from reconciler.specs.spec import Spec
+
+POLICY_UNIT = UnitRef(UnitKind.POLICY, POLICY)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit's desired side. `content` is masked JSON: "spec" and what it refers to, and "objects" by name."""
+
+    ref: UnitRef
+    environment: str
+    content: Mapping[str, Any]
+    artifact: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Cutter:
+    """What cutting needs besides the desired state: the HMAC key and the signed digest of each bundle version."""
+
+    key: bytes
+    bundles: Mapping[str, str]
+
+    def cut(self, desired: Desired) -> Mapping[UnitRef, Unit]:
+        """Every unit of a desired state."""
+        return {unit.ref: unit for unit in self._units(desired)}
+
+    def _units(self, desired: Desired) -> Iterator[Unit]:
+        yield _unit(POLICY_UNIT, POLICY, self._policy(desired))
+        for name, environment in desired.environments.items():
+            yield _unit(UnitRef(UnitKind.ENVIRONMENT, name), name, self._environment(desired, environment))
+        for name, cluster in desired.clusters.items():
+            content = {"spec": self._spec(cluster), "credentials": self._credentials(desired, cluster.spec.credential)}
+            yield _unit(UnitRef(UnitKind.CLUSTER, name), cluster.spec.environment, content)
+        for name, release in desired.releases.items():
+            yield _unit(UnitRef(UnitKind.RELEASE, name), release.spec.environment, self._release(desired, name))
+
+    def _policy(self, desired: Desired) -> dict[str, Any]:
+        groups: tuple[tuple[str, Mapping[str, Spec[Any]]], ...] = (
+            ("settings", {"settings": desired.settings} if desired.settings is not None else {}),
+            ("roles", desired.roles),
+            ("users", desired.users),
+            ("bindings", desired.bindings),
+        )
+        return {title: {name: self._spec(spec) for name, spec in specs.items()} for title, specs in groups}
+
+    def _environment(self, desired: Desired, environment: Spec[Environment]) -> dict[str, Any]:
+        hosts = {node.host: desired.hosts[node.host] for node in environment.spec.nodes if node.host in desired.hosts}
+        project = desired.projects.get(environment.spec.project)
+        bundle = environment.spec.bundle
+        return {
+            "spec": self._spec(environment),
+            "project": self._spec(project) if project is not None else None,
+            "hosts": {
+                name: {"spec": self._spec(host), "credentials": self._credentials(desired, host.spec.credential)}
+                for name, host in hosts.items()
+            },
+            "bundle": self.bundles.get(bundle.version, "") if bundle is not None else "",
+        }
+
+    def _release(self, desired: Desired, name: str) -> dict[str, Any]:
+        release = desired.releases[name]
+        spec = self._spec(release)
+        spec["source"] = {key: value for key, value in spec["source"].items() if key != "path"}
+        service = desired.services.get(release.spec.service or "")
+        source = desired.sources.get(name)
+        objects = {} if source is None else {str(ref_of(body)): mask_object(body, self.key) for body in source.objects}
+        rendered_elsewhere = source is not None and not source.objects
+        return {
+            "spec": spec,
+            "service": self._spec(service) if service is not None else None,
+            "objects": objects,
+            # a source that others render (helm, kustomize, compose) stands for itself by the content of its files
+            "files": sorted(str(blob) for _, blob in source.files) if source is not None and rendered_elsewhere else [],
+        }
+
+    def _credentials(self, desired: Desired, name: str | None) -> dict[str, Any]:
+        if name is None or name not in desired.credentials:
+            return {}
+        spec = desired.credentials[name].spec.model_dump(mode="json")
+        ciphertext = spec.pop("age", None)
+        spec["age"] = digest_of("ciphertext", ciphertext) if ciphertext else None
+        return {name: spec}
+
+    def _spec(self, spec: Spec[Any]) -> dict[str, Any]:
+        model: Model = spec.spec
+        masked = mask_value(model.model_dump(mode="json"), self.key)
+        assert isinstance(masked, dict)  # noqa: S101  a mapping stays a mapping
+        return masked
+
+
+def ref_of(body: Mapping[str, Any]) -> ObjectRef:
+    """The identity of a Kubernetes object that has apiVersion, kind and metadata.name."""
+    group, _, version = str(body["apiVersion"]).rpartition("/")
+    metadata = body["metadata"]
+    return ObjectRef(group, version, str(body["kind"]), str(metadata.get("namespace") or ""), str(metadata["name"]))
+
+
+def touched(old: Mapping[UnitRef, Unit], new: Mapping[UnitRef, Unit]) -> tuple[UnitRef, ...]:
+    """Units whose desired side differs between two desired states, sorted."""
+    refs = old.keys() | new.keys()
+    return tuple(
+        sorted(
+            ref
+            for ref in refs
+            if (old[ref].artifact if ref in old else None) != (new[ref].artifact if ref in new else None)
+        )
+    )
+
+
+def _unit(ref: UnitRef, environment: str, content: Mapping[str, Any]) -> Unit:
+    return Unit(ref, environment, content, digest_of("artifact", {"unit": str(ref), "content": content}))
