@@ -1,0 +1,190 @@
+"""One API server, spoken to in raw JSON, with one identity, over one pool of connections.
+
+Why so: the pool is the one of the `kubernetes` package (`ApiClient` over a `Configuration` built here by hand, never
+loaded from a kubeconfig), because keep-alive, timeouts and TLS are solved there. Its generated models are not used:
+they drop fields that they do not know, hide resource versions in copies, and cost five times the CPU of plain JSON.
+
+Knows HTTP verbs, TLS and sizes; knows no kinds. The rules it keeps: TLS is verified against the given CA only; no
+redirect is followed, no proxy and no environment is asked, so the token goes to one origin; an answer has a size and a
+time that it may take; nothing here logs; an effect is never sent twice by itself (a dry run and a read may be, once).
+"""
+
+import json
+import ssl
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from reconciler.errors import ReconcilerError
+from reconciler.kube.answers import Answer, error_of, transport_error
+from reconciler.kube.connection import Connection
+from reconciler.kube.tls import tls_context
+from reconciler.state.observed import Json
+
+USER_AGENT: Final = "opspilot-reconciler"
+WORKERS: Final = 8  # requests at once towards one API server; its own priority and fairness is the real limiter
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 35.0  # the server itself gives up after 34 s of admission webhooks
+ANSWER_SECONDS: Final = 90.0
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+CHUNK_BYTES: Final = 256 * 1024
+
+JSON_TYPE: Final = "application/json"
+APPLY_TYPE: Final = "application/apply-patch+yaml"
+MERGE_TYPE: Final = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `what` names it in messages; `secret` keeps the server's words out of them."""
+
+    method: str
+    path: str
+    what: str
+    query: Mapping[str, str] | None = None
+    body: Json = None
+    content_type: str = JSON_TYPE
+    secret: bool = False
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice has no effect that sending it once has not."""
+        return self.method == "GET" or bool(self.query and "dryRun" in self.query)
+
+
+class Client:
+    """Use `close` when done; safe to share between threads. `requests` counts what was sent, by method."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.endpoint = connection.endpoint
+        self._token = connection.token
+        self._api = _api_client(connection)
+        self._pool = self._api.rest_client.pool_manager
+        self._counting = threading.Lock()
+        self.requests: Counter[str] = Counter()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._api.close()
+
+    def get(self, path: str, what: str, query: Mapping[str, str] | None = None, *, secret: bool = False) -> Json:
+        """The object or list at this path."""
+        return self.send(Request("GET", path, what, query, secret=secret)).json
+
+    def find(self, path: str, what: str, *, secret: bool = False) -> Json:
+        """The object at this path, or None where the server says that it is not there."""
+        answer = self.ask(Request("GET", path, what, secret=secret))
+        return None if answer.absent else self._good(answer).json
+
+    def send(self, request: Request) -> Answer:
+        """The answer, or one of errors.py."""
+        return self._good(self.ask(request))
+
+    def ask(self, request: Request) -> Answer:
+        """The answer, whatever its status. Raises Unavailable or Untrusted where there is none."""
+        try:
+            return self._once(request)
+        except ReconcilerError:
+            raise
+        except (OSError, _transport_failure()) as error:
+            failure = transport_error(error, request.what, self.endpoint)
+            if not (request.repeatable and _is_stale(error)):
+                raise failure from None
+        try:  # a kept connection that the server had just closed: the one failure that looking again at once cures
+            return self._once(request)
+        except (OSError, _transport_failure()) as error:
+            raise transport_error(error, request.what, self.endpoint) from None
+
+    def _once(self, request: Request) -> Answer:
+        with self._counting:
+            self.requests[request.method] += 1
+        url = self.endpoint + request.path + (f"?{urlencode(request.query)}" if request.query else "")
+        response = self._pool.request(
+            request.method,
+            url,
+            body=None if request.body is None else json.dumps(request.body, separators=(",", ":")).encode(),
+            headers=self._headers(request),
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            timeout=_timeout(),
+        )
+        try:
+            data = _read(response, request.what)
+        except BaseException:
+            response.close()  # what is left of the answer must not be read as the next one
+            raise
+        response.release_conn()
+        return Answer(
+            response.status,
+            data,
+            request.what,
+            retry_after=response.headers.get("Retry-After", ""),
+            secret=request.secret,
+        )
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        headers = {"Accept": JSON_TYPE, "User-Agent": USER_AGENT}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        return headers
+
+    def _good(self, answer: Answer) -> Answer:
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return answer
+        raise error_of(answer)
+
+
+def _read(response: Any, what: str) -> bytes:
+    """The whole body within its size and time. Raises Unavailable."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    parts: list[bytes] = []
+    size = 0
+    for part in response.stream(CHUNK_BYTES, decode_content=True):
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise transport_error(ValueError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes"), what, "")
+        if time.monotonic() > deadline:
+            raise transport_error(TimeoutError(f"the answer took longer than {ANSWER_SECONDS:g} s"), what, "")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _api_client(connection: Connection) -> Any:
+    from kubernetes.client import ApiClient, Configuration  # lazily: 0.3 s that most commands never need
+
+    configuration = Configuration(host=connection.endpoint)
+    configuration.verify_ssl = True
+    configuration.proxy = None  # set, so that the environment is not asked
+    configuration.connection_pool_maxsize = WORKERS
+    configuration.retries = False
+    api = ApiClient(configuration)
+    # The context is handed to the pool as it is: the package's own settings know only files for certificates.
+    api.rest_client.pool_manager.connection_pool_kw.update(ssl_context=tls_context(connection), block=True)
+    return api
+
+
+def _timeout() -> Any:
+    from urllib3 import Timeout
+
+    return Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+
+
+def _transport_failure() -> type[Exception]:
+    from urllib3.exceptions import HTTPError
+
+    return HTTPError
+
+
+def _is_stale(error: BaseException) -> bool:
+    """A connection that broke before any answer came, and not a TLS refusal or a timeout."""
+    from urllib3.exceptions import ProtocolError, SSLError
+
+    return isinstance(error, (ProtocolError, ConnectionError)) and not isinstance(error, (SSLError, ssl.SSLError))

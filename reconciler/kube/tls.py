@@ -1,0 +1,57 @@
+"""The TLS side of a connection: verified against the given CA and nothing else, client key never on a disk.
+
+Python's ssl module loads a client certificate from a file name only. It is given the name of a memory file (memfd) that
+exists for the length of one call; where there is none, a private temporary file, removed at once.
+"""
+
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reconciler.errors import Rejected
+from reconciler.kube.connection import ClientCertificate, Connection
+
+
+def tls_context(connection: Connection) -> ssl.SSLContext:
+    """A client context for one Connection. Raises Rejected(certificate_invalid)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(cadata=connection.ca_pem)
+        if connection.certificate is not None:
+            _load(context, connection.certificate)
+    except (ssl.SSLError, ValueError):
+        raise Rejected(
+            f"preparing TLS for {connection.endpoint}: a certificate or key cannot be used", key="certificate_invalid"
+        ) from None
+    return context
+
+
+def _load(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    pem = f"{certificate.key_pem.reveal()}\n{certificate.chain_pem}"
+    with _private_file(pem.encode()) as name:
+        context.load_cert_chain(name, password=_no_password)
+
+
+def _no_password() -> str:
+    """OpenSSL asks the terminal where nothing else is said."""
+    raise ValueError("the key is encrypted")
+
+
+@contextmanager
+def _private_file(content: bytes) -> Iterator[str]:
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("tls")
+        name = f"/proc/self/fd/{descriptor}"
+    else:
+        descriptor, name = tempfile.mkstemp(prefix="tls-")  # 0600
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(content)
+        yield name
+    finally:
+        os.close(descriptor)
+        if not name.startswith("/proc/"):
+            os.unlink(name)
