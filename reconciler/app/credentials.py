@@ -1,0 +1,120 @@
+"""From a Credential spec to its secret, only for an address and a project it is bound to (contracts: gate.md, G4).
+
+An `age` secret carries its name, project and addresses inside the encryption, so that copying the text into another
+Credential is useless. A `file` or `env` secret is named, with its bounds, by reconciler.toml alone (G1). Nothing is
+connected to here; a use outside the bounds is refused before a connection is made.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from reconciler.app.keys import Keys, age_recipient
+from reconciler.app.settings import SecretSource, Settings
+from reconciler.errors import Refused, Unavailable
+from reconciler.secret import Secret
+from reconciler.specs.kinds import Credential
+from reconciler.specs.spec import Spec
+
+DEFAULT_PORTS = {"https": 443, "ssh": 22}
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """Opens Credentials."""
+
+    settings: Settings
+    keys: Keys
+
+    def open(self, credential: Spec[Credential], *, address: str, project: str) -> Secret:
+        """The secret, for use towards `host:port` by a project. Raises Refused(credential_scope_denied), Unavailable."""
+        spec = credential.spec
+        name = credential.name
+        if spec.project != project:
+            raise self._denied(name, f"it belongs to project {spec.project}, and project {project} asked")
+        if spec.addresses and not allows(spec.addresses, address):
+            raise self._denied(name, f"it is not for {address}")
+        if spec.age is not None:
+            return self._sealed(name, spec.age, address, project)
+        table = self.settings.files if spec.file is not None else self.settings.variables
+        listed = spec.file or spec.env or ""
+        source = table.get(listed)
+        if source is None:
+            hint = f"list it under [{'files' if spec.file else 'variables'}.{listed}] in reconciler.toml on its machine"
+            raise self._denied(name, f"reconciler.toml does not list {listed}", hint)
+        return self._listed(name, source, address, project)
+
+    def _sealed(self, name: str, armored: str, address: str, project: str) -> Secret:
+        import pyrage
+
+        try:
+            identity = pyrage.x25519.Identity.from_str(self.keys.age.reveal())
+            envelope: Any = json.loads(pyrage.decrypt(armored.encode(), [identity]))
+        except (pyrage.DecryptError, ValueError) as error:
+            hint = f"encrypt it with `reconciler credential seal`, to {age_recipient(self.keys)}"
+            raise Refused(
+                f"opening credential {name}: it is not encrypted to this reconciler",
+                key="credential_scope_denied",
+                hint=hint,
+            ) from error
+        if not isinstance(envelope, Mapping) or not isinstance(envelope.get("secret"), str):
+            raise self._denied(name, "its sealed text has no name, project and addresses inside")
+        if envelope.get("name") != name or envelope.get("project") != project:
+            raise self._denied(name, "it was sealed under another name or project")
+        addresses = envelope.get("addresses")
+        if not isinstance(addresses, list) or not allows(tuple(map(str, addresses)), address):
+            raise self._denied(name, f"it was not sealed for {address}")
+        return Secret(envelope["secret"])
+
+    def _listed(self, name: str, source: SecretSource, address: str, project: str) -> Secret:
+        if source.project and source.project != project:
+            raise self._denied(name, f"reconciler.toml gives it to project {source.project}")
+        if source.addresses and not allows(source.addresses, address):
+            raise self._denied(name, f"reconciler.toml does not allow it for {address}")
+        if source.path is None:
+            text = os.environ.get(source.variable)
+            if text is None:
+                raise Unavailable(f"opening credential {name}: variable {source.variable} is not set")
+            return Secret(text)
+        try:
+            return Secret(source.path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise Unavailable(f"opening credential {name}: its file cannot be read") from error
+
+    @staticmethod
+    def _denied(name: str, why: str, hint: str = "") -> Refused:
+        return Refused(f"opening credential {name}: {why}", key="credential_scope_denied", hint=hint)
+
+
+def seal(secret: Secret, *, name: str, project: str, addresses: tuple[str, ...], recipient: str) -> str:
+    """The armored text of a Credential, bound to its name, project and addresses inside the encryption."""
+    import pyrage
+
+    envelope = {"name": name, "project": project, "addresses": list(addresses), "secret": secret.reveal()}
+    to = pyrage.x25519.Recipient.from_str(recipient)
+    sealed: bytes = pyrage.encrypt(json.dumps(envelope).encode(), [to], armored=True)
+    return sealed.decode()
+
+
+def normal_address(text: str) -> str:
+    """`host:port` in lower case of an https URL, a host:port or a host (port 22). IPv6 stands in brackets."""
+    scheme, _, _ = text.partition("://")
+    parts = urlsplit(text if "://" in text else f"ssh://{text}")
+    host = (parts.hostname or "").lower()
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{host}:{parts.port or DEFAULT_PORTS.get(scheme if '://' in text else 'ssh', 443)}"
+
+
+def allows(addresses: tuple[str, ...], address: str) -> bool:
+    """Whether one of the addresses covers `host:port`. One without a port covers every port of that host."""
+    host = address.rpartition(":")[0]
+    for allowed in addresses:
+        bare = allowed.removeprefix("https://").rstrip("/").lower()
+        has_port = bare.rpartition(":")[2].isdigit() and (bare.count(":") == 1 or "]:" in bare)
+        if (normal_address(allowed) if has_port or "://" in allowed else bare) in {address.lower(), host.lower()}:
+            return True
+    return False

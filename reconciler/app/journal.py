@@ -1,0 +1,146 @@
+"""Writes events to the audit branch and folds them into the ledger: intent before an effect, result after it (G24).
+
+One `record` is one append: all of its events land together or none does. What a caller decided from the ledger holds only
+while nobody else wrote: a guarded append on a branch that moved is refused, and the caller looks again.
+"""
+
+import json
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.errors import Unavailable, Untrusted
+from reconciler.git.audit_branch import AuditBranch
+from reconciler.git.audit_branch import Entry as AuditCommit
+from reconciler.machine.entry import ENTRY, Entry, Placed
+from reconciler.machine.ledger import Ledger
+from reconciler.names import EventId, Revision
+from reconciler.ports import Clock
+from reconciler.report.record import event_path, subject_of, trailers_of
+from reconciler.state.event import (
+    RANDOM_BYTES,
+    ActorType,
+    Domain,
+    Event,
+    EventStatus,
+    Severity,
+    Source,
+    event_id,
+    from_json,
+)
+
+SYSTEM = "reconciler"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An event before it has an id and a time. `files` go beside it on the audit branch, by path."""
+
+    domain: Domain
+    action: str
+    resource_type: str
+    resource_id: str
+    actor: str = SYSTEM
+    source: Source = Source.SYSTEM_SCHEDULER
+    status: EventStatus = EventStatus.SUCCESS
+    severity: Severity = Severity.INFO
+    environment: str | None = None
+    project: str | None = None
+    team: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    entry: Entry | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Journal:
+    """The audit branch and what it says. One per process; threads take turns."""
+
+    def __init__(self, branch: AuditBranch, clock: Clock) -> None:
+        self.branch = branch
+        self.ledger = Ledger()
+        self.events: list[Event] = []
+        self._clock = clock
+        self._read: Revision | None = None
+        self._counter = 0
+        self._lock = threading.RLock()
+
+    def catch_up(self) -> None:
+        """Fold in what others, or we before a crash, have written. Raises Untrusted(audit_diverged), Unavailable."""
+        with self._lock:
+            for commit in self.branch.read(self._read):
+                for event in _events_in(commit.files):
+                    self._absorb(event)
+                self._read = commit.revision
+
+    def record(self, notes: Iterable[Note], *, guarded: bool = False) -> tuple[EventId, ...]:
+        """Append durably, then fold in. `guarded`: refuse where somebody wrote since the last catch up.
+
+        Raises Unavailable where the branch cannot be reached or was moved on; nothing was written then.
+        """
+        with self._lock:
+            made = [(note, self._event(note)) for note in notes]
+            if not made:
+                return ()
+            commits = [
+                AuditCommit(
+                    subject=subject_of(event),
+                    trailers=trailers_of(event),
+                    files={event_path(event): event.to_json().encode(), **note.files},
+                )
+                for note, event in made
+            ]
+            self.branch.append(commits, at=self._clock.now(), only_on=self._read if guarded else None, guarded=guarded)
+            self.catch_up()
+            return tuple(event.event_id for _, event in made)
+
+    def file(self, path: str) -> bytes:
+        """A file of the branch's newest tree. Raises Unavailable where it is not there."""
+        content = self.branch.file(path)
+        if content is None:
+            raise Unavailable(f"reading {path} from the audit branch: it is not there", key="audit_diverged")
+        return content
+
+    def _event(self, note: Note) -> Event:
+        now = self._clock.now()
+        self._counter += 1
+        detail = dict(note.detail)
+        if note.entry is not None:
+            detail["entry"] = note.entry.model_dump(mode="json")
+        return Event(
+            event_id=event_id(now, counter=self._counter, randomness=secrets.token_bytes(RANDOM_BYTES)),
+            domain=note.domain,
+            action=note.action,
+            resource_type=note.resource_type,
+            resource_id=note.resource_id,
+            actor_id=note.actor,
+            actor_type=ActorType.SYSTEM if note.actor == SYSTEM else ActorType.USER,
+            source=note.source,
+            status=note.status,
+            severity=note.severity,
+            occurred_at=now,
+            environment_id=note.environment,
+            project_id=note.project,
+            team_id=note.team,
+            detail=detail,
+        )
+
+    def _absorb(self, event: Event) -> None:
+        self.events.append(event)
+        entry = event.detail.get("entry")
+        if entry is not None:
+            self.ledger.absorb(
+                Placed(
+                    event=event.event_id, at=event.occurred_at, actor=event.actor_id, entry=ENTRY.validate_python(entry)
+                )
+            )
+
+
+def _events_in(files: Mapping[str, bytes]) -> Iterator[Event]:
+    for path, content in sorted(files.items()):
+        if path.startswith("events/"):
+            try:
+                yield from_json(content)
+            except (ValueError, json.JSONDecodeError) as error:
+                raise Untrusted(f"reading {path} from the audit branch: {error}", key="audit_diverged") from error

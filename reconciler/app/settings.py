@@ -1,0 +1,188 @@
+"""reconciler.toml and RECONCILER_* variables: read once, frozen, printed by `reconciler doctor`.
+
+This file is where trust begins (contracts: gate.md, G1): it stands on the reconciler's machine, outside Git, and
+nothing in Git can change what it says. At most twenty settings; policy lives in specs. Relative paths are relative to
+the file.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import Place, Problem, SpecError
+
+FILE_NAME = "reconciler.toml"
+ENVIRONMENT_PREFIX = "RECONCILER_"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """A file or environment variable that a Credential may name, the project that may, and for which addresses."""
+
+    path: Path | None
+    variable: str
+    project: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting. Times are timedelta; paths absolute."""
+
+    repository: str
+    branch: str = "main"
+    forge: str = "embedded"
+    audit_repository: str = ""  # empty: the same repository
+    audit_shared: bool = False
+    state: Path = Path("state")
+    root_signers: tuple[str, ...] = ()
+    bundle_keys: tuple[str, ...] = ()
+    bundle_folders: tuple[Path, ...] = ()
+    accepted_addresses: tuple[str, ...] = ()
+    files: Mapping[str, SecretSource] = field(default_factory=dict)
+    variables: Mapping[str, SecretSource] = field(default_factory=dict)
+    git_identity: Path | None = None
+    git_known_hosts: Path | None = None
+    token_variable: str = ""
+    workers: int = 4
+    connect_timeout: timedelta = timedelta(seconds=10)
+    locale: str = ""  # empty: what the repository's Settings say
+
+    @property
+    def signing_key(self) -> Path:
+        """Signs audit commits and our records in the forge; needs a backup."""
+        return self.state / "keys" / "signing_key"
+
+    @property
+    def hmac_key(self) -> Path:
+        """Says whether a secret value changed, in digests; permanent, needs a backup (G9)."""
+        return self.state / "keys" / "hmac_key"
+
+    @property
+    def age_identity(self) -> Path:
+        """Opens Credentials that are encrypted to this reconciler; needs a backup."""
+        return self.state / "keys" / "age_identity"
+
+    @property
+    def audit_tip(self) -> Path:
+        """The last audit commit that we saw, kept beside the keys (G24)."""
+        return self.state / "keys" / "audit_tip"
+
+    @property
+    def cache(self) -> Path:
+        """Deleting it loses nothing."""
+        return self.state / "cache"
+
+
+_PLAIN: Mapping[str, type] = {
+    "repository": str,
+    "branch": str,
+    "forge": str,
+    "audit_repository": str,
+    "audit_shared": bool,
+    "token_variable": str,
+    "workers": int,
+    "locale": str,
+}
+_PATHS = ("state", "git_identity", "git_known_hosts")
+_LISTS = ("root_signers", "bundle_keys", "accepted_addresses")
+_SECRETS = ("files", "variables")
+
+
+def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the file and let RECONCILER_* variables win over its plain values. Raises SpecError with every problem."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        hint = "`reconciler init DIR` writes one"
+        raise SpecError(
+            [Problem(Place(str(path)), "validation_error", f"cannot be read: {error.strerror}", hint)]
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError([Problem(Place(str(path)), "validation_error", f"is not TOML: {error}")]) from error
+    for name, kind in _PLAIN.items():
+        text = (os.environ if environment is None else environment).get(ENVIRONMENT_PREFIX + name.upper())
+        if text is not None:
+            table[name] = _from_text(text, kind)
+    return _Reader(path).read(table)
+
+
+def _from_text(text: str, kind: type) -> Any:
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if kind is int:
+        return int(text) if text.isdigit() else text
+    return text
+
+
+class _Reader:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._problems: list[Problem] = []
+
+    def read(self, table: dict[str, Any]) -> Settings:
+        known = {item.name for item in fields(Settings)}
+        for name in sorted(table.keys() - known):
+            self._problem(f"unknown setting {name!r}")
+        values: dict[str, Any] = {
+            name: self._typed(table, name, kind) for name, kind in _PLAIN.items() if name in table
+        }
+        for name in _PATHS:
+            if name in table:
+                values[name] = self._file(self._typed(table, name, str))
+        values.setdefault("state", self._file("state"))
+        for name in _LISTS:
+            if name in table:
+                values[name] = self._texts(table[name], name)
+        if "bundle_folders" in table:
+            values["bundle_folders"] = tuple(map(self._file, self._texts(table["bundle_folders"], "bundle_folders")))
+        if "connect_timeout" in table:
+            values["connect_timeout"] = timedelta(seconds=self._typed(table, "connect_timeout", int) or 10)
+        for name in _SECRETS:
+            if name in table:
+                values[name] = self._secrets(table[name], name)
+        if not values.get("repository"):
+            self._problem("`repository` is missing: a URL or the path of a repository")
+        elif "://" not in values["repository"] and "@" not in values["repository"]:
+            values["repository"] = str(self._file(values["repository"]))
+        if self._problems:
+            raise SpecError(self._problems)
+        return Settings(**values)
+
+    def _secrets(self, table: Any, title: str) -> dict[str, SecretSource]:
+        found: dict[str, SecretSource] = {}
+        for name, entry in table.items() if isinstance(table, dict) else ():
+            if not isinstance(entry, dict) or entry.keys() - {"path", "project", "addresses"}:
+                self._problem(f"{title}.{name}: takes path, project and addresses")
+                continue
+            path = self._file(str(entry["path"])) if "path" in entry else None
+            if (path is None) == (title == "files"):
+                self._problem(f"{title}.{name}: `path` belongs to files, and is needed there")
+            addresses = self._texts(entry.get("addresses", []), f"{title}.{name}.addresses")
+            found[name] = SecretSource(
+                path, name if title == "variables" else "", str(entry.get("project", "")), addresses
+            )
+        return found
+
+    def _typed(self, table: dict[str, Any], name: str, kind: type) -> Any:
+        value = table[name]
+        if type(value) is not kind:
+            self._problem(f"`{name}` must be of type {kind.__name__}")
+            return None
+        return value
+
+    def _texts(self, value: Any, name: str) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self._problem(f"`{name}` must be a list of strings")
+            return ()
+        return tuple(value)
+
+    def _file(self, text: Any) -> Path:
+        return (self._path.parent / str(text)).resolve()
+
+    def _problem(self, message: str) -> None:
+        self._problems.append(Problem(Place(str(self._path)), "validation_error", message))
