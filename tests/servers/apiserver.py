@@ -10,7 +10,6 @@ import json
 import os
 import random
 import secrets
-import signal
 import socket
 import ssl
 from http import HTTPStatus
@@ -120,10 +119,10 @@ class ApiServer:
 
     def pause(self) -> None:
         """The API server hangs: connections are taken by the kernel and never answered."""
-        self._running["kube-apiserver"].send(signal.SIGSTOP)
+        self._running["kube-apiserver"].pause()
 
     def resume(self) -> None:
-        self._running["kube-apiserver"].send(signal.SIGCONT)
+        self._running["kube-apiserver"].resume()
 
     def stop_api(self) -> None:
         """The API server crashes: open connections break and new ones are refused. etcd keeps what was stored."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 POLL_SECONDS = 0.03
+STOP_SECONDS = 5.0
 LOG_TAIL_CHARACTERS = 2000
 
 # The parent-death signal follows the *thread* that forked, not its process: a server started by a test's short-lived
@@ -80,14 +81,23 @@ class Program:
     def log_tail(self) -> str:
         return self.log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
 
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+    def pause(self) -> None:
+        """Returns when every thread has stopped: the signal by itself takes effect some time later."""
+        self._process.send_signal(signal.SIGSTOP)
+        wait_until(self._stopped, f"{self.name} to stop", STOP_SECONDS)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """At once: what it holds is thrown away anyway, and kube-apiserver asked politely takes more than 10 s."""
         self._process.kill()
         self._process.wait()
         self._note.unlink(missing_ok=True)
+
+    def _stopped(self) -> bool:
+        threads = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return all(_stat_fields(thread)[0] == "T" for thread in threads)
 
     def _write_note(self) -> None:
         note = {"started": start_time(self.pid), "owner": os.getpid(), "owner_started": start_time(os.getpid())}
@@ -97,11 +107,15 @@ class Program:
 def start_time(pid: int) -> int | None:
     """Ticks since boot, or None when there is no such process (proc(5), /proc/pid/stat, field 22)."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        fields = _stat_fields(Path(f"/proc/{pid}/stat"))
     except (FileNotFoundError, ProcessLookupError):
         return None
-    after_name = stat.rpartition(")")[2].split()  # the name, field 2, may itself hold blanks and parentheses
-    return None if after_name[0] in ("Z", "X") else int(after_name[19])
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def _stat_fields(stat: Path) -> list[str]:
+    """From the third, the state, on: the second is the name, which may itself hold blanks and parentheses."""
+    return stat.read_text().rpartition(")")[2].split()
 
 
 def kill_escaped() -> None:

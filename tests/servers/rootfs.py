@@ -126,20 +126,11 @@ def _build(folder: Path) -> None:
     if mirror is None:
         raise BuildFailed("making the root file system of test hosts: this machine's apt sources name no Debian mirror")
     say(f"making the root file system of test hosts (Debian {SUITE}): about a minute")
-    debian.run(
-        [
-            "nice",
-            "-n",
-            "10",
-            "debootstrap",
-            "--variant=minbase",
-            f"--include={','.join(PACKAGES)}",
-            SUITE,
-            str(folder),
-            mirror,
-        ],
-        debian.QUIET,
-    )
+    # In namespaces that end with this process: debootstrap mounts /proc in its target, and what a killed build left
+    # there would be in the way of whoever removes the unfinished folder.
+    contained = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    debootstrap = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(folder), mirror]
+    debian.run([*contained, "--mount-proc", "nice", "-n", "10", *debootstrap], debian.QUIET)
     _drop(folder)
     _configure(folder)
 
