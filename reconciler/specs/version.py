@@ -1,0 +1,31 @@
+"""The version of reading: a cached answer is good only while nothing that made it has changed.
+
+Rule: nobody has to remember to raise a number; any change of this package, of the parser or of the validator counts.
+"""
+
+import hashlib
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+import pydantic
+import yaml
+
+
+@cache
+def reading_version() -> str:
+    """A digest over this package's code and the versions of what it reads with."""
+    digest = hashlib.sha256(f"pydantic {pydantic.VERSION}, pyyaml {yaml.__version__}".encode())
+    for name, content in sorted(_code(resources.files("reconciler.specs"))):
+        digest.update(f"\n{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:32]
+
+
+def _code(folder: Traversable, prefix: str = "") -> list[tuple[str, bytes]]:
+    found = []
+    for item in folder.iterdir():
+        if item.is_dir():
+            found += _code(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".py"):
+            found.append((prefix + item.name, item.read_bytes()))
+    return found
