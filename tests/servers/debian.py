@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.servers.cache import BuildFailed, say
 
-SOURCES = Path("/etc/apt")
+ETC = Path("/etc")
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -31,12 +31,13 @@ def install(programs_to_packages: dict[str, str]) -> None:
     run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted], QUIET)
 
 
-def mirror() -> str | None:
-    """The address of the first source of this machine's own Debian release, or None where there is none."""
-    codename = _os_release().get("VERSION_CODENAME")
-    if _os_release().get("ID") != "debian" or codename is None:
+def mirror(etc: Path = ETC) -> str | None:
+    """The address of the first source of the machine's own Debian release, or None where there is none."""
+    release = _os_release(etc)
+    codename = release.get("VERSION_CODENAME")
+    if release.get("ID") != "debian" or codename is None:
         return None
-    return next((uri for uri, suites, parts in _sources() if codename in suites and "main" in parts), None)
+    return next((uri for uri, suites, parts in _sources(etc / "apt") if codename in suites and "main" in parts), None)
 
 
 def run(argv: list[str], environment: dict[str, str]) -> None:
@@ -55,21 +56,21 @@ def run(argv: list[str], environment: dict[str, str]) -> None:
         raise BuildFailed(f"running {argv[0]}: it ended with {finished.returncode}: {finished.stdout[-1000:]}")
 
 
-def _os_release() -> dict[str, str]:
-    lines = Path("/etc/os-release").read_text().splitlines()
+def _os_release(etc: Path) -> dict[str, str]:
+    lines = (etc / "os-release").read_text().splitlines()
     return {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
 
 
-def _sources() -> Iterator[tuple[str, list[str], list[str]]]:
+def _sources(apt: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """(address, suites, components) of each source, from both formats that sources.list(5) describes."""
-    for file in sorted(SOURCES.glob("sources.list.d/*.sources")):
+    for file in sorted(apt.glob("sources.list.d/*.sources")):
         for stanza in file.read_text().split("\n\n"):
             lines = [line for line in stanza.splitlines() if line and not line.startswith("#")]
             fields = {name.lower(): value.split() for name, _, value in (line.partition(":") for line in lines)}
             if "deb" in fields.get("types", []) and fields.get("enabled", ["yes"]) != ["no"]:
                 for uri in fields.get("uris", []):
                     yield uri, fields.get("suites", []), fields.get("components", [])
-    for file in [SOURCES / "sources.list", *sorted(SOURCES.glob("sources.list.d/*.list"))]:
+    for file in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))]:
         for line in file.read_text().splitlines() if file.exists() else ():
             words = line.partition("#")[0].split()
             if words[:1] != ["deb"]:
