@@ -1,0 +1,3 @@
+# written by the sandbox bundle
+role = ROLE
+runtime = RUNTIME
