@@ -1,0 +1,161 @@
+"""The judge: one question, the accepted policies and the time in; one judgement out (contracts: gate.md, G2 to G18).
+
+    closed unmerged            -> ended
+    a standing rejection       -> rejected
+    something blocks           -> pending, whatever was approved
+    enough approvals           -> approved (a static plan: its addresses are accepted, G4)
+    enough, but in the past    -> ended
+    else                       -> pending
+
+Knows no forge, no clock and no file. Rule: every way to `approved` leads through all of the above; what is missing or
+unclear never helps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.approval.alone import standing
+from reconciler.approval.blocks import blocks
+from reconciler.approval.clocks import preview_ends, stale
+from reconciler.approval.denial import Denial
+from reconciler.approval.hearing import Hearing, by_merging, eligible, hear
+from reconciler.approval.judgement import Counted, Judgement, OpenScope, Verdict
+from reconciler.approval.policy import Policies
+from reconciler.approval.question import Question
+from reconciler.approval.relations import required_approvals
+from reconciler.approval.roles import Scope
+from reconciler.names import SHORT, Digest
+from reconciler.state.forge import PullRequestState
+
+
+def judge(question: Question, policies: Policies, now: datetime) -> Judgement:
+    """How one plan of a ticket stands now."""
+    policy = policies.in_force
+    hearing = hear(question, policies, now)
+    required, reasons = required_approvals(question, policy, alone=_own(hearing.counted))
+    draft = Judgement(
+        environment=question.plan.environment,
+        verdict=Verdict.PENDING,
+        key="approval_required",
+        reasons=reasons,
+        required=required,
+        approvals=hearing.counted,
+        ignored=hearing.ignored,
+        rejections=hearing.rejections,
+    )
+    if question.pull and question.pull.state is PullRequestState.CLOSED:
+        closed = "the pull request was closed without a merge"
+        return replace(draft, verdict=Verdict.ENDED, key="preview_expired", reasons=(closed,))
+    if hearing.rejections:
+        by = tuple(f"rejected by {one.person}" for one in hearing.rejections)
+        return replace(draft, verdict=Verdict.REJECTED, key="approval_ticket_not_approved", reasons=by)
+    blocked = blocks(question, policy, rooted=hearing.rooted)
+    if blocked:
+        until = _preview_until(question, policies)
+        because = tuple(denial.message for denial in blocked)
+        return replace(draft, key=blocked[0].key, reasons=because, blocks=blocked, until=until)
+    return _weigh(question, policies, hearing, draft)
+
+
+def _weigh(question: Question, policies: Policies, hearing: Hearing, draft: Judgement) -> Judgement:
+    """Count: nothing rejects, nothing blocks."""
+    policy = policies.in_force
+    if hearing.rooted or not _short(question, draft.required, hearing.counted):
+        return _approved(question, draft, _until(question, draft.required, hearing.counted))
+    if not standing(question, policy):
+        in_advance = ("approved in advance by the policy (standing approval)",)
+        approved = _approved(question, draft, _preview_until(question, policies))
+        return replace(approved, standing=True, reasons=in_advance, required=0)
+    once = (*hearing.counted, *hearing.ended)
+    wanted, _ = required_approvals(question, policy, alone=_own(once))
+    if any(one.root for one in hearing.ended) or not _short(question, wanted, once):
+        over = tuple(f"the approval of {one.person} ended at {one.ends:%Y-%m-%d %H:%M} UTC" for one in hearing.ended)
+        return replace(draft, verdict=Verdict.ENDED, key="preview_expired", reasons=over)
+    return _waiting(question, policies, hearing, draft)
+
+
+def _waiting(question: Question, policies: Policies, hearing: Hearing, draft: Judgement) -> Judgement:
+    policy = policies.in_force
+    given = {counted.person for counted in hearing.counted}
+    waiting = tuple(
+        OpenScope(scope, missing, tuple(name for name in eligible(question, policy, scope) if name not in given))
+        for scope, missing in _short(question, draft.required, hearing.counted).items()
+    )
+    words = tuple(f"{one.missing} of {draft.required} approvals missing for {one.scope}" for one in waiting)
+    denied = any(ignored.key == "approval_permission_denied" for ignored in hearing.ignored)
+    return replace(
+        draft,
+        key="approval_permission_denied" if denied and not hearing.counted else "approval_required",
+        reasons=(*words, *draft.reasons),
+        open_scopes=waiting,
+        by_merging=by_merging(question, policy),
+        until=_preview_until(question, policies),
+    )
+
+
+def _approved(question: Question, draft: Judgement, until: datetime | None) -> Judgement:
+    if question.plan.static:
+        words = ("its addresses are accepted; a live preview follows and is approved like any other",)
+        return replace(draft, verdict=Verdict.ADDRESSES_ACCEPTED, key="preview_required", reasons=words, until=until)
+    names = ", ".join(counted.person for counted in draft.approvals)
+    return replace(draft, verdict=Verdict.APPROVED, key="", reasons=(f"approved by {names}",), until=until)
+
+
+def _own(counted: Sequence[Counted]) -> bool:
+    return any(one.own for one in counted)
+
+
+def _short(question: Question, required: int, counted: Sequence[Counted]) -> dict[Scope, int]:
+    """The scopes that miss approvals, and how many."""
+    missing = {scope: required - sum(scope in one.scopes for one in counted) for scope in question.scopes}
+    return {scope: number for scope, number in missing.items() if number > 0}
+
+
+def _until(question: Question, required: int, counted: Sequence[Counted]) -> datetime:
+    """When the first scope has too few approvals left; a root signature alone carries all of them."""
+    roots = [one.ends for one in counted if one.root]
+    if roots:
+        return max(roots)
+    by_scope = (sorted((one.ends for one in counted if scope in one.scopes), reverse=True) for scope in question.scopes)
+    return min(ends[required - 1] for ends in by_scope)
+
+
+def _preview_until(question: Question, policies: Policies) -> datetime | None:
+    return preview_ends(question.preview, question.plan.risk, policies.in_force.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketJudgement:
+    """How a whole ticket stands: one judgement per plan, each for itself (G10)."""
+
+    plans: tuple[Judgement, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Rejected or ended where one plan is; approved where all are."""
+        verdicts = {judgement.verdict for judgement in self.plans}
+        order = (Verdict.REJECTED, Verdict.ENDED, Verdict.PENDING, Verdict.ADDRESSES_ACCEPTED, Verdict.APPROVED)
+        return next((verdict for verdict in order if verdict in verdicts), Verdict.PENDING)
+
+
+def judge_ticket(questions: Sequence[Question], policies: Policies, now: datetime) -> TicketJudgement:
+    """Judge every plan of a ticket. No plan at all is pending."""
+    return TicketJudgement(tuple(judge(question, policies, now) for question in questions))
+
+
+def admit(question: Question, policies: Policies, now: datetime, *, digest: Digest) -> Denial | Judgement:
+    """The one judging before `applying` is recorded (G20): approved, merged or held, fresh, and still the same plan.
+
+    `digest`: that of the plan made again at apply. A Denial carries the key that the refusal shows.
+    """
+    judgement = judge(question, policies, now)
+    merged = question.pull is not None and question.pull.state is PullRequestState.MERGED
+    if not merged and question.held is None:
+        return Denial("approval_required", f"{question.ticket} is not merged")
+    if digest != question.plan.digest:
+        shown, made = question.plan.digest[:SHORT], digest[:SHORT]
+        return Denial("preview_mismatch", f"what would be applied has digest {made}, what was previewed {shown}")
+    if not judgement.approved:
+        return Denial(judgement.key, f"{question.ticket} is {judgement.verdict}: {'; '.join(judgement.reasons)}")
+    return stale(question.preview, question.plan.risk, policies.in_force.settings, now) or judgement
