@@ -30,7 +30,7 @@ class Vault:
     keys: Keys
 
     def open(self, credential: Spec[Credential], *, address: str, project: str) -> Secret:
-        """The secret, for use towards `host:port` by a project. Raises Refused(credential_scope_denied), Unavailable."""
+        """The secret, for use towards `host:port` by a project. Raises credential_scope_denied, Unavailable."""
         spec = credential.spec
         name = credential.name
         if spec.project != project:

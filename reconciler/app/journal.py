@@ -1,7 +1,7 @@
 """Writes events to the audit branch and folds them into the ledger: intent before an effect, result after it (G24).
 
-One `record` is one append: all of its events land together or none does. What a caller decided from the ledger holds only
-while nobody else wrote: a guarded append on a branch that moved is refused, and the caller looks again.
+One `record` is one append: all of its events land together or none does. What a caller decided from the ledger holds
+only while nobody else wrote: a guarded append on a branch that moved is refused, and the caller looks again.
 """
 
 import json

@@ -142,16 +142,17 @@ class _Reader:
             values["bundle_folders"] = tuple(map(self._file, self._texts(table["bundle_folders"], "bundle_folders")))
         if "connect_timeout" in table:
             values["connect_timeout"] = timedelta(seconds=self._typed(table, "connect_timeout", int) or 10)
-        for name in _SECRETS:
-            if name in table:
-                values[name] = self._secrets(table[name], name)
-        if not values.get("repository"):
-            self._problem("`repository` is missing: a URL or the path of a repository")
-        elif "://" not in values["repository"] and "@" not in values["repository"]:
-            values["repository"] = str(self._file(values["repository"]))
+        values |= {name: self._secrets(table[name], name) for name in _SECRETS if name in table}
+        values["repository"] = self._repository(values.get("repository"))
         if self._problems:
             raise SpecError(self._problems)
         return Settings(**values)
+
+    def _repository(self, text: str | None) -> str:
+        if not text:
+            self._problem("`repository` is missing: a URL or the path of a repository")
+            return ""
+        return text if "://" in text or "@" in text else str(self._file(text))
 
     def _secrets(self, table: Any, title: str) -> dict[str, SecretSource]:
         found: dict[str, SecretSource] = {}

@@ -195,6 +195,23 @@ class Decided(Value):
     at: datetime
 
 
+class Connected(Value):
+    """The identity of a cluster as recorded at its accepted connection (UID of kube-system)."""
+
+    type: Literal["connected"] = "connected"
+    cluster: str
+    uid: str
+
+
+class Sighted(Value):
+    """Addresses that a preview may connect to, by the approval of a static preview (G4)."""
+
+    type: Literal["sighted"] = "sighted"
+    ticket: str
+    addresses: tuple[str, ...]
+    by: tuple[str, ...]
+
+
 class Stopped(Value):
     """The tracked branch was rewound, vanished or emptied: nothing starts until a person acts (T8)."""
 
@@ -226,6 +243,8 @@ Entry = Annotated[
     | Resume
     | Retry
     | Decided
+    | Connected
+    | Sighted
     | Stopped
     | Continued,
     Field(discriminator="type"),

@@ -13,6 +13,7 @@ from reconciler.machine.entry import (
     Accepted,
     Applying,
     BatchDone,
+    Connected,
     Continued,
     Decided,
     Ended,
@@ -28,6 +29,7 @@ from reconciler.machine.entry import (
     Resume,
     Retry,
     Returning,
+    Sighted,
     Stopped,
     Trusted,
 )
@@ -105,6 +107,8 @@ class Ledger:
     waiting: dict[str, Waiting] = field(default_factory=dict)  # by ticket
     holds: dict[str, Hold] = field(default_factory=dict)
     decisions: dict[str, tuple[Decided, ...]] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)  # recorded identity by name
+    sighted: frozenset[str] = frozenset()
     stopped: Stopped | None = None
     last_event: EventId | None = None
 
@@ -243,6 +247,14 @@ def _decided(ledger: Ledger, _placed: Placed, entry: Decided) -> None:
     ledger.decisions[entry.ticket] = (*ledger.decisions.get(entry.ticket, ()), entry)
 
 
+def _connected(ledger: Ledger, _placed: Placed, entry: Connected) -> None:
+    ledger.clusters[entry.cluster] = entry.uid
+
+
+def _sighted(ledger: Ledger, _placed: Placed, entry: Sighted) -> None:
+    ledger.sighted |= frozenset(entry.addresses)
+
+
 def _stopped(ledger: Ledger, _placed: Placed, entry: Stopped) -> None:
     ledger.stopped = entry
 
@@ -266,6 +278,8 @@ _FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
     Resume: _resume,
     Retry: _retry,
     Decided: _decided,
+    Connected: _connected,
+    Sighted: _sighted,
     Stopped: _stopped,
     Continued: _continued,
 }

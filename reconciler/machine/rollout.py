@@ -148,3 +148,16 @@ def step(rollout: Rollout, event: Event) -> tuple[Rollout, tuple[Command, ...]]:
     state, commands = rows[chosen]
     batch = rollout.batch + 1 if chosen is Event.BATCH_READY else rollout.batch
     return replace(rollout, state=state, batch=batch), commands
+
+
+def resumed(
+    batches: int, *, returns: bool, batch: int, done: int, returning: bool
+) -> tuple[Rollout, tuple[Command, ...]]:
+    """Where a recorded rollout goes on after a restart, and with what. `batch`, `done`: last recorded (-1: none)."""
+    if returning:
+        return Rollout(batches, returns, State.ROLLING_BACK, max(batch, 0)), (Command.RETURN,)
+    if batch < 0:
+        return Rollout(batches, returns), (Command.RECORD_BATCH,)
+    if done >= batch:
+        return step(Rollout(batches, returns, State.VERIFYING, batch), Event.BATCH_READY)
+    return Rollout(batches, returns, State.APPLYING, batch), (Command.APPLY_BATCH,)

@@ -5,14 +5,14 @@ touch. Times, commit ids, tool versions and bookkeeping are added after hashing.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 from reconciler.canonical import digest_of
 from reconciler.errors import Refused
 from reconciler.names import POLICY, ObjectRef, Revision, UnitKind, UnitRef
-from reconciler.plan import guards
+from reconciler.plan import guards, unsupported
 from reconciler.plan.change import (
     PRIORITIES,
     Action,
@@ -178,14 +178,19 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
         message = f"release {ref.name} moves from cluster {old.spec.cluster} to {new.spec.cluster} in one step"
         hint = "add the release there under a new name, and remove this one in a later pull request"
         return Part(checks=(error(str(ref), "release_state_invalid", message, hint),))
+    asked = tuple(unsupported.in_release(str(ref), new.spec)) if new is not None else ()
     if ask.observed is None:
-        return _static_release(ask, ref)
+        return replace(_static_release(ask, ref), checks=asked)
     cluster = ask.observed.clusters.get(spec.cluster)
     failure = Failure("cluster_connect_failed", f"looking at cluster {spec.cluster}: it was not looked at")
     if cluster is not None:
         failure = cluster.failure or failure
     seen = cluster.releases.get(ref.name) if cluster is not None and cluster.failure is None else None
-    return plan_release(
+    known = ask.known_uids.get(spec.cluster, "")
+    if known and cluster is not None and cluster.failure is None and cluster.uid != known:
+        message = f"cluster {spec.cluster} is another one than the accepted one ({known} -> {cluster.uid})"
+        return Part(checks=(error(str(ref), "target_changed", message, "check its kubeconfig"),))
+    part = plan_release(
         ReleaseAsk(
             unit=str(ref),
             release=ref.name,
@@ -198,6 +203,7 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
         ),
         ask.key,
     )
+    return replace(part, checks=(*asked, *part.checks))
 
 
 def _taken_by_others(ask: PlanAsk, ref: UnitRef) -> dict[ObjectRef, str]:
@@ -248,10 +254,11 @@ def _environment(ask: PlanAsk, ref: UnitRef) -> Part:
     nodes = {node.host: node.role.value for node in new.spec.nodes} if new is not None else {}
     gone = {node.host: "" for node in old.spec.nodes if node.host not in nodes} if old is not None else {}
     chosen = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
+    asked = tuple(unsupported.in_environment(str(ref), new.spec)) if new is not None else ()
     if chosen is None or ask.observed is None or chosen.mode.value != "platform_managed":
-        return Part()
+        return Part(checks=asked)
     version = chosen.bundle.version if chosen.bundle is not None else ""
-    return plan_environment(
+    part = plan_environment(
         EnvironmentAsk(
             unit=str(ref),
             environment=ref.name,
@@ -262,6 +269,7 @@ def _environment(ask: PlanAsk, ref: UnitRef) -> Part:
             hosts=ask.observed.hosts,
         )
     )
+    return replace(part, checks=(*asked, *part.checks))
 
 
 def _objects(desired: Desired, release: str) -> dict[ObjectRef, Any]:

@@ -1,0 +1,64 @@
+"""Which addresses a desired state reaches, and which of them may be reached (contracts: gate.md, G4).
+
+A preview connects only to addresses that are accepted: of accepted specs, of reconciler.toml, or accepted by the
+approval of a static preview. Knows no connection. An address is "host:port", lower case.
+"""
+
+from collections.abc import Iterable
+
+from reconciler.app.credentials import normal_address
+from reconciler.errors import Rejected
+from reconciler.names import UnitKind, UnitRef
+from reconciler.specs.desired import Desired
+
+
+def cluster_address(desired: Desired, cluster: str) -> str:
+    """The API server's address: the endpoint, else the only address of its credential. Raises Rejected."""
+    spec = desired.clusters[cluster].spec
+    if spec.endpoint:
+        return normal_address(spec.endpoint)
+    credential = desired.credentials.get(spec.credential or "")
+    if credential is not None and len(credential.spec.addresses) == 1:
+        text = credential.spec.addresses[0]
+        return normal_address(text if "://" in text else f"https://{text}")
+    raise Rejected(
+        f"connecting to cluster {cluster}: it names no endpoint",
+        key="endpoint_invalid",
+        hint="set endpoint, or give its credential exactly one address",
+    )
+
+
+def host_address(desired: Desired, host: str) -> str:
+    """A host's address and port."""
+    spec = desired.hosts[host].spec
+    bare = f"[{spec.address}]" if ":" in spec.address else spec.address
+    return f"{bare.lower()}:{spec.port}"
+
+
+def clusters_and_hosts(desired: Desired, units: Iterable[UnitRef]) -> tuple[set[str], set[str]]:
+    """The clusters and hosts that units of a desired state live on. Platform clusters are reached by their install."""
+    clusters: set[str] = set()
+    hosts: set[str] = set()
+    for ref in units:
+        if ref.kind is UnitKind.RELEASE and ref.name in desired.releases:
+            cluster = desired.releases[ref.name].spec.cluster
+            if cluster is not None and cluster in desired.clusters:
+                clusters.add(cluster)
+        elif ref.kind is UnitKind.CLUSTER and ref.name in desired.clusters:
+            clusters.add(ref.name)
+        elif ref.kind is UnitKind.ENVIRONMENT and ref.name in desired.environments:
+            environment = desired.environments[ref.name].spec
+            if environment.mode.value == "platform_managed":
+                hosts |= {node.host for node in environment.nodes if node.host in desired.hosts}
+    return {name for name in clusters if not platform_created(desired, name)}, hosts
+
+
+def platform_created(desired: Desired, cluster: str) -> bool:
+    """Whether a cluster is installed by us."""
+    return desired.clusters[cluster].spec.source_type.value == "platform_created"
+
+
+def reached(desired: Desired, units: Iterable[UnitRef]) -> frozenset[str]:
+    """Every address that looking at these units would connect to. Raises Rejected(endpoint_invalid)."""
+    clusters, hosts = clusters_and_hosts(desired, units)
+    return frozenset({cluster_address(desired, name) for name in clusters} | {host_address(desired, n) for n in hosts})

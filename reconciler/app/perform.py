@@ -1,0 +1,307 @@
+"""One batch of actions -> port calls. The only module that changes targets.
+
+Before it acts on an object it looks: done already is found done (so a batch may be entered twice), what matches
+neither its recorded pre-state nor its result stops the plan (`target_changed`, G20). Targets work in parallel, the
+actions of one target in order. Every effect on a host has an operation id, every one on a cluster the plan's
+generation.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
+from reconciler.names import ObjectRef
+from reconciler.plan.change import Action, ActionKind, Plan
+from reconciler.plan.diff import same
+from reconciler.plan.mask import mask_object
+from reconciler.plan.releases import fingerprint
+from reconciler.plan.units import ref_of
+from reconciler.ports import Bundles, Clock, DesiredObjects, HostApi, KubeApi, StepResult, Targets
+from reconciler.specs.desired import Desired
+from reconciler.state.bundle import Bundle
+from reconciler.state.observed import InstalledBundle, ObservedObject, ObservedRelease
+
+READINESS_PAUSE = timedelta(milliseconds=500)  # between two looks at what a batch left behind
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done about one action on a host; `result` is None for steps that are no hooks."""
+
+    action: Action
+    result: StepResult | None
+    failure: ReconcilerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """Every step that was tried, and the first failure in order of the batch, or None."""
+
+    steps: tuple[Step, ...]
+    failure: ReconcilerError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the actions belong to. `attempt` counts retries, so that a retried hook is a new operation (G22)."""
+
+    plan: Plan
+    generation: int
+    event: str
+    attempt: int
+    task: str
+
+
+@dataclass(slots=True)
+class Performer:
+    """Performs batches of one plan. `desired` holds what is sent; `namespaces` those of removed releases."""
+
+    targets: Targets
+    bundles: Bundles
+    clock: Clock
+    key: bytes
+    desired: Desired
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 4
+    stopping: Callable[[], bool] = lambda: False
+
+    def apply(self, batch: Sequence[Action], order: Order) -> BatchResult:
+        """Do the batch. A failure on one target lets the others finish what they began."""
+        by_target: dict[str, list[Action]] = {}
+        for action in batch:
+            by_target.setdefault(action.target, []).append(action)
+        with ThreadPoolExecutor(max_workers=min(self.workers, max(1, len(by_target)))) as pool:
+            jobs = [pool.submit(self._target, target, actions, order) for target, actions in sorted(by_target.items())]
+            found = [job.result() for job in jobs]
+        steps = tuple(step for part in found for step in part.steps)
+        return BatchResult(steps, next((part.failure for part in found if part.failure is not None), None))
+
+    def _target(self, target: str, actions: list[Action], order: Order) -> BatchResult:
+        kind, _, name = target.partition("/")
+        steps: list[Step] = []
+        try:
+            if kind == "cluster":
+                self._cluster(name, actions, order)
+            else:
+                self._host(name, actions, order, steps)
+        except ReconcilerError as error:
+            return BatchResult(tuple(steps), error)
+        return BatchResult(tuple(steps), None)
+
+    def _cluster(self, cluster: str, actions: list[Action], order: Order) -> None:
+        api = self.targets.kube(cluster)
+        for action in actions:
+            if action.kind is ActionKind.CONNECT_CLUSTER:
+                _connect(api, cluster, action)
+        objects = [action for action in actions if action.object is not None]
+        if not objects:
+            return
+        releases = sorted({action.unit.partition("/")[2] for action in objects})
+        observed = api.observe(self.wanted(releases))
+        for release in releases:
+            todo = [
+                (action, item)
+                for action in objects
+                if action.unit == f"release/{release}"
+                for item in [_item(observed, release, action)]
+                if self._pending(action, item, release)
+            ]
+            if todo:
+                api.begin(release, self._namespace(release), order.generation, order.event)
+            for action, item in todo:
+                self._one(api, release, action, item, order.generation)
+
+    def wanted(self, releases: Iterable[str]) -> list[DesiredObjects]:
+        """The full objects of releases; none for a release that is removed."""
+        found = []
+        for release in releases:
+            source = self.desired.sources.get(release) if release in self.desired.releases else None
+            objects = source.objects if source is not None else ()
+            found.append(DesiredObjects(release, self._namespace(release), tuple(objects)))
+        return found
+
+    def _namespace(self, release: str) -> str:
+        spec = self.desired.releases.get(release)
+        return (spec.spec.namespace or "") if spec is not None else self.namespaces.get(release, "")
+
+    def _pending(self, action: Action, item: ObservedObject | None, release: str) -> bool:
+        """Whether the action is still to be done; raises Refused(target_changed) where neither side matches (G20)."""
+        assert action.object is not None  # noqa: S101  only object actions come here
+        what = f"{action.object.kind} {action.object.namespace}/{action.object.name}"
+        if item is None or not item.exists:
+            if action.kind is not ActionKind.APPLY_OBJECT:
+                return False
+            if action.pre:
+                raise Refused(f"applying {what}: it is gone since the preview", key="target_changed")
+            return True
+        if item.failure is not None:
+            raise Rejected(f"looking at {what}: {item.failure.message}", key=item.failure.key)
+        if action.kind is not ActionKind.APPLY_OBJECT:
+            if action.uid != item.uid:
+                raise Refused(f"deleting {what}: it is another object than the previewed one", key="target_changed")
+            return item.owner == release
+        if item.owner == release and not item.known_after_apply and same(item.live, item.result):
+            return False
+        found = fingerprint(mask_object(item.live, self.key, kind=item.ref.kind))
+        if found == action.post and item.owner == release:
+            return False
+        if found != action.pre or (action.uid and action.uid != item.uid):
+            message = f"applying {what}: it is neither as previewed nor as wanted"
+            raise Refused(message, key="target_changed", hint="look at a new preview; somebody else changed it")
+        return True
+
+    def _one(self, api: KubeApi, release: str, action: Action, item: ObservedObject | None, generation: int) -> None:
+        reference = action.object
+        assert reference is not None  # noqa: S101  only object actions come here
+        ref = ObjectRef(reference.group, reference.version, reference.kind, reference.namespace, reference.name)
+        uid = item.uid if item is not None and item.exists else ""
+        if action.kind is ActionKind.APPLY_OBJECT:
+            api.apply(release, self._body(release, ref), generation=generation, expected_uid=uid)
+        else:
+            forget = action.kind is ActionKind.FORGET_OBJECT
+            api.delete(release, ref, generation=generation, expected_uid=action.uid, forget=forget)
+
+    def _body(self, release: str, ref: ObjectRef) -> Any:
+        for body in self.desired.sources[release].objects:
+            if ref_of(body) == ref:
+                return body
+        raise Refused(f"applying {ref}: it is not in release {release} any more", key="preview_mismatch")
+
+    def verify(self, batch: Sequence[Action], timeouts: Mapping[str, timedelta]) -> None:
+        """Wait until everything that the batch applied is ready, and stays so. `timeouts` by unit.
+
+        Raises Rejected(release_apply_failed) with the reason in words, Unavailable where nobody can say.
+        """
+        by_cluster: dict[str, list[Action]] = {}
+        for action in batch:
+            if action.kind is ActionKind.APPLY_OBJECT:
+                by_cluster.setdefault(action.target.partition("/")[2], []).append(action)
+        for cluster, actions in sorted(by_cluster.items()):
+            limit = max(timeouts.get(action.unit, timedelta(minutes=10)) for action in actions)
+            self._wait_ready(self.targets.kube(cluster), actions, limit)
+
+    def _wait_ready(self, api: KubeApi, actions: list[Action], limit: timedelta) -> None:
+        refs = [
+            ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
+            for one in (action.object for action in actions)
+            if one is not None
+        ]
+        begun = self.clock.now()
+        ready_since = None
+        stable = max((self._stable_for(action.unit) for action in actions), default=timedelta())
+        while True:
+            found = api.readiness(refs)
+            failed = [item for item in found if item.status == "Failed"]
+            if failed:
+                reasons = "; ".join(f"{item.ref}: {item.message}" for item in failed)
+                raise Rejected(f"waiting for objects to be ready: {reasons}", key="release_apply_failed")
+            now = self.clock.now()
+            waiting = [item for item in found if item.status != "Current"]
+            if waiting:
+                ready_since = None
+            else:
+                ready_since = ready_since or now
+                if now - ready_since >= stable:
+                    return
+            if waiting and now - begun > limit:
+                reasons = "; ".join(f"{item.ref}: {item.message}" for item in waiting)
+                raise Rejected(f"not ready after {limit}: {reasons}", key="release_apply_failed")
+            self.clock.wait(READINESS_PAUSE)
+            if self.stopping():
+                raise Interrupted("waiting for objects to be ready: the reconciler is stopping")
+
+    def _stable_for(self, unit: str) -> timedelta:
+        release = self.desired.releases.get(unit.partition("/")[2])
+        return release.spec.health.stable_for if release is not None else timedelta()
+
+    def _host(self, host: str, actions: list[Action], order: Order, steps: list[Step]) -> None:
+        api = self.targets.host(host)
+        for action in actions:
+            bundle = self._bundle(action)
+            try:
+                result = self._step(api, bundle, action, order)
+            except ReconcilerError as error:
+                steps.append(Step(action, None, error))
+                raise
+            failure = _verdict(host, action, result)
+            steps.append(Step(action, result, failure))
+            if failure is not None:
+                raise failure
+
+    def _bundle(self, action: Action) -> Bundle:
+        bundle = self.bundles.load(action.bundle_version)
+        if bundle.digest != action.bundle:
+            message = f"installing from bundle {action.bundle_version}: it is not the one that was previewed"
+            raise Untrusted(message, key="preview_mismatch")
+        return bundle
+
+    def _step(self, api: HostApi, bundle: Bundle, action: Action, order: Order) -> StepResult | None:
+        match action.kind:
+            case ActionKind.DELIVER_BUNDLE:
+                api.deliver(bundle, action.runtime, generation=order.generation)
+            case ActionKind.RUN_HOOK:
+                return api.run_hook(
+                    bundle,
+                    action.runtime,
+                    action.hook,
+                    operation=operation_id(order, action),
+                    generation=order.generation,
+                    variables=self._variables(action, order),
+                )
+            case ActionKind.RECORD_INSTALL:
+                environment = action.unit.partition("/")[2]
+                installed = InstalledBundle(environment, bundle.version, bundle.digest, action.role, order.generation)
+                api.record_install(installed, generation=order.generation)
+            case ActionKind.FORGET_INSTALL:
+                api.record_install(None, generation=order.generation)
+            case _:
+                raise AssertionError(f"action {action.kind} is not for hosts")
+        return None
+
+    def _variables(self, action: Action, order: Order) -> dict[str, str]:
+        return {
+            "OPS_TASK_ID": order.task,
+            "OPS_ENVIRONMENT_ID": order.plan.environment,
+            "OPS_RUNTIME_TYPE": action.runtime,
+            "OPS_PROJECT_ID": order.plan.project,
+            "OPS_TEAM_ID": order.plan.team,
+            "OPS_NODE_ROLE": action.role,
+        }
+
+
+class Interrupted(ReconcilerError):
+    """The process was asked to stop between two looks; the recorded plan goes on after the next start."""
+
+
+def operation_id(order: Order, action: Action) -> str:
+    """The id under which a host runs this action once: from generation, attempt and action, added after hashing."""
+    tail = hashlib.sha256(action.id.encode()).hexdigest()[:16]
+    return f"{order.plan.environment}-{order.generation}-{order.attempt}-{tail}"
+
+
+def _connect(api: KubeApi, cluster: str, action: Action) -> None:
+    facts = api.facts()
+    if facts.uid != action.post:
+        message = f"connecting to cluster {cluster}: it is not the previewed one ({action.post} -> {facts.uid})"
+        raise Untrusted(message, key="target_changed")
+
+
+def _item(observed: Mapping[str, ObservedRelease], release: str, action: Action) -> ObservedObject | None:
+    reference = action.object
+    if reference is None or release not in observed:
+        raise Rejected(f"looking at release {release}: it was not looked at", key="release_apply_failed")
+    ref = ObjectRef(reference.group, reference.version, reference.kind, reference.namespace, reference.name)
+    return observed[release].objects.get(ref)
+
+
+def _verdict(host: str, action: Action, result: StepResult | None) -> ReconcilerError | None:
+    if result is None or result.exit_code == 0:
+        return None
+    how = f"exit code {result.exit_code}" if result.exit_code is not None else "it is not known how it ended"
+    excerpt = " ".join(result.stderr.split())[-300:]
+    key = "preflight_failed" if action.hook == "preflight" else "script_hook_exec_failed"
+    return Rejected(f"running {action.hook} on host {host}: {how}{': ' if excerpt else ''}{excerpt}", key=key)

@@ -1,0 +1,187 @@
+"""Plans of what lies between two revisions: which units, which targets to look at, and the look itself.
+
+Knows when it may look (G4): only where the author has `apply`, and only at accepted addresses; otherwise the plan is
+static. The policy in force decides, never the revision under review (G2).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from reconciler.app import addresses
+from reconciler.app.desire import Desires
+from reconciler.app.journal import Journal
+from reconciler.app.observe import Wanted, observe
+from reconciler.app.settings import Settings
+from reconciler.app.targets import Connections
+from reconciler.approval.persons import ForgeKind
+from reconciler.approval.policy import Policy
+from reconciler.errors import ReconcilerError
+from reconciler.names import POLICY, Revision, UnitKind, UnitRef
+from reconciler.plan.change import Check, Plan, PlanSet
+from reconciler.plan.guards import PruneLimits
+from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
+from reconciler.plan.part import error
+from reconciler.plan.sharing import by_environment
+from reconciler.plan.units import POLICY_UNIT, touched
+from reconciler.ports import Clock, DesiredObjects, Targets
+from reconciler.state.observed import Observed
+
+MayLook = Callable[[str], bool]  # by environment: whether the author may have its targets looked at
+
+
+@dataclass(slots=True)
+class Planner:
+    """Makes plans. One for the process."""
+
+    desires: Desires
+    journal: Journal
+    connections: Connections
+    settings: Settings
+    clock: Clock
+    key: bytes
+
+    def policy(self) -> Policy:
+        """The policy in force: the accepted one; before any, only root signers may do anything."""
+        state = self.journal.ledger.units.get(str(POLICY_UNIT))
+        forge = ForgeKind(self.settings.forge)
+        if state is None:
+            return Policy.of(None, {}, {}, {}, root_signers=self.settings.root_signers, forge=forge)
+        desired = self.desires.at(state.accepted.revision).desired
+        return Policy.of(
+            desired.settings.spec if desired.settings is not None else None,
+            desired.roles,
+            desired.users,
+            desired.bindings,
+            root_signers=self.settings.root_signers,
+            forge=forge,
+        )
+
+    def units_between(self, before: Revision | None, after: Revision) -> Mapping[str, tuple[UnitRef, ...]]:
+        """Units that a step touches and that need a plan, by environment (G7). `before` None: everything."""
+        new = self.desires.at(after)
+        old = self.desires.at(before) if before is not None else Side(new.desired)
+        ledger = self.journal.ledger
+        needed = [
+            ref
+            for ref in touched(old.units, new.units)
+            if ledger.needs_plan(str(ref), new.units[ref].artifact if ref in new.units else None)
+        ]
+        owners = [(ref, unit.environment) for side in (old, new) for ref, unit in side.units.items()]
+        return by_environment(needed, owners)
+
+    def between(
+        self, before: Revision | None, after: Revision, may_look: MayLook, *, only: str | None = None
+    ) -> PlanSet:
+        """The plans of a step from one revision to another; of one environment only where `only` names it."""
+        grouped = self.units_between(before, after)
+        side = self.desires.at(after)
+        checks: tuple[Check, ...] = ()
+        if POLICY in grouped and len(grouped) > 1:
+            message = "a change of policy (Settings, Role, RoleBinding, User) travels alone"
+            checks = (
+                error("", "policy_not_in_force", message, "move the other changes to a pull request of their own"),
+            )
+        return plan_set(
+            tuple(
+                self.plan(environment, units, side, looks=may_look(environment), checks=checks)
+                for environment, units in grouped.items()
+                if only is None or environment == only
+            )
+        )
+
+    def plan(
+        self,
+        environment: str,
+        units: tuple[UnitRef, ...],
+        proposed: Side,
+        *,
+        looks: bool,
+        checks: tuple[Check, ...] = (),
+    ) -> Plan:
+        """One environment's plan towards a side."""
+        ledger = self.journal.ledger
+        states = {ref: ledger.units[str(ref)] for ref in units if str(ref) in ledger.units}
+        accepted = {ref: self.desires.at(state.accepted.revision) for ref, state in states.items()}
+        found: list[Check] = list(checks)
+        observed: Observed | None = None
+        if environment != POLICY and looks:
+            try:
+                if self._reach(units, proposed, accepted) <= self.accepted_addresses():
+                    observed = self._look(environment, units, proposed, accepted)
+            except ReconcilerError as failure:
+                found.append(error("", failure.key, failure.message, failure.hint()))
+        prune = self.policy().settings.prune
+        return make_plan(
+            PlanAsk(
+                environment=environment,
+                units=units,
+                proposed=proposed,
+                accepted=accepted,
+                accepted_at={ref: state.accepted.revision for ref, state in states.items()},
+                observed=observed,
+                bundles=self.desires.found_bundles(proposed.desired),
+                known_uids=ledger.clusters,
+                limits=PruneLimits(prune.max_percent, prune.max_objects),
+                key=self.key,
+                checks=tuple(found),
+            )
+        )
+
+    def unaccepted(self, units: tuple[UnitRef, ...], proposed: Side) -> frozenset[str]:
+        """Addresses that a look at these units would reach and that nobody accepted yet."""
+        return self._reach(units, proposed, {}) - self.accepted_addresses()
+
+    def accepted_addresses(self) -> frozenset[str]:
+        """Every address that a look may reach now (G4)."""
+        from reconciler.app.credentials import normal_address
+
+        ledger = self.journal.ledger
+        found = {normal_address(text) for text in self.settings.accepted_addresses} | set(ledger.sighted)
+        for unit, state in ledger.accepted().items():
+            if not state.accepted.removed:
+                desired = self.desires.at(state.accepted.revision).desired
+                found |= addresses.reached(desired, [UnitRef.parse(unit)])
+        return frozenset(found)
+
+    def _reach(self, units: tuple[UnitRef, ...], proposed: Side, accepted: Mapping[UnitRef, Side]) -> frozenset[str]:
+        found = addresses.reached(proposed.desired, units)
+        for ref, side in accepted.items():
+            found |= addresses.reached(side.desired, [ref])
+        return found
+
+    def _look(
+        self, environment: str, units: tuple[UnitRef, ...], proposed: Side, accepted: Mapping[UnitRef, Side]
+    ) -> Observed:
+        """Look at what the units live on, on both sides: what leaves a target is found by its accepted spec."""
+        clusters: dict[str, tuple[Targets, tuple[DesiredObjects, ...]]] = {}
+        hosts: dict[str, Targets] = {}
+        for ref in units:
+            for side in (proposed, accepted.get(ref)):
+                if side is None:
+                    continue
+                targets = self.connections.of(side.desired)
+                names, machines = addresses.clusters_and_hosts(side.desired, [ref])
+                for name in names:
+                    clusters.setdefault(name, (targets, ()))
+                for name in machines:
+                    hosts.setdefault(name, targets)
+            if ref.kind is UnitKind.RELEASE:
+                self._want_release(ref, proposed, accepted.get(ref), clusters)
+        return observe(environment, Wanted(clusters, hosts), self.clock.now(), self.settings.workers)
+
+    @staticmethod
+    def _want_release(
+        ref: UnitRef,
+        proposed: Side,
+        accepted: Side | None,
+        clusters: dict[str, tuple[Targets, tuple[DesiredObjects, ...]]],
+    ) -> None:
+        new = proposed.desired.releases.get(ref.name)
+        old = accepted.desired.releases.get(ref.name) if accepted is not None else None
+        spec = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
+        if spec is None or spec.cluster not in clusters:
+            return
+        source = proposed.desired.sources.get(ref.name) if new is not None else None
+        wanted = DesiredObjects(ref.name, spec.namespace or "", tuple(source.objects) if source is not None else ())
+        targets, before = clusters[spec.cluster]
+        clusters[spec.cluster] = (targets, (*before, wanted))

@@ -1,0 +1,337 @@
+"""Carries accepted plans out: asks the table what to do, does it, records before and after, and goes on after a crash.
+
+Every command of machine/rollout.py has one method here. What a method does is safe to repeat: the rollout is entered
+again from its last record, and every action asks its target first.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from reconciler.app.desire import Desires
+from reconciler.app.journal import Journal, Note
+from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step
+from reconciler.app.planning import Planner
+from reconciler.app.stories import Story
+from reconciler.app.targets import Connections
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
+from reconciler.machine.entry import Accepted, Applying, BatchDone, Connected, Finished, Returning
+from reconciler.machine.ledger import RolloutState
+from reconciler.machine.rollout import Command, Event, Rollout, resumed, step
+from reconciler.machine.stages import Stage
+from reconciler.names import UnitKind, UnitRef
+from reconciler.plan.change import ActionKind, Plan
+from reconciler.plan.make import Side
+from reconciler.ports import Bundles, Clock, HostApi, KubeApi
+from reconciler.specs.desired import Desired
+from reconciler.state.event import Domain, EventStatus
+
+Report = Callable[[RolloutState, Plan, str, str], None]  # rollout, plan, outcome ("" while it runs), words
+
+
+def task_of(environment: str, generation: int) -> str:
+    """The id of the task that a rollout is on hosts, and of its folder of logs."""
+    return f"{environment}-{generation}"
+
+
+@dataclass(slots=True)
+class Rollouts:
+    """Runs rollouts, one call for each; calls for different environments may run at once."""
+
+    planner: Planner
+    desires: Desires
+    journal: Journal
+    connections: Connections
+    bundles: Bundles
+    clock: Clock
+    key: bytes = field(repr=False)
+    report: Report
+    stopping: Callable[[], bool] = lambda: False
+    workers: int = 4
+
+    def advance(self, environment: str, generation: int) -> None:
+        """Go on with one rollout until it ends, is held, waits for a target, or the process is stopping."""
+        state = self.journal.ledger.rollouts[environment, generation]
+        if state.finished is None:
+            _Run(self, state).go()
+
+
+class _Run:
+    """One rollout in this process."""
+
+    def __init__(self, context: Rollouts, state: RolloutState) -> None:
+        self._context = context
+        self._state = state
+        self._passed = state.passed
+        self._plan = Plan.model_validate_json(context.journal.file(state.passed.path))
+        self._desired = context.desires.at(state.passed.commit).desired
+        self._performer = self._performer_of(context.desires.at(state.passed.commit))
+        self._story = Story(self._plan, state.passed.ticket, state.passed.path, self._desired)
+        self._task = task_of(state.passed.environment, state.passed.generation)
+        self._failure: ReconcilerError | None = None
+        self._steps: tuple[Step, ...] = ()
+        self._reason = state.returning.reason if state.returning is not None else ""
+
+    def go(self) -> None:
+        state = self._state
+        rollout, commands = resumed(
+            len(self._plan.batches),
+            returns=self._passed.returns,
+            batch=state.batch,
+            done=state.done,
+            returning=state.returning is not None,
+        )
+        methods: Mapping[Command, Callable[[Rollout], Event | None]] = {
+            Command.RECORD_BATCH: self._record_batch,
+            Command.APPLY_BATCH: self._apply_batch,
+            Command.VERIFY_BATCH: self._verify_batch,
+            Command.RECORD_SUCCESS: self._record_success,
+            Command.RECORD_FAILURE: self._record_failure,
+            Command.RECORD_RETURN: self._record_return,
+            Command.RETURN: self._return,
+            Command.RECORD_RETURNED: self._record_returned,
+            Command.RECORD_RETURN_FAILED: self._record_return_failed,
+        }
+        while commands:
+            event: Event | None = None
+            for command in commands:
+                if command is Command.WAIT:
+                    return  # the next look goes on from the last record
+                event = methods[command](rollout)
+            if event is None:
+                return
+            rollout, commands = step(rollout, event)
+
+    def _record_batch(self, rollout: Rollout) -> Event | None:
+        held = self._held()
+        if held:
+            self._context.report(self._state, self._plan, "", f"held: {held}")
+            return Event.HELD
+        if self._context.stopping():
+            return None
+        entry = Applying(environment=self._passed.environment, generation=self._passed.generation, batch=rollout.batch)
+        notes = list(
+            self._story.tell(Stage.APPLYING, entry=entry, summary=f"batch {rollout.batch + 1} of {rollout.batches}")
+        )
+        try:
+            # only the first batch is a stage of its own on the timeline; later ones are carried by one event
+            self._record(
+                notes if rollout.batch == 0 else [self._story.carrier(Stage.APPLYING, entry, None, "next batch")]
+            )
+        except Unavailable as error:
+            return self._away(error)
+        total = rollout.batches
+        self._context.report(self._state, self._plan, "", f"applying batch {rollout.batch + 1} of {total}")
+        return Event.RECORDED
+
+    def _held(self) -> str:
+        holds = self._context.journal.ledger.holds
+        now = self._context.clock.now()
+        names = [f"environment/{self._passed.environment}", *(unit.unit for unit in self._plan.units)]
+        return next((name for name in names if name in holds and holds[name].until > now), "")
+
+    def _apply_batch(self, rollout: Rollout) -> Event | None:
+        order = Order(self._plan, self._passed.generation, str(self._state.event), self._passed.retries, self._task)
+        result: BatchResult = self._performer.apply(self._plan.batches[rollout.batch], order)
+        self._steps = result.steps
+        return self._judge(result.failure, Event.BATCH_APPLIED)
+
+    def _verify_batch(self, rollout: Rollout) -> Event | None:
+        try:
+            self._performer.verify(self._plan.batches[rollout.batch], self._timeouts(self._plan))
+        except ReconcilerError as error:
+            return self._judge(error, Event.BATCH_READY)
+        entry = BatchDone(environment=self._passed.environment, generation=self._passed.generation, batch=rollout.batch)
+        notes = [*self._told_steps()]
+        # the last batch's end is told by the rollout's end; others by one event of their own
+        if rollout.batch + 1 < rollout.batches:
+            notes.append(self._story.carrier(Stage.APPLYING, entry, None, f"batch {rollout.batch + 1} is ready"))
+        try:
+            self._record(notes)
+        except Unavailable as error:
+            return self._away(error)
+        return Event.BATCH_READY
+
+    def _judge(self, failure: ReconcilerError | None, well: Event) -> Event | None:
+        match failure:
+            case None:
+                return well
+            case Interrupted():
+                return None
+            case Unavailable():
+                return self._away(failure)
+            case _:
+                self._failure = failure
+                return Event.FAILED
+
+    def _away(self, error: ReconcilerError) -> Event:
+        self._context.report(self._state, self._plan, "", f"waiting: {error.message}")
+        return Event.UNREACHABLE
+
+    def _record_success(self, _rollout: Rollout) -> None:
+        self._end(Stage.APPLIED, "applied", extra=tuple(self._connected()))
+
+    def _record_failure(self, _rollout: Rollout) -> None:
+        self._end(Stage.FAILED, "failed")
+
+    def _record_returned(self, _rollout: Rollout) -> None:
+        self._end(Stage.ROLLED_BACK, "rolled_back")
+
+    def _record_return_failed(self, _rollout: Rollout) -> None:
+        self._end(Stage.ROLLBACK_FAILED, "rollback_failed")
+
+    def _end(self, stage: Stage, outcome: str, extra: tuple[Note, ...] = ()) -> None:
+        failure = self._failure
+        words = failure.message if failure is not None else self._reason
+        entry = Finished(
+            environment=self._passed.environment,
+            generation=self._passed.generation,
+            outcome=outcome,
+            key=failure.key if failure is not None else "",
+            message=words,
+        )
+        self._record(
+            [*self._told_steps(), *extra, *self._story.tell(stage, entry=entry, failure=failure, summary=words)]
+        )
+        self._context.report(self._context.journal.ledger.rollouts[self._place()], self._plan, outcome, words)
+
+    def _record_return(self, _rollout: Rollout) -> None:
+        failure = self._failure
+        self._reason = failure.message if failure is not None else "ordered"
+        entry = Returning(
+            environment=self._passed.environment,
+            generation=self._passed.generation,
+            path=self._passed.path,
+            batches=len(self._plan.batches),
+            to=self._successful(),
+            reason=self._reason,
+        )
+        notes = [*self._told_steps(), *self._story.tell(Stage.FAILED, failure=failure)] if failure is not None else []
+        self._record([*notes, *self._story.tell(Stage.ROLLBACK_REQUESTED, entry=entry, failure=failure)])
+        self._state = self._context.journal.ledger.rollouts[self._place()]
+        self._context.report(self._state, self._plan, "", f"rolling back: {self._reason}")
+
+    def _return(self, _rollout: Rollout) -> Event | None:
+        """Derive the old artifacts again and apply them; looked at anew each time, so a crash repeats nothing (G21, G24)."""
+        returning = self._state.returning
+        assert returning is not None  # noqa: S101  recorded before
+        try:
+            for revision in sorted({accepted.revision for accepted in returning.to}):
+                wanted = tuple(accepted for accepted in returning.to if accepted.revision == revision)
+                self._return_to(self._context.desires.at(revision), wanted)
+        except ReconcilerError as error:
+            event = self._judge(error, Event.RETURNED)
+            return Event.RETURN_FAILED if event is Event.FAILED else event
+        self._failure = None
+        return Event.RETURNED
+
+    def _return_to(self, side: Side, wanted: tuple[Accepted, ...]) -> None:
+        refs = tuple(UnitRef.parse(accepted.unit) for accepted in wanted)
+        for ref, accepted in zip(refs, wanted, strict=True):
+            found = side.units.get(ref)
+            if found is None or found.artifact != accepted.artifact:
+                message = f"returning {ref}: its old artifact cannot be derived again from {accepted.revision}"
+                raise Refused(
+                    message, key="release_rollback_failed", hint="restore the bundle and the keys it came from"
+                )
+        plan = self._context.planner.plan(self._passed.environment, refs, side, looks=True)
+        if plan.blocked:
+            check = plan.blocked[0]
+            raise Rejected(f"returning: {check.message}", key=check.key or "release_rollback_failed")
+        if plan.static:
+            raise Refused("returning: the targets may not be looked at", key="release_rollback_failed")
+        performer = self._performer_of(side)
+        order = Order(plan, self._passed.generation, str(self._state.event), self._passed.retries, self._task)
+        for batch in plan.batches:
+            result = performer.apply(batch, order)
+            if result.failure is not None:
+                raise result.failure
+            performer.verify(batch, self._timeouts(plan))
+
+    def _successful(self) -> tuple[Accepted, ...]:
+        units = self._context.journal.ledger.units
+        found = [units[accepted.unit].successful for accepted in self._passed.units]
+        return tuple(accepted for accepted in found if accepted is not None)
+
+    def _told_steps(self) -> tuple[Note, ...]:
+        told = tuple(self._story.steps(self._steps, self._task))
+        self._steps = ()
+        return told
+
+    def _connected(self) -> list[Note]:
+        return [
+            Note(
+                domain=Domain.CLUSTER,
+                action="connection_test_succeeded",
+                resource_type="cluster",
+                resource_id=action.target.partition("/")[2],
+                environment=self._passed.environment,
+                project=self._plan.project or None,
+                team=self._plan.team or None,
+                status=EventStatus.SUCCESS,
+                detail={"cluster_id": action.target.partition("/")[2], "approval_ticket": self._passed.ticket},
+                entry=Connected(cluster=action.target.partition("/")[2], uid=action.post),
+            )
+            for batch in self._plan.batches
+            for action in batch
+            if action.kind is ActionKind.CONNECT_CLUSTER
+        ]
+
+    def _performer_of(self, side: Side) -> Performer:
+        context = self._context
+        return Performer(
+            targets=_Both(context.connections, side.desired, self._accepted_before()),
+            bundles=context.bundles,
+            clock=context.clock,
+            key=context.key,
+            desired=side.desired,
+            namespaces=self._namespaces(),
+            workers=context.workers,
+            stopping=context.stopping,
+        )
+
+    def _accepted_before(self) -> tuple[Desired, ...]:
+        """Desired states in which what leaves a target is still named."""
+        revisions = {unit.accepted for unit in self._plan.units if unit.accepted is not None}
+        return tuple(self._context.desires.at(revision).desired for revision in sorted(revisions))
+
+    def _namespaces(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for desired in self._accepted_before():
+            found |= {name: release.spec.namespace or "" for name, release in desired.releases.items()}
+        return found
+
+    @staticmethod
+    def _timeouts(plan: Plan) -> dict[str, timedelta]:
+        return {unit.unit: timedelta(seconds=unit.health_timeout_s) for unit in plan.units}
+
+    def _place(self) -> tuple[str, int]:
+        return self._passed.environment, self._passed.generation
+
+    def _record(self, notes: list[Note]) -> None:
+        self._context.journal.record(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """Targets of the proposed side, and of the accepted sides for what only they name."""
+
+    connections: Connections
+    desired: Desired
+    before: tuple[Desired, ...]
+
+    def kube(self, cluster: str) -> KubeApi:
+        """By name."""
+        return self.connections.kube(self._naming(lambda side: cluster in side.clusters), cluster)
+
+    def host(self, host: str) -> HostApi:
+        """By name."""
+        return self.connections.host(self._naming(lambda side: host in side.hosts), host)
+
+    def _naming(self, names: Callable[[Desired], bool]) -> Desired:
+        return next((side for side in (self.desired, *self.before) if names(side)), self.desired)
+
+
+def acting_kinds(plan: Plan) -> frozenset[UnitKind]:
+    """Kinds of units that have actions in a plan."""
+    return frozenset(UnitRef.parse(action.unit).kind for batch in plan.batches for action in batch)

@@ -1,0 +1,169 @@
+"""Turns what happens to the units of a plan into notes for the journal, in the words of the event dictionary."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.app.journal import SYSTEM, Note
+from reconciler.app.perform import Step
+from reconciler.errors import ReconcilerError
+from reconciler.machine.entry import Entry
+from reconciler.machine.stages import ACTIONS, BY_CERTIFICATE, RESOURCE_TYPES, STATUSES, Stage
+from reconciler.names import UnitKind, UnitRef
+from reconciler.plan.change import ActionKind, Plan
+from reconciler.specs.desired import Desired
+from reconciler.state.event import Domain, EventStatus, Severity, Source
+
+EXCERPT = 2_000  # characters of stderr that an event keeps; the whole log lies beside it
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What all notes of one plan have in common. `desired` names services and strategies."""
+
+    plan: Plan
+    ticket: str
+    preview_ref: str
+    desired: Desired
+    actor: str = SYSTEM
+    source: Source = Source.SYSTEM_SCHEDULER
+
+    def tell(
+        self, stage: Stage, *, entry: Entry | None = None, failure: ReconcilerError | None = None, summary: str = ""
+    ) -> Iterator[Note]:
+        """A note for each unit that has a word for the stage; the entry goes with the first one."""
+        carried = entry
+        for ref in self.plan.unit_refs:
+            named = ACTIONS.get((ref.kind, stage))
+            if named is None:
+                continue
+            domain, action = named
+            if ref.kind is UnitKind.CLUSTER and self._by_certificate(ref.name):
+                action = BY_CERTIFICATE.get(action, action)
+            yield self.note(domain, action, ref, stage, carried, failure, summary)
+            carried = None
+        if carried is not None:
+            yield self.carrier(stage, carried, failure, summary)
+
+    def carrier(self, stage: Stage, entry: Entry, failure: ReconcilerError | None, summary: str) -> Note:
+        """A note for what no unit has a word for (a plan of policy or of connections only)."""
+        applied = stage in {Stage.REQUESTED, Stage.APPLIED, Stage.APPROVED}
+        return Note(
+            domain=Domain.RELEASE,
+            action="applied" if stage is Stage.APPLIED else "apply_requested" if applied else "applying",
+            resource_type="plan",
+            resource_id=self.plan.environment,
+            actor=self.actor,
+            source=self.source,
+            status=STATUSES.get(stage, EventStatus.SUCCESS),
+            severity=Severity(self.plan.risk.value),
+            environment=self.plan.environment,
+            project=self.plan.project or None,
+            team=self.plan.team or None,
+            detail=self._common(failure, summary),
+            entry=entry,
+        )
+
+    def note(
+        self,
+        domain: Domain,
+        action: str,
+        ref: UnitRef,
+        stage: Stage,
+        entry: Entry | None,
+        failure: ReconcilerError | None,
+        summary: str,
+    ) -> Note:
+        """One unit's note."""
+        return Note(
+            domain=domain,
+            action=action,
+            resource_type=RESOURCE_TYPES[ref.kind],
+            resource_id=ref.name,
+            actor=self.actor,
+            source=self.source,
+            status=STATUSES.get(stage, EventStatus.SUCCESS),
+            severity=Severity(self.plan.risk.value),
+            environment=self.plan.environment,
+            project=self.plan.project or None,
+            team=self.plan.team or None,
+            detail={**self._common(failure, summary), **self._detail(ref)},
+            entry=entry,
+        )
+
+    def steps(self, steps: tuple[Step, ...], task: str) -> Iterator[Note]:
+        """What hosts did: one note for each step, with its whole log beside it."""
+        for index, step in enumerate(steps):
+            host = step.action.target.partition("/")[2]
+            name = step.action.hook or step.action.kind.value
+            failed = step.failure is not None
+            result = step.result
+            files: dict[str, bytes] = {}
+            if result is not None and step.action.kind is ActionKind.RUN_HOOK:
+                files[f"tasks/{task}/{host}-{name}.log"] = result.log.encode()
+            yield Note(
+                domain=Domain.ENVIRONMENT,
+                action="install_step_failed" if failed else "install_step_succeeded",
+                resource_type="install_task",
+                resource_id=task,
+                status=EventStatus.FAILED if failed else EventStatus.SUCCESS,
+                severity=Severity(self.plan.risk.value),
+                environment=self.plan.environment,
+                project=self.plan.project or None,
+                team=self.plan.team or None,
+                detail={
+                    "environment_id": self.plan.environment,
+                    "task_id": task,
+                    "runtime_type": step.action.runtime,
+                    "manifest_version": step.action.bundle_version,
+                    "step_name": name,
+                    "step_index": index,
+                    "host_id": host,
+                    "exit_code": result.exit_code if result is not None else None,
+                    "duration_ms": int(result.duration.total_seconds() * 1000) if result is not None else None,
+                    "stderr_excerpt": result.stderr[-EXCERPT:] if result is not None else "",
+                    "outputs": dict(result.outputs) if result is not None else {},
+                    "log": next(iter(files), ""),
+                    "error_key": step.failure.key if step.failure is not None else "",
+                    "approval_ticket": self.ticket,
+                },
+                files=files,
+            )
+
+    def _common(self, failure: ReconcilerError | None, summary: str) -> dict[str, Any]:
+        return {
+            "approval_ticket": self.ticket,
+            "preview_ref": self.preview_ref,
+            "plan_digest": self.plan.digest,
+            "env": self.plan.environment,
+            "error_key": failure.key if failure is not None else "",
+            "summary": failure.message if failure is not None else summary,
+        }
+
+    def _detail(self, ref: UnitRef) -> Mapping[str, Any]:
+        if ref.kind is UnitKind.RELEASE:
+            release = self.desired.releases.get(ref.name)
+            spec = release.spec if release is not None else None
+            return {
+                "release_id": ref.name,
+                "service_id": (spec.service or ref.name) if spec is not None else ref.name,
+                "target_id": (spec.cluster or "") if spec is not None else "",
+                "runtime_type": "k8s",
+                "strategy": spec.strategy.type.value if spec is not None else "",
+                "version": spec.variables.get("image_tag", "") if spec is not None else "",
+            }
+        if ref.kind is UnitKind.CLUSTER:
+            cluster = self.desired.clusters.get(ref.name)
+            return {
+                "cluster_id": ref.name,
+                "source_type": cluster.spec.source_type.value if cluster is not None else "",
+                "auth_type": cluster.spec.auth_type.value if cluster is not None else "",
+                "endpoint": (cluster.spec.endpoint or "") if cluster is not None else "",
+            }
+        environment = self.desired.environments.get(ref.name)
+        bundle = environment.spec.bundle if environment is not None else None
+        return {"environment_id": ref.name, "manifest_version": bundle.version if bundle is not None else ""}
+
+    def _by_certificate(self, cluster: str) -> bool:
+        spec = self.desired.clusters.get(cluster)
+        return spec is not None and spec.spec.auth_type.value != "kubeconfig"

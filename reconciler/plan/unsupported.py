@@ -1,0 +1,47 @@
+"""Fields that specs may carry and this version does not act on: said as checks that block, never ignored in silence.
+
+Each line goes when the feature comes. A release that is suspended is not applied, so it may carry anything.
+"""
+
+from collections.abc import Iterator
+
+from reconciler.plan.change import Check
+from reconciler.plan.part import error
+from reconciler.specs.kinds import Environment, Release
+from reconciler.specs.kinds.release import DEFAULT_WAY_BACK
+
+HINT = "take the field out; it is read and checked already, and acted on by a later version"
+
+
+def in_release(unit: str, release: Release) -> Iterator[Check]:
+    """What a release asks for and would not get."""
+    asked = {
+        f"strategy.type: {release.strategy.type.value}": release.strategy.type.value != "rolling",
+        "strategy.rolling": release.strategy.rolling is not None,
+        "capacity": release.capacity.model_fields_set,
+        "autoscaling": release.autoscaling is not None,
+        "health.checks": release.health.checks,
+        "rollback.steps": release.rollback.steps != DEFAULT_WAY_BACK,
+        "rollback.success": release.rollback.success,
+        "hooks": release.hooks,
+    }
+    yield from _said(unit, asked)
+
+
+def in_environment(unit: str, environment: Environment) -> Iterator[Check]:
+    """What an environment asks for and would not get."""
+    asked = {
+        "gates": environment.gates.model_fields_set,
+        "verification": environment.verification,
+        "monitoring": environment.monitoring is not None and environment.monitoring.model_fields_set,
+        "drift: heal": environment.drift.value == "heal",
+        "revision": environment.revision is not None,
+        "promotion": environment.promotion is not None,
+    }
+    yield from _said(unit, asked)
+
+
+def _said(unit: str, asked: dict[str, object]) -> Iterator[Check]:
+    for field, present in asked.items():
+        if present:
+            yield error(unit, "validation_error", f"{unit}: {field} is not acted on by this version", HINT)
