@@ -86,7 +86,8 @@ def _is_mixed(word: str) -> bool:
 
 def _spell(text: str, keep: Callable[[str], bool]) -> str:
     text = _FAKE_ESCAPE.sub(lambda _: "\\u{5c}", text)
-    text = "".join(c if keep(c) else f"\\u{{{ord(c):x}}}" for c in text)
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c if keep(c) else f"\\u{{{ord(c):x}}}" for c in text)
     return _RUN.sub(lambda run: r"\u{60}" * len(run[0]), text)
 
 

@@ -43,7 +43,7 @@ def dangers(text: str, *, links: tuple[str, ...] = ()) -> list[str]:
     for token in tokens(text):
         if token.type == "link_open" and token.attrs.get("href") not in links:
             found.append(f"link {token.attrs}")
-        elif token.type in {"image", "html_inline"}:
+        elif token.type == "image" or (token.type == "html_inline" and token.content != "<br>"):
             found.append(f"{token.type} {token.content}")
         elif token.type == "html_block" and not HTML_ALLOWED.fullmatch(OUR_CODE.sub("<code></code>", token.content)):
             found.append(f"html {token.content}")

@@ -1,0 +1,299 @@
+"""What a preview says in words, in each language. The types see to it that every phrase exists in both.
+
+Knows no plan. Placeholders are filled by report/preview.py with text that is already harmless.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from reconciler.plan.change import Operation, Risk, Severity
+
+
+class Locale(StrEnum):
+    """The languages that Settings may name."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """One language. `{...}` names what is filled in."""
+
+    space: str
+    comma: str
+    colon: str
+    headline: str
+    risk_of: str
+    risks: Mapping[Risk, str]
+    counts: Mapping[Operation, str]
+    words: Mapping[Operation, str]
+    restarts_count: str
+    restarts: str
+    accepts_count: str
+    accepts: str
+    removed: str
+    nothing_managed: str
+    no_action: str
+    deletes: str
+    and_more: str
+    held: str
+    blocked: str
+    static: str
+    includes_held: str
+    moved_headline: str
+    environments_head: str
+    approve: str
+    approve_nobody: str
+    approved_by: str
+    waits: str
+    valid_until: str
+    valid_static: str
+    looked_at: str
+    renewed_at: str
+    digest: str
+    made_of: str
+    changes: str
+    changes_head: str
+    yes: str
+    no: str
+    checks: str
+    severities: Mapping[Severity, str]
+    next: str
+    moved: str
+    moved_kinds: Mapping[str, str]
+    diffs: str
+    spec_of: str
+    later: str
+    lines_left_out: str
+    rollback: str
+    rollback_first: str
+    rollback_to: str
+    rollback_automatic: str
+    rollback_by_hand: str
+    rollback_granted: str
+    rollback_not_granted: str
+    rollback_stays: str
+    left_out: Mapping[str, str]
+    long_text: str
+    cut: str
+    cut_production: str
+    whole: str
+    next_blocked: str
+    next_static: str
+    next_approve: str
+    next_quote: str
+    next_command: str
+    unmanaged: str
+
+
+EN = Phrases(
+    space=" ",
+    comma=", ",
+    colon=": ",
+    headline="Preview{ticket}: {counts}",
+    risk_of="{risk} risk",
+    risks=MappingProxyType({risk: risk.value for risk in Risk}),
+    counts=MappingProxyType(
+        {
+            Operation.DELETE: "{n} to delete",
+            Operation.FORGET: "{n} to let go",
+            Operation.HAND_OVER: "{n} to hand over",
+            Operation.CREATE: "{n} to create",
+            Operation.UPDATE: "{n} to update",
+            Operation.RUN: "{n} to run",
+            Operation.CONNECT: "{n} to connect",
+            Operation.UNCHANGED: "{n} unchanged",
+        }
+    ),
+    words=MappingProxyType(
+        {
+            Operation.DELETE: "**delete**",
+            Operation.FORGET: "**let go** (keeps running)",
+            Operation.HAND_OVER: "hand over",
+            Operation.CREATE: "create",
+            Operation.UPDATE: "update",
+            Operation.RUN: "run",
+            Operation.CONNECT: "connect",
+            Operation.UNCHANGED: "unchanged",
+        }
+    ),
+    restarts_count="{n} to restart",
+    restarts=" and restart",
+    accepts_count="{n} changed only in the specs",
+    accepts="specs only",
+    removed="removed from the specs",
+    nothing_managed="Nothing managed changes",
+    no_action="nothing to do",
+    deletes="**Deletes** {names}",
+    and_more="and {n} more",
+    held="**Held** with {error}. {hint}",
+    blocked="**This plan cannot be approved**: {errors}. See the checks below.",
+    static="**Made without looking at the targets**: what is there now is not known.",
+    includes_held="Includes commits that are held: {commits}",
+    moved_headline="**The plan moved** from {old} to {new}: approvals given before are void. See what moved below.",
+    environments_head="| Environment | Risk | Changes | Who must approve |",
+    approve="{n} of {people}",
+    approve_nobody="{n}, and nobody has the role",
+    approved_by="so far {people}",
+    waits="**waits, unapproved**: {error}. {hint}",
+    valid_until="**Valid until** {time}",
+    valid_static="**Valid until** the targets are looked at",
+    looked_at="targets looked at {time}",
+    renewed_at="renewed {time}, nothing moved",
+    digest="**Digest** {digest}",
+    made_of="{head} merged into {base}",
+    changes="Changes",
+    changes_head="| Change | What | Where | Reversible |",
+    yes="yes",
+    no="**no**",
+    checks="Checks",
+    severities=MappingProxyType({Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}),
+    next="What to do next",
+    moved="What moved since the last preview",
+    moved_kinds=MappingProxyType(
+        {
+            "desired": "the specs or sources",
+            "observed": "what is on the target",
+            "tool": "how this version of the reconciler plans it",
+        }
+    ),
+    diffs="Differences",
+    spec_of="specs of",
+    later="known after apply",
+    lines_left_out="{n} more lines are left out here",
+    rollback="Going back",
+    rollback_first="{unit}: the first version here; there is nothing to go back to.",
+    rollback_to="{unit}: back to revision {revision} ({counts}), {how}.",
+    rollback_automatic="by itself if the rollout fails, or by {command}",
+    rollback_by_hand="by {command}",
+    rollback_granted="Approving this also grants one such return, for {days} days.",
+    rollback_not_granted="No return is granted: it needs a pull request of its own.",
+    rollback_stays="Not undone: {names}.",
+    left_out=MappingProxyType(
+        {
+            "environments": "environments",
+            "changes": "changes",
+            "checks": "checks",
+            "moved": "moves",
+            "diffs": "differences",
+            "rollback": "ways back",
+        }
+    ),
+    long_text="parts of long texts",
+    cut="**This comment is cut**: {parts} left out. Counts and risk cover everything.",
+    cut_production="It changes production, so it cannot be approved while it is cut: split the pull request.",
+    whole="Whole preview: {artifact} on the audit branch, digest {digest}",
+    next_blocked="Solve the errors above and push; the preview is then made again by itself.",
+    next_static="A reviewer's approval accepts these addresses; a preview with a look at the targets follows.",
+    next_approve="Approve it in a review, then merge. The merge applies exactly this plan.",
+    next_quote="This risk is critical: the review must quote {digest}.",
+    next_command="From a terminal",
+    unmanaged="This pull request changes nothing that the reconciler manages. Nothing will be applied when it is "
+    "merged, and it needs no approval here.",
+)
+
+ZH = Phrases(
+    space="",
+    comma="，",
+    colon="：",
+    headline="预览{ticket}：{counts}",
+    risk_of="风险{risk}",
+    risks=MappingProxyType({Risk.LOW: "低", Risk.MEDIUM: "中", Risk.HIGH: "高", Risk.CRITICAL: "严重"}),
+    counts=MappingProxyType(
+        {
+            Operation.DELETE: "删除 {n}",
+            Operation.FORGET: "放手 {n}",
+            Operation.HAND_OVER: "移交 {n}",
+            Operation.CREATE: "新建 {n}",
+            Operation.UPDATE: "更新 {n}",
+            Operation.RUN: "执行 {n}",
+            Operation.CONNECT: "接入 {n}",
+            Operation.UNCHANGED: "不变 {n}",
+        }
+    ),
+    words=MappingProxyType(
+        {
+            Operation.DELETE: "**删除**",
+            Operation.FORGET: "**放手**（继续运行）",
+            Operation.HAND_OVER: "移交",
+            Operation.CREATE: "新建",
+            Operation.UPDATE: "更新",
+            Operation.RUN: "执行",
+            Operation.CONNECT: "接入",
+            Operation.UNCHANGED: "不变",
+        }
+    ),
+    restarts_count="重启 {n}",
+    restarts="并重启",
+    accepts_count="仅规格变化 {n}",
+    accepts="仅规格变化",
+    removed="从规格中移除",
+    nothing_managed="没有受管内容变化",
+    no_action="无需操作",
+    deletes="**将删除** {names}",
+    and_more="另有 {n} 项",
+    held="**已暂停**，原因 {error}。{hint}",
+    blocked="**该计划不能审批**：{errors}。见下方检查。",
+    static="**未查看目标**：目标上现有的内容未知。",
+    includes_held="包含被暂停的提交：{commits}",
+    moved_headline="**计划已变化**，由 {old} 变为 {new}：此前的审批作废。变化见下方。",
+    environments_head="| 环境 | 风险 | 变化 | 审批人 |",
+    approve="{people} 中 {n} 人",
+    approve_nobody="{n} 人，但没有人拥有该角色",
+    approved_by="已审批 {people}",
+    waits="**等待，未审批**：{error}。{hint}",
+    valid_until="**有效期至** {time}",
+    valid_static="**有效期至**查看目标为止",
+    looked_at="查看目标于 {time}",
+    renewed_at="续期于 {time}，无变化",
+    digest="**摘要** {digest}",
+    made_of="{head} 合并到 {base}",
+    changes="变化",
+    changes_head="| 变化 | 对象 | 位置 | 可撤销 |",
+    yes="是",
+    no="**否**",
+    checks="检查",
+    severities=MappingProxyType({Severity.ERROR: "错误", Severity.WARNING: "警告", Severity.INFO: "说明"}),
+    next="下一步",
+    moved="自上次预览以来的变化",
+    moved_kinds=MappingProxyType(
+        {"desired": "规格或来源", "observed": "目标上的内容", "tool": "本版本 reconciler 的计划方式"}
+    ),
+    diffs="差异",
+    spec_of="规格",
+    later="执行后可知",
+    lines_left_out="此处省略 {n} 行",
+    rollback="回滚",
+    rollback_first="{unit}：这里的第一个版本，没有可以回滚的版本。",
+    rollback_to="{unit}：回到修订 {revision}（{counts}），{how}。",
+    rollback_automatic="发布失败时自动回滚，或执行 {command}",
+    rollback_by_hand="执行 {command}",
+    rollback_granted="审批同时授权一次这样的回滚，有效 {days} 天。",
+    rollback_not_granted="未授权回滚：需要另开拉取请求。",
+    rollback_stays="不会撤销：{names}。",
+    left_out=MappingProxyType(
+        {
+            "environments": "环境",
+            "changes": "变化",
+            "checks": "检查",
+            "moved": "移动",
+            "diffs": "差异",
+            "rollback": "回滚",
+        }
+    ),
+    long_text="过长的文本",
+    cut="**本评论被截断**：省略了{parts}。计数和风险包含全部内容。",
+    cut_production="它改变生产环境，截断时不能审批：请拆分拉取请求。",
+    whole="完整预览：审计分支上的 {artifact}，摘要 {digest}",
+    next_blocked="请先解决上面的错误并推送，预览会自动重新生成。",
+    next_static="审批人同意即接受这些地址，随后会给出查看目标后的预览。",
+    next_approve="请在评审中批准，然后合并。合并时只执行这个计划。",
+    next_quote="风险为严重：评审中必须引用 {digest}。",
+    next_command="命令行",
+    unmanaged="该拉取请求不改变任何受管内容。合并后不会执行任何操作，这里也不需要审批。",
+)
+
+PHRASES: Mapping[Locale, Phrases] = MappingProxyType({Locale.EN: EN, Locale.ZH: ZH})
