@@ -1,0 +1,497 @@
+"""What the gate relies on, of any forge: each test is a rule that G13 to G18 need, or a fault (F11 to F13)."""
+
+from collections.abc import Callable
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from reconciler.errors import ReconcilerError, Refused, Rejected
+from reconciler.names import Revision
+from reconciler.ports import Forge
+from reconciler.state.forge import CommitStatus, PullRequestState, StatusState, Verdict
+from tests.contracts.forge_world import ANA, BEN, CLEO, FORGES, Feature, ForgeUnderTest, How, Says
+
+T = TypeVar("T")
+
+MARKER = "reconciler:preview:7f3a"
+
+
+@pytest.fixture(params=sorted(FORGES))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> ForgeUnderTest:
+    """Each forge in turn."""
+    return FORGES[request.param](tmp_path)
+
+
+def opened(world: ForgeUnderTest, branch: str = "feature", **files: str) -> int:
+    """A pull request by ana with one commit on a branch of its own."""
+    world.push(ANA, branch, files or {f"{branch}.yaml": "new: 1\n"})
+    return world.open(ANA, branch)
+
+
+def status(
+    context: str = "reconciler/preview", state: StatusState = StatusState.PENDING, text: str = ""
+) -> CommitStatus:
+    return CommitStatus(context, state, text, "")
+
+
+# --- pull requests
+
+
+def test_an_open_pull_request_says_who_wants_what_where(world: ForgeUnderTest) -> None:
+    head = world.push(ANA, "feature", {"a.yaml": "a: 2\n"})
+    number = world.open(ANA, "feature", title="Raise a to 2", body="It is time.\n\nReally.")
+    pull = world.forge.pull_request(number)
+    assert (pull.number, pull.title, pull.body.strip()) == (number, "Raise a to 2", "It is time.\n\nReally.")
+    assert (pull.author, pull.base, pull.head_ref, pull.head) == (ANA, "main", "feature", head)
+    assert (pull.state, pull.merge_commit, pull.merged_by, pull.merged_at) == (PullRequestState.OPEN, None, "", None)
+    assert world.forge.open_pull_requests() == (pull,)
+
+
+def test_the_head_is_the_tip_of_the_branch_now(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    pushed = world.push(ANA, "feature", {"more.yaml": "more: 1\n"})
+    assert world.forge.pull_request(number).head == pushed
+    forced = world.push(ANA, "feature", {"other.yaml": "other: 1\n"}, on=world.tip("main"))
+    assert world.forge.pull_request(number).head == forced
+
+
+def test_a_branch_of_the_repository_is_no_fork_and_its_author_can_write(world: ForgeUnderTest) -> None:
+    pull = world.forge.pull_request(opened(world))
+    assert (pull.from_fork, pull.author_can_write) == (False, True)
+
+
+def test_a_pull_request_from_a_fork_says_so(world: ForgeUnderTest) -> None:
+    if Feature.FORKS not in world.features:
+        pytest.skip(f"{type(world).__name__} has no forks")
+    number = world.open_from_fork(CLEO, {"fork.yaml": "fork: 1\n"})
+    assert world.forge.pull_request(number).from_fork
+
+
+def test_assignees_are_named(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    assert world.forge.pull_request(number).assignees == ()
+    world.assign(ANA, number, (BEN, CLEO))
+    assert set(world.forge.pull_request(number).assignees) == {BEN, CLEO}
+    world.assign(ANA, number, (CLEO,))
+    assert world.forge.pull_request(number).assignees == (CLEO,)
+
+
+def test_a_closed_pull_request_is_not_open_until_it_is_reopened(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    world.close(BEN, number)
+    pull = world.forge.pull_request(number)
+    assert (pull.state, pull.merge_commit) == (PullRequestState.CLOSED, None)
+    assert pull.closed_at is not None
+    assert world.forge.open_pull_requests() == ()
+    world.reopen(BEN, number)
+    pull = world.forge.pull_request(number)
+    assert (pull.state, pull.closed_at) == (PullRequestState.OPEN, None)
+    assert [one.number for one in world.forge.open_pull_requests()] == [number]
+
+
+def test_a_pull_request_whose_branch_is_gone_can_still_be_read_and_is_not_merged(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    world.review(BEN, number, Says.APPROVE)
+    head = world.tip("feature")
+    world.delete_branch(ANA, "feature")
+    pull = world.forge.pull_request(number)
+    assert pull.state is not PullRequestState.MERGED
+    assert (pull.head, pull.head_ref) == (head, "feature")
+    assert len(world.forge.reviews(number)) == 1
+
+
+def test_every_open_pull_request_is_listed_beyond_one_page(world: ForgeUnderTest) -> None:
+    numbers = [opened(world, f"feature-{index}") for index in range(world.many)]
+    assert sorted(one.number for one in world.forge.open_pull_requests()) == sorted(numbers)
+
+
+def test_times_are_utc_and_in_order(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    world.comment(BEN, number, "looks fine")
+    world.review(BEN, number, Says.APPROVE)
+    world.merge(CLEO, number, How.MERGE)
+    pull = world.forge.pull_request(number)
+    assert pull.merged_at is not None
+    times = [
+        pull.created_at,
+        world.forge.comments(number)[0].created_at,
+        world.forge.reviews(number)[0].submitted_at,
+        pull.merged_at,
+    ]
+    assert all(time.utcoffset() == timedelta(0) for time in times)
+    assert times == sorted(times)
+    assert pull.created_at.tzinfo == UTC
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda forge: forge.pull_request(4711), id="pull_request"),
+        pytest.param(lambda forge: forge.reviews(4711), id="reviews"),
+        pytest.param(lambda forge: forge.comments(4711), id="comments"),
+    ],
+)
+def test_a_number_that_does_not_exist_is_an_error_and_not_an_empty_answer(
+    world: ForgeUnderTest, ask: Callable[[Forge], object]
+) -> None:
+    opened(world)
+    with pytest.raises(Rejected, match="4711"):
+        ask(world.forge)
+
+
+def test_commenting_on_a_number_that_does_not_exist_is_an_error(world: ForgeUnderTest) -> None:
+    with pytest.raises(Rejected, match="4711"):
+        world.writer.write_comment(4711, MARKER, "hello")
+
+
+# --- reviews
+
+
+@pytest.mark.parametrize(
+    ("says", "verdict"),
+    [(Says.APPROVE, Verdict.APPROVE), (Says.REJECT, Verdict.REJECT), (Says.COMMENT, Verdict.COMMENT)],
+)
+def test_a_review_says_who_said_what_about_which_commit(world: ForgeUnderTest, says: Says, verdict: Verdict) -> None:
+    number = opened(world)
+    identity = world.review(BEN, number, says, "I looked at it")
+    (review,) = world.forge.reviews(number)
+    assert (review.id, review.author, review.verdict) == (identity, BEN, verdict)
+    assert (review.commit, review.base) == (world.tip("feature"), "main")
+    assert "I looked at it" in review.body
+    assert not review.author_is_bot
+
+
+def test_g13_a_review_keeps_the_commit_that_it_was_given_for(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    reviewed = world.tip("feature")
+    world.review(BEN, number, Says.APPROVE)
+    pushed = world.push(ANA, "feature", {"more.yaml": "more: 1\n"})
+    assert world.forge.reviews(number)[0].commit == reviewed != pushed
+    forced = world.push(ANA, "feature", {"evil.yaml": "evil: 1\n"}, on=world.tip("main"))
+    assert world.forge.reviews(number)[0].commit == reviewed != forced
+    world.review(CLEO, number, Says.APPROVE)
+    assert [review.commit for review in world.forge.reviews(number)] == [reviewed, forced]
+
+
+def test_g13_a_review_keeps_the_base_that_it_was_given_for(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    world.push(CLEO, "release", {"release.yaml": "r: 1\n"})
+    world.review(BEN, number, Says.APPROVE)
+    world.retarget(ANA, number, "release")
+    assert world.forge.pull_request(number).base == "release"
+    assert world.forge.reviews(number)[0].base == "main"
+    world.review(CLEO, number, Says.APPROVE)
+    assert [review.base for review in world.forge.reviews(number)] == ["main", "release"]
+
+
+def test_g13_a_dismissed_review_is_no_approval_any_more(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    dismissed = world.review(BEN, number, Says.APPROVE)
+    world.review(CLEO, number, Says.APPROVE)
+    world.dismiss(BEN, number, dismissed)
+    assert {review.author: review.verdict for review in world.forge.reviews(number)} == {
+        BEN: Verdict.DISMISSED,
+        CLEO: Verdict.APPROVE,
+    }
+
+
+def test_g13_each_verdict_of_a_person_is_there_in_order(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    world.review(BEN, number, Says.APPROVE)
+    world.review(BEN, number, Says.REJECT, "on second thought")
+    verdicts = [(review.author, review.verdict) for review in world.forge.reviews(number)]
+    assert verdicts[-1] == (BEN, Verdict.REJECT)
+    times = [review.submitted_at for review in world.forge.reviews(number)]
+    assert times == sorted(times)
+
+
+def test_every_review_is_listed_beyond_one_page(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    identities = [world.review(BEN, number, Says.COMMENT, f"remark {index}") for index in range(world.many)]
+    assert [review.id for review in world.forge.reviews(number)] == identities
+
+
+# --- comments
+
+
+def test_a_comment_says_who_said_what_and_is_not_edited(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    identity = world.comment(BEN, number, "/reconciler preview")
+    (comment,) = world.forge.comments(number)
+    assert (comment.id, comment.author, comment.body) == (identity, BEN, "/reconciler preview")
+    assert (comment.edited, comment.author_is_bot) == (False, False)
+
+
+def test_an_edited_comment_is_flagged(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    edited = world.comment(BEN, number, "harmless")
+    world.comment(BEN, number, "left alone")
+    world.edit_comment(BEN, number, edited, "/reconciler retry")
+    assert {comment.body: comment.edited for comment in world.forge.comments(number)} == {
+        "/reconciler retry": True,
+        "left alone": False,
+    }
+
+
+def test_every_comment_is_listed_beyond_one_page(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    identities = [world.comment(BEN, number, f"remark {index}") for index in range(world.many)]
+    assert [comment.id for comment in world.forge.comments(number)] == identities
+
+
+def test_our_comment_is_edited_in_place(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    world.comment(BEN, number, "first!")
+    identity = world.writer.write_comment(number, MARKER, "two changes")
+    assert world.writer.write_comment(number, MARKER, "three changes") == identity
+    ours = [comment for comment in world.forge.comments(number) if comment.author == world.own_login]
+    assert [(comment.id, comment.author_is_bot) for comment in ours] == [(identity, True)]
+    assert "three changes" in ours[0].body
+    assert "two changes" not in ours[0].body
+
+
+def test_saying_the_same_again_writes_nothing(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    identity = world.writer.write_comment(number, MARKER, "two changes")
+    before = world.writes()
+    assert world.writer.write_comment(number, MARKER, "two changes") == identity
+    assert world.writes() == before
+    assert len(world.forge.comments(number)) == 1
+
+
+def test_another_marker_is_another_comment(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    first = world.writer.write_comment(number, MARKER, "preview")
+    second = world.writer.write_comment(number, f"{MARKER}:voided", "voided")
+    assert first != second
+    assert world.writer.write_comment(number, MARKER, "preview again") == first
+    assert len(world.forge.comments(number)) == 2
+
+
+def test_t27_nobody_can_pass_off_a_comment_as_ours(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    ours = world.writer.write_comment(number, MARKER, "the real preview")
+    copied = next(comment.body for comment in world.forge.comments(number) if comment.id == ours)
+    other = opened(world, "other")
+    fake = world.comment(CLEO, other, f"{copied}\n<!-- {MARKER} -->")
+    identity = world.writer.write_comment(other, MARKER, "preview of the other")
+    assert identity != fake
+    bodies = {comment.id: comment.body for comment in world.forge.comments(other)}
+    assert "the real preview" in bodies[fake]
+    assert "preview of the other" in bodies[identity]
+
+
+def test_f12_a_comment_whose_answer_was_lost_is_there_once(world: ForgeUnderTest) -> None:
+    if Feature.LOST_ANSWERS not in world.features:
+        pytest.skip(f"{type(world).__name__} cannot lose answers")
+    number = opened(world)
+    identity = patiently(world, lambda: world.writer.write_comment(number, MARKER, "two changes"))
+    assert [comment.id for comment in world.forge.comments(number)] == [identity]
+    patiently(world, lambda: world.writer.write_comment(number, MARKER, "three changes"))
+    assert [comment.id for comment in world.forge.comments(number)] == [identity]
+    assert "three changes" in world.forge.comments(number)[0].body
+
+
+# --- statuses
+
+
+def test_a_status_is_the_latest_of_its_context(world: ForgeUnderTest) -> None:
+    head = world.push(ANA, "feature", {"a.yaml": "a: 2\n"})
+    assert world.writer.statuses(head) == ()
+    world.writer.set_status(head, status())
+    world.writer.set_status(head, status("reconciler/validate", StatusState.FAILURE, "1 problem"))
+    world.writer.set_status(head, status(state=StatusState.SUCCESS, text="2 changes"))
+    found = {one.context: (one.state, one.description) for one in world.writer.statuses(head)}
+    assert found == {
+        "reconciler/preview": (StatusState.SUCCESS, "2 changes"),
+        "reconciler/validate": (StatusState.FAILURE, "1 problem"),
+    }
+
+
+@pytest.mark.parametrize("state", list(StatusState))
+def test_every_state_can_be_said_and_read(world: ForgeUnderTest, state: StatusState) -> None:
+    said = CommitStatus("reconciler/apply: prod", state, "1 of 3", "https://reconciler.example.org/task/1")
+    world.writer.set_status(world.tip("main"), said)
+    assert world.writer.statuses(world.tip("main")) == (said,)
+
+
+def test_a_status_that_says_the_same_is_not_written_again(world: ForgeUnderTest) -> None:
+    world.writer.set_status(world.tip("main"), status())
+    before = world.writes()
+    world.writer.set_status(world.tip("main"), status())
+    assert world.writes() == before
+    world.writer.set_status(world.tip("main"), status(state=StatusState.SUCCESS))
+    assert world.writes() == before + 1
+
+
+def test_a_status_belongs_to_one_commit(world: ForgeUnderTest) -> None:
+    head = world.push(ANA, "feature", {"a.yaml": "a: 2\n"})
+    world.writer.set_status(head, status())
+    assert world.writer.statuses(world.tip("main")) == ()
+
+
+def test_every_context_is_listed_beyond_one_page(world: ForgeUnderTest) -> None:
+    contexts = [f"reconciler/apply: env-{index:03}" for index in range(world.many)]
+    for context in contexts:
+        world.writer.set_status(world.tip("main"), status(context))
+    assert sorted(one.context for one in world.writer.statuses(world.tip("main"))) == contexts
+
+
+def test_f12_a_status_whose_answer_was_lost_is_right(world: ForgeUnderTest) -> None:
+    if Feature.LOST_ANSWERS not in world.features:
+        pytest.skip(f"{type(world).__name__} cannot lose answers")
+    patiently(world, lambda: world.writer.set_status(world.tip("main"), status(state=StatusState.SUCCESS)))
+    assert world.writer.statuses(world.tip("main")) == (status(state=StatusState.SUCCESS),)
+
+
+# --- merging
+
+
+@pytest.mark.parametrize("how", list(How))
+def test_g17_every_commit_of_a_merge_names_its_pull_request(world: ForgeUnderTest, how: How) -> None:
+    number = opened(world)
+    head = world.push(ANA, "feature", {"second.yaml": "second: 2\n"})
+    before = world.tip("main")
+    world.merge(CLEO, number, how)
+    after = world.tip("main")
+    brought = world.brought(before, after)
+    assert len(brought) == {How.MERGE: 3, How.SQUASH: 1, How.REBASE: 2}[how]
+    on_main = [after] if how is How.MERGE else list(brought)
+    assert {commit: world.forge.merged_pull_requests(on_main).get(commit) for commit in on_main} == dict.fromkeys(
+        on_main, number
+    )
+    pull = world.forge.pull_request(number)
+    assert (pull.state, pull.merged_by, pull.merge_commit) == (PullRequestState.MERGED, CLEO, after)
+    assert pull.head == head
+    assert world.forge.open_pull_requests() == ()
+
+
+@pytest.mark.parametrize("how", list(How))
+def test_g17_a_merge_onto_a_branch_that_went_on_is_found_too(world: ForgeUnderTest, how: How) -> None:
+    number = opened(world)
+    world.push(ANA, "feature", {"second.yaml": "second: 2\n"})
+    direct = world.push(CLEO, "main", {"meanwhile.yaml": "m: 1\n"})
+    world.merge(CLEO, number, how)
+    after = world.tip("main")
+    on_main = [after] if how is How.MERGE else list(world.brought(direct, after))
+    world.push(BEN, "main", {"later.yaml": "l: 1\n"})
+    assert dict(world.forge.merged_pull_requests([*on_main, direct, world.tip("main")])) == dict.fromkeys(
+        on_main, number
+    )
+
+
+def test_g17_a_direct_push_names_no_pull_request(world: ForgeUnderTest) -> None:
+    opened(world)
+    direct = world.push(BEN, "main", {"a.yaml": "a: 99\n"})
+    assert dict(world.forge.merged_pull_requests([direct])) == {}
+
+
+def test_g17_a_commit_that_exists_nowhere_names_no_pull_request(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    world.merge(CLEO, number, How.MERGE)
+    nowhere = Revision("0123456789abcdef0123456789abcdef01234567")
+    assert dict(world.forge.merged_pull_requests([nowhere, world.tip("main")])) == {world.tip("main"): number}
+
+
+def test_g17_the_head_of_an_open_pull_request_names_none(world: ForgeUnderTest) -> None:
+    opened(world)
+    assert dict(world.forge.merged_pull_requests([world.tip("feature"), world.tip("main")])) == {}
+
+
+def test_g17_each_merge_names_its_own_pull_request(world: ForgeUnderTest) -> None:
+    named: dict[Revision, int] = {}
+    for index, how in enumerate(How):
+        number = opened(world, f"feature-{index}")
+        world.merge(CLEO, number, how)
+        named[world.tip("main")] = number
+    assert dict(world.forge.merged_pull_requests(list(named))) == named
+
+
+def test_g17_a_merge_into_another_branch_is_none_into_the_tracked_one(world: ForgeUnderTest) -> None:
+    world.push(CLEO, "release", {"release.yaml": "r: 1\n"})
+    world.push(ANA, "feature", {"feature.yaml": "f: 1\n"}, on=world.tip("release"))
+    number = world.open(ANA, "feature", base="release")
+    world.merge(CLEO, number, How.SQUASH)
+    pull = world.forge.pull_request(number)
+    assert (pull.state, pull.base, pull.merge_commit) == (PullRequestState.MERGED, "release", world.tip("release"))
+    assert world.tip("main") not in world.forge.merged_pull_requests([world.tip("main")])
+
+
+def test_a_merged_pull_request_keeps_its_head_and_reviews_when_its_branch_is_gone(world: ForgeUnderTest) -> None:
+    number = opened(world)
+    head = world.tip("feature")
+    world.review(BEN, number, Says.APPROVE)
+    world.merge(CLEO, number, How.SQUASH)
+    world.delete_branch(ANA, "feature")
+    pull = world.forge.pull_request(number)
+    assert (pull.state, pull.head) == (PullRequestState.MERGED, head)
+    (review,) = world.forge.reviews(number)
+    assert (review.verdict, review.commit) == (Verdict.APPROVE, head)
+    assert pull.merged_at is not None
+    assert review.submitted_at <= pull.merged_at
+
+
+# --- proposing
+
+
+def test_a_proposal_is_a_pull_request_of_ours(world: ForgeUnderTest) -> None:
+    head = world.local_commit({"a.yaml": "a: 3\n"})
+    number = world.writer.propose("reconciler/raise-a", head, "Raise a to 3", "asked by ana")
+    pull = world.forge.pull_request(number)
+    assert (pull.author, pull.base, pull.head_ref, pull.head) == (world.own_login, "main", "reconciler/raise-a", head)
+    assert (pull.title, pull.state) == ("Raise a to 3", PullRequestState.OPEN)
+    assert world.tip("reconciler/raise-a") == head
+
+
+def test_proposing_again_finds_the_same_pull_request(world: ForgeUnderTest) -> None:
+    head = world.local_commit({"a.yaml": "a: 3\n"})
+    number = world.writer.propose("reconciler/raise-a", head, "Raise a to 3", "")
+    assert world.writer.propose("reconciler/raise-a", head, "Raise a to 3", "") == number
+    other = world.local_commit({"a.yaml": "a: 4\n"})
+    assert world.writer.propose("reconciler/raise-a", other, "Raise a to 4", "") == number
+    assert world.forge.pull_request(number).head == other
+    assert len(world.forge.open_pull_requests()) == 1
+
+
+def test_a_proposal_never_moves_a_branch_of_somebody_else(world: ForgeUnderTest) -> None:
+    theirs = world.push(BEN, "work", {"b.yaml": "b: 1\n"})
+    head = world.local_commit({"a.yaml": "a: 3\n"})
+    with pytest.raises(Refused, match="work"):
+        world.writer.propose("work", head, "Raise a", "")
+    with pytest.raises(Refused, match="main"):
+        world.writer.propose("main", head, "Raise a", "")
+    assert world.tip("work") == theirs
+    assert world.forge.open_pull_requests() == ()
+
+
+def test_a_proposal_never_drops_what_somebody_added_to_it(world: ForgeUnderTest) -> None:
+    world.writer.propose("reconciler/raise-a", world.local_commit({"a.yaml": "a: 3\n"}), "Raise a", "")
+    theirs = world.push(BEN, "reconciler/raise-a", {"b.yaml": "b: 1\n"})
+    with pytest.raises(Refused, match="raise-a"):
+        world.writer.propose("reconciler/raise-a", world.local_commit({"a.yaml": "a: 4\n"}), "Raise a", "")
+    assert world.tip("reconciler/raise-a") == theirs
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_f12_a_proposal_whose_answer_was_lost_is_there_once(world: ForgeUnderTest, lost: int) -> None:
+    if Feature.LOST_ANSWERS not in world.features:
+        pytest.skip(f"{type(world).__name__} cannot lose answers")
+    opened(world)
+    head = world.local_commit({"a.yaml": "a: 3\n"})
+    number = patiently(world, lambda: world.writer.propose("reconciler/raise-a", head, "Raise a", ""))
+    for _ in range(lost):
+        assert world.writer.propose("reconciler/raise-a", head, "Raise a", "") == number
+    ours = [pull for pull in world.forge.open_pull_requests() if pull.author == world.own_login]
+    assert [(pull.number, pull.head) for pull in ours] == [(number, head)]
+
+
+def patiently(world: ForgeUnderTest, write: Callable[[], T]) -> T:
+    """Write while the answer gets lost, and again if that was told as an error: what the loop does."""
+    with world.lost_answer():
+        try:
+            return write()
+        except ReconcilerError:
+            pass
+    return write()
