@@ -98,11 +98,13 @@ class _Ledger:
 
     standing: dict[str, Counted | Rejection] = field(default_factory=dict)
     ignored: list[Ignored] = field(default_factory=list)
+    roots: dict[str, str] = field(default_factory=dict)  # account -> the root signer who used it
 
 
 def _enter(ledger: _Ledger, court: Court, statement: Statement) -> None:
-    person, root, reason = _who(court, statement)
-    name = _name(statement, person, root=root)
+    root = _root(ledger, court, statement)
+    person, reason = (None, None) if root else _who(court, statement)
+    name = root or (person.name if person else f"unknown: {statement.login or fingerprint(statement.signer)}")
     before = ledger.standing.get(name)
     if statement.verdict is Verdict.DISMISSED:
         if isinstance(before, Counted):  # it ends an approval; it never lifts another rejection
@@ -124,10 +126,17 @@ def _enter(ledger: _Ledger, court: Court, statement: Statement) -> None:
         ledger.standing[name] = _counted(court, statement, person, name)
 
 
-def _name(statement: Statement, person: Person | None, *, root: bool) -> str:
-    if root:
-        return f"{ROOT} {fingerprint(statement.signer)}"  # two root signers are two people
-    return person.name if person else f"unknown: {statement.login or fingerprint(statement.signer)}"
+def _root(ledger: _Ledger, court: Court, statement: Statement) -> str:
+    """Which root signer speaks; empty where none does. Two root signers are two people.
+
+    The account under which a root signer approved takes the approval back unsigned, too.
+    """
+    if court.roots_count() and court.policy.is_root(statement.signer):
+        name = f"{ROOT} {fingerprint(statement.signer)}"
+        if statement.login:
+            ledger.roots[statement.login.casefold()] = name
+        return name
+    return ledger.roots.get(statement.login.casefold(), "") if statement.verdict is not Verdict.APPROVE else ""
 
 
 def _counted(court: Court, statement: Statement, person: Person | None, name: str) -> Counted:
@@ -145,22 +154,21 @@ def _counted(court: Court, statement: Statement, person: Person | None, name: st
     )
 
 
-def _who(court: Court, statement: Statement) -> tuple[Person | None, bool, Reason | None]:
-    """The person, whether it is a root signer instead, and why nobody is to be believed."""
+def _who(court: Court, statement: Statement) -> tuple[Person | None, Reason | None]:
+    """The person, and why nobody is to be believed."""
     persons = court.policy.persons
-    if not statement.signer:
+    refusal = statement.verdict is not Verdict.APPROVE and statement.login  # the forge's word is enough to block
+    if not statement.signer or refusal:
         person = persons.by_login(statement.login)
         unknown = (Why.UNKNOWN_PERSON, f"the account {statement.login!r} belongs to no user, or to more than one")
-        return person, False, None if person else unknown
-    if court.roots_count() and court.policy.is_root(statement.signer):
-        return None, True, None
+        return person, None if person else unknown
     person = persons.by_key(statement.signer)
     if person is None:
-        return None, False, (Why.UNKNOWN_PERSON, "the key that signed it belongs to no user, or to more than one")
+        return None, (Why.UNKNOWN_PERSON, "the key that signed it belongs to no user, or to more than one")
     others = persons.may_be(login=statement.login) - {person.name}
     if others:
-        return person, False, (Why.OTHER_PERSON, f"it is under the account of {', '.join(sorted(others))}")
-    return person, False, None
+        return person, (Why.OTHER_PERSON, f"it is under the account of {', '.join(sorted(others))}")
+    return person, None
 
 
 Rule = Callable[[Court, Statement, Person | None], Reason | None]
@@ -188,6 +196,10 @@ def _signed(court: Court, statement: Statement, _: Person | None) -> Reason | No
         postings=court.question.postings,
     )
     return (Why.OTHER_DECISION, said) if said else None
+
+
+def _signed_unless_review(court: Court, statement: Statement, person: Person | None) -> Reason | None:
+    return None if statement.login else _signed(court, statement, person)
 
 
 def _same_place(court: Court, statement: Statement, _: Person | None) -> Reason | None:
@@ -293,7 +305,8 @@ APPROVAL_RULES: tuple[Rule, ...] = (
     _relation,
     _role,
 )
-REJECTION_RULES: tuple[Rule, ...] = (_automated, _signed, _role)  # whenever it was given: fail closed
+# Whenever, for whatever head and digest a review rejected, it blocks until that person takes it back (fail closed).
+REJECTION_RULES: tuple[Rule, ...] = (_automated, _signed_unless_review, _role)
 
 
 def eligible(question: Question, policy: Policy, scope: Scope) -> Iterator[str]:

@@ -33,12 +33,12 @@ class ForgeTraits:
     """What a forge's word is worth."""
 
     unsigned_reviews: bool  # the forge itself vouches for who reviewed
-    tells_merger: bool  # nobody else can set who merged (G15)
+    tells_merger: bool  # nobody else can set who merged (G15); the embedded forge's records are signed
 
 
 FORGES: Mapping[ForgeKind, ForgeTraits] = MappingProxyType(
     {
-        ForgeKind.EMBEDDED: ForgeTraits(unsigned_reviews=False, tells_merger=False),
+        ForgeKind.EMBEDDED: ForgeTraits(unsigned_reviews=False, tells_merger=True),
         ForgeKind.GITHUB: ForgeTraits(unsigned_reviews=True, tells_merger=True),
         ForgeKind.GITLAB: ForgeTraits(unsigned_reviews=True, tells_merger=True),
         ForgeKind.GITEA: ForgeTraits(unsigned_reviews=True, tells_merger=False),

@@ -178,7 +178,8 @@ class Question:
         if self.plan.policy_only:
             return (EVERYWHERE,)
         own = Scope(self.plan.project, self.plan.team, self.plan.environment)
-        return tuple(sorted({own, *(side.scope for side in self.sides)}))
+        shared = {Scope(*names) for names in self.plan.scopes}
+        return tuple(sorted({own, *shared, *(side.scope for side in self.sides)}))
 
     @property
     def production(self) -> bool:
