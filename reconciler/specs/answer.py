@@ -22,8 +22,7 @@ class Invalid:
 
     kind: Kind | None
     name: str | None
-    environment: str | None
-    project: str | None
+    environment: str | None  # that it names, for those that belong to one
     place: Place
 
 
@@ -83,13 +82,12 @@ def _invalid(item: Any) -> Invalid:
             "kind": kind,
             "name": name,
             "environment": environment,
-            "project": project,
             "line": int(line),
             "column": int(column),
         }:
             return Invalid(
                 Kind(kind) if kind is not None else None,
-                _text(name), _text(environment), _text(project), Place("", line, column),
+                _text(name), _text(environment), Place("", line, column),
             )  # fmt: skip
         case _:
             raise ValueError("not an invalid document")

@@ -5,6 +5,7 @@ Rule: a document that does not say that it is a spec is not our business; one th
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,14 @@ from pydantic import ValidationError
 from reconciler.specs.document import documents
 from reconciler.specs.finding import MOST, Finding, near_miss
 from reconciler.specs.kinds import API_VERSION, Kind
+from reconciler.specs.kinds.fields import PERSON
 from reconciler.specs.nodes import SPEC_LIMITS, Document, Node
 from reconciler.specs.parse import parse
 from reconciler.specs.spec import pointer
 from reconciler.specs.wording import findings_of
 
 GROUP = "opspilot.spec/"
+NAME = re.compile(PERSON)  # a label is one, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +107,18 @@ def _kind(root: Node, group: str, found: list[Finding]) -> Kind | None:
     return Kind(str(place.scalar))
 
 
-REFERRING = ("environment", "project")  # fields of a spec that tell which environments it may touch
-
-
 def _what_is_known(root: Node, kind: Kind | None) -> dict[str, Any]:
-    name = _text(root, "metadata", "name")
-    known = {field: _text(root, "spec", field) for field in REFERRING}
-    return {"kind": kind, "name": name, "line": root.line, "column": root.column} | known
+    name, environment = _name(root, "metadata", "name"), _name(root, "spec", "environment")
+    return {"kind": kind, "name": name, "environment": environment, "line": root.line, "column": root.column}
 
 
-def _text(root: Node, *way: str) -> str | None:
+def _name(root: Node, *way: str) -> str | None:
     node: Node | None = root
     for step in way:
         if node is not None:
             node = node.child(step)
-    return node.scalar if node is not None and isinstance(node.scalar, str) and not node.flawed else None
+    text = node.scalar if node is not None and not node.flawed else None
+    return text if isinstance(text, str) and NAME.fullmatch(text) else None
 
 
 def outline(root: Node) -> dict[str, list[int]]:

@@ -11,6 +11,7 @@ from typing import Any
 from reconciler.errors import Place, Problem
 
 VALIDATION = "validation_error"
+CONFLICT = "resource_conflict"
 MOST = 200  # findings kept of one file; nobody reads more
 
 

@@ -5,17 +5,17 @@ paths it stands under; nothing is parsed when nothing changed; a file that may h
 `unreadable`, so that nothing is ever taken for removed because of it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.errors import Place, Problem
-from reconciler.names import BlobId
-from reconciler.specs.answer import NOTHING, Answer, Invalid, decode, unread
+from reconciler.specs.answer import NOTHING, Invalid, decode, unread
+from reconciler.specs.asking import Asking, Read
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.finding import VALIDATION, Finding
 from reconciler.specs.kinds import AnySpec
 from reconciler.specs.nodes import SPEC_LIMITS
-from reconciler.specs.reader import SPECS, Lost, Reader
+from reconciler.specs.reader import SPECS, Reader
 from reconciler.specs.source import (
     TreeEntry,
     is_lfs_pointer,
@@ -26,10 +26,8 @@ from reconciler.specs.source import (
     too_large,
 )
 from reconciler.specs.spec import Spec
-from reconciler.specs.version import reading_version
 
-Read = Callable[[BlobId], bytes]
-KEEP_EVERY = 1_000  # answers
+LFS = "Git LFS keeps this file's content elsewhere"
 LARGEST = SPEC_LIMITS.size // 1024  # KiB
 
 
@@ -57,8 +55,8 @@ def load(entries: Iterable[TreeEntry], read: Read, cache: ParseCache, reader: Re
         else:
             problems.append(problem)
             unreadable.append(problem.place.path)
-    work = _Work(read, cache, reader)
-    answers = work.answers({entry.blob: entry.path for entry in files})
+    asking = Asking(SPECS, _look, decode, unread)
+    answers = asking.answers([entry.blob for entry in files], read, cache, reader)
     specs: list[Spec[AnySpec]] = []
     invalid: list[Invalid] = []
     for entry in files:
@@ -69,7 +67,7 @@ def load(entries: Iterable[TreeEntry], read: Read, cache: ParseCache, reader: Re
         if not answer.whole:
             unreadable.append(entry.path)
     problems.sort()
-    return Loaded(tuple(specs), tuple(problems), tuple(invalid), tuple(unreadable), work.read_count, work.parsed)
+    return Loaded(tuple(specs), tuple(problems), tuple(invalid), tuple(unreadable), asking.read, asking.parsed)
 
 
 def _unfollowable(entry: TreeEntry) -> Problem | None:
@@ -81,64 +79,12 @@ def _unfollowable(entry: TreeEntry) -> Problem | None:
     return None
 
 
-class _Work:
-    """One load: what is kept, what has to be read, what has to be asked."""
-
-    def __init__(self, read: Read, cache: ParseCache, reader: Reader | None) -> None:
-        self._read = read
-        self._cache = cache
-        self._reader = reader
-        self._fresh: dict[BlobId, bytes] = {}
-        self.read_count = 0
-        self.parsed = 0
-
-    def answers(self, blobs: Mapping[BlobId, str]) -> dict[BlobId, Answer]:
-        version = reading_version()
-        kept = self._cache.get_many(version, blobs.keys())
-        found = {blob: answer for blob, content in kept.items() if (answer := _decoded(content, blob)) is not None}
-        missing = [blob for blob in blobs if blob not in found]
-        if missing:
-            with self._reader or Reader() as reader:
-                for blob in missing:
-                    found[blob] = self._answer(blob, reader)
-                    if len(self._fresh) >= KEEP_EVERY:
-                        self._keep(version)
-            self._keep(version)
-        return found
-
-    def _keep(self, version: str) -> None:
-        self._cache.put_many(version, self._fresh)
-        self._fresh = {}
-
-    def _answer(self, blob: BlobId, reader: Reader) -> Answer:
-        content = self._read(blob)
-        self.read_count += 1
-        if is_lfs_pointer(content):
-            pointer = Finding(
-                0, 0, "Git LFS keeps this file's content elsewhere", "commit the file itself (git lfs untrack)"
-            )
-            answer: bytes | Lost = unread(pointer)
-        elif too_large(content) and mentions_specs(content):
-            answer = unread(Finding(0, 0, f"the file is larger than {LARGEST} KiB", "split it into several files"))
-        elif not mentions_specs(content):
-            answer = NOTHING
-        else:
-            self.parsed += 1
-            answer = reader.ask(SPECS, content)
-        if isinstance(answer, bytes):
-            decoded = _decoded(answer, blob)
-            if decoded is not None:
-                self._fresh[blob] = answer
-                return decoded
-            answer = Lost("the answer of the process that read it makes no sense", again=True)
-        lost = unread(Finding(0, 0, f"could not be read safely: {answer.why}"))
-        if not answer.again:
-            self._fresh[blob] = lost
-        return decode(lost, blob)
-
-
-def _decoded(content: bytes, blob: BlobId) -> Answer | None:
-    try:
-        return decode(content, blob)
-    except (ValueError, RecursionError):  # pydantic's ValidationError and JSON's error are ValueErrors
-        return None
+def _look(content: bytes) -> bytes | None:
+    """The answer that needs no child: the file holds no spec, or cannot be read as one."""
+    if is_lfs_pointer(content):
+        return unread(Finding(0, 0, LFS, "commit the file itself (git lfs untrack)"))
+    if not mentions_specs(content):
+        return NOTHING
+    if too_large(content):
+        return unread(Finding(0, 0, f"the file is larger than {LARGEST} KiB", "split it into several files"))
+    return None

@@ -157,6 +157,8 @@ class Release(Model):
                 raise rule("a compose release has no {name}", name, name=name)
         if self.autoscaling is not None and not on_cluster:
             raise rule("autoscaling is for releases on a cluster", "autoscaling")
+        if self.autoscaling is not None and self.capacity.replicas is not None:
+            raise rule("capacity.replicas and autoscaling exclude each other", "autoscaling")
         if self.source.values and self.source.type is not SourceKind.HELM:
             raise rule("source.values is for helm", "source")
         return self

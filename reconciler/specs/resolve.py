@@ -1,0 +1,177 @@
+"""Specs and tree to Desired: every name found, every rule between specs kept, every problem at once.
+
+Knows the order of the rules and whom each problem touches; the rules stand in their own modules. Rules: one bad spec
+costs the environments it touches and no others; what cannot be attributed makes everything unreadable, because a spec
+that nobody can read must never look like one that was removed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, cast
+
+from reconciler.names import POLICY
+from reconciler.specs.answer import Invalid
+from reconciler.specs.asking import Read
+from reconciler.specs.cache import ParseCache
+from reconciler.specs.complaint import Complaint
+from reconciler.specs.desired import Desired
+from reconciler.specs.finding import CONFLICT, VALIDATION, near_miss
+from reconciler.specs.kinds import BUILT_IN_ROLES, POLICY_KINDS, AnySpec, Kind, Settings
+from reconciler.specs.kinds.project import DEFAULT_PROJECT
+from reconciler.specs.load import Loaded
+from reconciler.specs.policy_rules import (
+    binding_rules,
+    identity_rules,
+    role_rules,
+    service_rules,
+    settings_rules,
+    team_rule,
+)
+from reconciler.specs.reader import Reader
+from reconciler.specs.references import Reach, references
+from reconciler.specs.release_rules import circles, release_rules, shared_objects
+from reconciler.specs.release_source import Sources
+from reconciler.specs.source import TreeEntry
+from reconciler.specs.spec import Spec
+from reconciler.specs.topology import access_rules, cluster_rules, host_rules, node_rules, vip_conflicts
+
+Tables = Mapping[Kind, Mapping[str, Spec[AnySpec]]]
+NOT_FOUND: Mapping[Kind, str] = MappingProxyType(
+    {Kind.ENVIRONMENT: "environment_not_found", Kind.CLUSTER: "cluster_not_found", Kind.RELEASE: "release_not_found"}
+)
+
+
+def resolve(
+    loaded: Loaded,
+    entries: Iterable[TreeEntry],
+    read: Read,
+    cache: ParseCache | None = None,
+    reader: Reader | None = None,
+) -> Desired:
+    """What a revision says, with every problem of loading and resolving."""
+    tables = _tables(loaded.specs)
+    reach = Reach(loaded.specs)
+    desired = _desired(tables)
+    sources = Sources(entries, read, cache, reader).read(
+        (release, desired.environments.get(release.spec.environment)) for release in desired.releases.values()
+    )
+    desired = replace(desired, sources=MappingProxyType({name: source for name, (source, _) in sources.items()}))
+    known = _known(loaded, tables)
+    complaints = [*_names(loaded.specs), *_unknown(loaded.specs, known), *_rules(desired)]
+    problems = {*loaded.problems, *(complaint.problem for complaint in complaints)}
+    broken = {name for complaint in complaints for name in reach.environments(complaint.spec.kind, complaint.spec.name)}
+    for release, (_, wrong) in sources.items():
+        problems.update(wrong)
+        if wrong:
+            broken.add(desired.releases[release].spec.environment)
+    touched = [_touched(item, reach) for item in loaded.invalid]
+    return replace(
+        desired,
+        problems=tuple(sorted(problems)),
+        broken=frozenset(broken.union(*(names for names in touched if names is not None))),
+        unreadable=bool(loaded.unreadable) or None in touched or _homeless(desired, known),
+    )
+
+
+def _tables(specs: Iterable[Spec[AnySpec]]) -> Tables:
+    tables: dict[Kind, dict[str, Spec[AnySpec]]] = {kind: {} for kind in Kind}
+    for spec in specs:
+        tables[spec.kind].setdefault(spec.name, spec)
+    return tables
+
+
+def _desired(tables: Tables) -> Desired:
+    def of(kind: Kind) -> Any:
+        return MappingProxyType(tables[kind])
+
+    settings = cast("Spec[Settings] | None", next(iter(tables[Kind.SETTINGS].values()), None))
+    return Desired(
+        settings=settings.spec if settings is not None else Settings(),
+        settings_spec=settings,
+        projects=of(Kind.PROJECT),
+        roles=of(Kind.ROLE),
+        users=of(Kind.USER),
+        bindings=of(Kind.ROLE_BINDING),
+        credentials=of(Kind.CREDENTIAL),
+        hosts=of(Kind.HOST),
+        environments=of(Kind.ENVIRONMENT),
+        clusters=of(Kind.CLUSTER),
+        services=of(Kind.SERVICE),
+        releases=of(Kind.RELEASE),
+    )
+
+
+def _known(loaded: Loaded, tables: Tables) -> Mapping[Kind, frozenset[str]]:
+    """Names that exist, valid or not, built in or written."""
+    invalid = {(item.kind, item.name) for item in loaded.invalid}
+    known = {kind: {*tables[kind], *(name for of, name in invalid if of is kind and name)} for kind in Kind}
+    known[Kind.ROLE] |= BUILT_IN_ROLES.keys()
+    known[Kind.PROJECT].add(DEFAULT_PROJECT)
+    return {kind: frozenset(names) for kind, names in known.items()}
+
+
+def _names(specs: Iterable[Spec[AnySpec]]) -> Iterator[Complaint]:
+    """Names are unique in a kind, settings exist once, and reserved names are left alone."""
+    first: dict[tuple[Kind, str], Spec[AnySpec]] = {}
+    for spec in specs:
+        name = "" if spec.kind is Kind.SETTINGS else spec.name
+        before = first.setdefault((spec.kind, name), spec)
+        if before is not spec:
+            what = "a repository has one Settings" if spec.kind is Kind.SETTINGS else "this name is taken"
+            yield Complaint(spec, (), f"{what}, and that is at {before.place}", key=CONFLICT)
+        if spec.kind is Kind.ENVIRONMENT and spec.name == POLICY:
+            yield Complaint(spec, (), f"the name {POLICY} is reserved", "choose another name")
+
+
+def _unknown(specs: Iterable[Spec[AnySpec]], known: Mapping[Kind, frozenset[str]]) -> Iterator[Complaint]:
+    for spec in specs:
+        for reference in references(spec):
+            if reference.name not in known[reference.kind]:
+                hint = near_miss(reference.name, known[reference.kind])
+                message = f"there is no {reference.kind} {reference.name}"
+                yield Complaint(spec, reference.steps, message, hint, NOT_FOUND.get(reference.kind, VALIDATION))
+
+
+def _rules(desired: Desired) -> Iterator[Complaint]:
+    if desired.settings_spec is not None:
+        yield from settings_rules(desired.settings_spec, desired)
+    yield from identity_rules(desired)
+    for role in desired.roles.values():
+        yield from role_rules(role)
+    for binding in desired.bindings.values():
+        yield from binding_rules(binding, desired)
+    for host in desired.hosts.values():
+        yield from host_rules(host, desired)
+    for environment in desired.environments.values():
+        yield from node_rules(environment)
+        yield from access_rules(environment, desired)
+        yield from team_rule(environment, ("team",), environment.spec.project, environment.spec.team, desired)
+    for cluster in desired.clusters.values():
+        yield from cluster_rules(cluster, desired)
+    yield from vip_conflicts(desired)
+    for service in desired.services.values():
+        yield from service_rules(service, desired)
+    for release in desired.releases.values():
+        yield from release_rules(release, desired)
+    yield from circles(desired)
+    yield from shared_objects(desired)
+
+
+def _touched(item: Invalid, reach: Reach) -> frozenset[str] | None:
+    """The environments that an invalid document may belong to; None where that could be any."""
+    if item.kind in POLICY_KINDS:
+        return frozenset({POLICY})
+    if item.kind is None or item.name is None:
+        return None
+    touched = reach.environments(item.kind, item.name)
+    if item.kind in (Kind.CLUSTER, Kind.RELEASE):
+        return touched | {item.environment} if item.environment is not None else None
+    return touched
+
+
+def _homeless(desired: Desired, known: Mapping[Kind, frozenset[str]]) -> bool:
+    """Whether something names an environment that does not exist: it may have been in any other before."""
+    names = [release.spec.environment for release in desired.releases.values()]
+    names += [cluster.spec.environment for cluster in desired.clusters.values()]
+    return any(name not in known[Kind.ENVIRONMENT] for name in names)
