@@ -83,6 +83,11 @@ def render_preview(plans: PlanSet, context: Context) -> Preview:
     return Preview(head + note + fitted.text + tail, truncated)
 
 
+def counts_of(plans: PlanSet, locale: Locale = Locale.EN) -> str:
+    """How many of what, as plain text for a status or a list: `1 to delete, 2 to update, 1 to restart`."""
+    return sections.counts(plans.plans, PHRASES[locale])
+
+
 def _head(plans: PlanSet, context: Context, words: Phrases) -> Iterator[str]:
     """What always fits: its length has a bound, whatever the plan holds."""
     yield context.marker
@@ -93,7 +98,7 @@ def _head(plans: PlanSet, context: Context, words: Phrases) -> Iterator[str]:
         error, hint = sections.failure(context.refused, context.locale)
         yield words.held.format(error=error, hint=hint).rstrip() + "\n"
     if blocked := sum(len(plan.blocked) for plan in plans.plans):
-        yield words.blocked.format(errors=f"{blocked} {words.severities[sections.ERROR]}") + "\n"
+        yield words.blocked.format(errors=blocked) + "\n"
     if context.replaces is not None and context.replaces != plans.digest:
         old, new = (code_name(digest[:SHORT]) for digest in (context.replaces, plans.digest))
         yield words.moved_headline.format(old=old, new=new) + "\n"

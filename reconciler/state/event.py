@@ -184,7 +184,10 @@ def time_of(identity: EventId) -> datetime:
     number = 0
     for digit in identity[:10]:
         number = number << 5 | _ALPHABET.index(digit)
-    return _EPOCH + number * _MILLISECOND
+    try:
+        return _EPOCH + number * _MILLISECOND
+    except OverflowError as error:
+        raise ValueError(f"{identity!r} is later than any time") from error
 
 
 def _flaw(event: Event) -> str:

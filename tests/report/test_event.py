@@ -177,7 +177,9 @@ def test_ids_of_one_millisecond_keep_the_order_of_the_counter_and_differ_by_chan
     assert event_id(NOW, counter=1, randomness=b"12345678") != event_id(NOW, counter=1, randomness=b"12345679")
 
 
-@pytest.mark.parametrize("text", ["", "0" * 25, "8" + "0" * 25, "0" * 25 + "u", "../" + "0" * 23, "0" * 26 + "\n"])
+@pytest.mark.parametrize(
+    "text", ["", "0" * 25, "8" + "0" * 25, "0" * 25 + "u", "../" + "0" * 23, "0" * 26 + "\n", "7" + "Z" * 25]
+)
 def test_text_that_is_no_id_has_no_time(text: str) -> None:
     with pytest.raises(ValueError):
         time_of(EventId(text))

@@ -206,7 +206,7 @@ def test_g10_an_unreachable_environment_waits_with_its_key_while_the_others_go_o
 def test_an_error_forbids_the_approval_above_everything_else() -> None:
     check = Check(severity=Severity.ERROR, key="deletion_cap_exceeded", message="10 of 12 objects", hint="split it")
     shown = render(plan(checks=(*plan().checks, check))).body
-    assert "**This plan cannot be approved**: 1 error" in shown.splitlines()[3]
+    assert "**This plan cannot be approved**. Errors: 1" in shown.splitlines()[3]
     checks = shown.split("#### Checks")[1].strip().splitlines()
     assert checks[0] == "- **error** `deletion_cap_exceeded` (37005): `10 of 12 objects`<br>→ `split it`"
     assert "Solve the errors above" in shown
