@@ -6,9 +6,9 @@ preconditions, resource versions, UIDs, namespaces, CustomResourceDefinitions, a
 read after a change, or never where an image says `broken`.
 
 What it does not do: no pods, ReplicaSets, endpoints or garbage collection; no schemas (an unknown field is kept, a
-wrong type accepted, quantities are not rewritten) and only a few defaults; no admission, RBAC or quota (every review says
-yes); no watch; no finalizers; deletion is immediate; lists other than the well-known keyed ones are one value. The
-contract suite of ports.KubeApi runs on it and on a real API server; where they differ, this one is wrong.
+wrong type accepted, quantities are not rewritten) and only a few defaults; no admission, RBAC or quota (every review
+says yes); no watch; no finalizers; deletion is immediate; lists other than the well-known keyed ones are one value.
+The contract suite of ports.KubeApi runs on it and on a real API server; where they differ, this one is wrong.
 """
 
 import base64

@@ -1,0 +1,291 @@
+"""Looking at releases: what exists, what is ours, and what a server-side dry run says would become of what is wanted.
+
+One look costs one LIST of the parents, one LIST for each kind and namespace that any release remembers or wants there
+(all releases in one request, by ApplySet label), one GET for each wanted object that those lists do not hold, and one
+dry run for each object whose owned fields are not what is wanted already. The rules it keeps: a list that cannot be
+read fails the look (never an absence); values leave only as projections on our fields; a dry run with `force` is asked
+only to show a result beside its conflicts, and nothing here is ever applied.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from http import HTTPStatus
+from typing import Final
+
+from reconciler.errors import Refused, Rejected
+from reconciler.kube import marks
+from reconciler.kube.answers import Answer, error_of
+from reconciler.kube.client import APPLY_TYPE, Client, Request
+from reconciler.kube.discovery import ApiResource, Discovery
+from reconciler.kube.lists import all_of, list_all
+from reconciler.kube.marks import Marks
+from reconciler.kube.parent import Parent, Parents
+from reconciler.kube.projection import (
+    Fields,
+    autoscaler_owns_replicas,
+    content,
+    equal,
+    owned_fields,
+    owns_replicas,
+    project,
+    union,
+    without_replicas,
+)
+from reconciler.kube.wanted import Place, Scaled, Wanted, new_kinds, place_of, ref_of, scaled_by, wanted_of
+from reconciler.names import ObjectRef
+from reconciler.ports import DesiredObjects
+from reconciler.state.observed import Failure, Json, ObservedObject, ObservedRelease
+
+IDS_IN_ONE_LIST: Final = 50  # 60 characters each in the query: well under what servers take as a URL
+Listed = tuple[ApiResource, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a dry run answered: our fields in it and what stands there, or why not."""
+
+    fields: Fields = field(default_factory=dict)
+    result: Json = field(default=None, repr=False)
+    conflicts: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+class Observer:
+    """Looks at one cluster. Remembers dry runs by what was sent and the live resourceVersion, so a second look at an
+    object that did not move asks nothing."""
+
+    def __init__(self, client: Client, discovery: Discovery, owner: Marks, parents: Parents) -> None:
+        self._client = client
+        self._discovery = discovery
+        self._owner = owner
+        self._parents = parents
+        self._dry_runs: dict[Place, tuple[tuple[str, str], DryRun]] = {}
+        self._scaled: dict[str, frozenset[Scaled]] = {}
+
+    def observe(self, releases: Iterable[DesiredObjects]) -> Mapping[str, ObservedRelease]:
+        """Each release as it stands and would become."""
+        asked = tuple(releases)
+        parents = self._parents.all()
+        resource_of = cache(self._discovery.resource)  # one answer for one look, also where a kind is not served
+        wanted = [found for desired in asked for found in wanted_of(desired, resource_of)]
+        for desired in asked:
+            self._scaled[desired.release] = scaled_by(found for found in wanted if found.release == desired.release)
+        autoscaled = self.autoscaled
+        wanted = [replace(found, scaled=found.scalable in autoscaled) for found in wanted]
+        live = self._live(asked, wanted, parents)
+        judged = self._judge_all(wanted, live)
+        observed = {}
+        for desired in asked:
+            name = desired.release
+            own = {found.ref: item for found, item in zip(wanted, judged, strict=True) if found.release == name}
+            observed[name] = self._release(name, parents.get(name, Parent(name)).generation, own, live)
+        return observed
+
+    @property
+    def autoscaled(self) -> frozenset[Scaled]:
+        """What the autoscalers scale that releases wanted when each was last looked at."""
+        return frozenset().union(*self._scaled.values())
+
+    def _live(
+        self, asked: Iterable[DesiredObjects], wanted: list[Wanted], parents: Mapping[str, Parent]
+    ) -> dict[Place, Json]:
+        """Everything that the releases own, and everything that is wanted and exists."""
+        known = {desired.release for desired in asked}
+        live = self._owned({name: self._where(name, parents[name], wanted) for name in known if name in parents})
+        missing = [found for found in wanted if found.resource is not None and place_of(found.ref) not in live]
+        bodies = all_of([partial(self._find, found) for found in missing])
+        live.update(
+            {place_of(found.ref): body for found, body in zip(missing, bodies, strict=True) if body is not None}
+        )
+        # An object of ours whose release has no parent: somebody removed the parent. What else it owns is looked for
+        # among the kinds that it wants; the generation comes back from the objects themselves.
+        lost = {
+            name
+            for name in known - set(parents)
+            if any(self._owner.is_ours(body) and self._owner.owner(body) == name for body in bodies if body is not None)
+        }
+        live.update(self._owned({name: self._where(name, Parent(name), wanted) for name in lost}))
+        return live
+
+    def _where(self, release: str, parent: Parent, wanted: Iterable[Wanted]) -> set[Listed]:
+        """Where objects of this release may be: all remembered kinds in all remembered namespaces, and the wanted."""
+        places = {
+            (found.resource, found.ref.namespace)
+            for found in wanted
+            if found.release == release and found.resource is not None
+        }
+        for group, kind in parent.kinds:
+            resource = self._discovery.preferred(group, kind)
+            if resource is not None:  # a kind that is not served any more has no objects
+                places |= {(resource, name) for name in (parent.namespaces if resource.namespaced else {""})}
+        # One kind is listed once, whichever of its versions is wanted: the wanted version has come first.
+        once: dict[tuple[str, str, str], Listed] = {}
+        for resource, namespace in sorted(places, key=lambda place: place[0].api_version, reverse=True):
+            once[(resource.group, resource.kind, namespace)] = (resource, namespace)
+        return set(once.values())
+
+    def _owned(self, places: Mapping[str, set[Listed]]) -> dict[Place, Json]:
+        """What carries the ApplySet label of these releases: one LIST for each place, for many releases at once."""
+        releases: defaultdict[Listed, list[str]] = defaultdict(list)
+        for name in sorted(places):
+            for place in places[name]:
+                releases[place].append(name)
+        tasks = [
+            partial(self._list, resource, namespace, names[start : start + IDS_IN_ONE_LIST])
+            for (resource, namespace), names in sorted(releases.items())
+            for start in range(0, len(names), IDS_IN_ONE_LIST)
+        ]
+        return {place_of(ref): body for found in all_of(tasks) for ref, body in found}
+
+    def _list(self, resource: ApiResource, namespace: str, names: list[str]) -> list[tuple[ObjectRef, Json]]:
+        ids = ",".join(self._owner.applyset(name) for name in names)
+        where = f" in {namespace}" if namespace else ""
+        bodies = list_all(
+            self._client,
+            resource.path(namespace),
+            {"labelSelector": f"{marks.PART_OF} in ({ids})"},
+            f"listing {resource.plural}{where}",
+        )
+        return [(ref_of(body), body) for body in bodies]
+
+    def _find(self, found: Wanted) -> Json:
+        return self._client.find(found.path, f"reading {found.ref}", secret=found.secret)
+
+    def _judge_all(self, wanted: list[Wanted], live: Mapping[Place, Json]) -> list[ObservedObject]:
+        fresh = frozenset(
+            found.ref.name for found in wanted if found.ref.kind == "Namespace" and place_of(found.ref) not in live
+        )
+        defined = new_kinds(wanted)
+        return all_of([partial(self._judge, found, live.get(place_of(found.ref)), fresh, defined) for found in wanted])
+
+    def _judge(
+        self, found: Wanted, live: Json, fresh: frozenset[str], defined: frozenset[tuple[str, str]]
+    ) -> ObservedObject:
+        if live is not None:
+            return self._existing(found, live)
+        sent = _compared(found, content(found.sent))
+        later = ObservedObject(found.ref, exists=False, result=sent, known_after_apply=True)
+        if found.resource is None:
+            if (found.ref.group, found.ref.kind) in defined:
+                return later
+            message = f"looking at {found.ref}: the server does not serve {found.ref.api_version} {found.ref.kind}"
+            return ObservedObject(found.ref, exists=False, failure=Failure("validation_error", message))
+        if found.ref.namespace in fresh:
+            return later
+        answered = self._dry_run(found, None)
+        if answered.failure is not None:
+            return ObservedObject(found.ref, exists=False, failure=answered.failure)
+        return ObservedObject(found.ref, exists=False, result=_compared(found, answered.result))
+
+    def _existing(self, found: Wanted, live: Json) -> ObservedObject:
+        metadata = live["metadata"]
+        seen = ObservedObject(
+            found.ref,
+            exists=True,
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            owner=self._owner.owner(live),
+        )
+        if seen.owner and not self._owner.is_ours(live):
+            return seen  # of what somebody else holds we only say that it exists (G4)
+        if metadata.get("deletionTimestamp"):
+            message = f"looking at {found.ref}: it is being deleted; look again when it is gone"
+            return replace(seen, failure=Failure("resource_conflict", message))
+        if autoscaler_owns_replicas(live):
+            found = replace(found, scaled=True)
+        owned = owned_fields(live)
+        stands = _compared(found, project(live, owned))
+        if seen.owner == found.release and equal(stands, _compared(found, content(found.sent))):
+            return replace(seen, live=stands, result=stands)
+        answered = self._dry_run(found, live)
+        if answered.failure is not None:
+            return replace(seen, live=stands, failure=answered.failure)
+        return replace(
+            seen,
+            live=_compared(found, project(live, union(owned, answered.fields))),
+            result=_compared(found, answered.result),
+            conflicts=answered.conflicts,
+        )
+
+    def _dry_run(self, found: Wanted, live: Json) -> DryRun:
+        """What a server-side apply would make of it; asked once for the same body on the same live version."""
+        body = self._dry_body(found, live)
+        version = live["metadata"]["resourceVersion"] if live is not None else ""
+        key = (hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest(), version)
+        remembered, answered = self._dry_runs.get(place_of(found.ref), (("", ""), DryRun()))
+        if live is not None and remembered == key:
+            return answered
+        answered = self._ask(found, body)
+        if answered.failure is None:
+            self._dry_runs[place_of(found.ref)] = (key, answered)
+        return answered
+
+    def _dry_body(self, found: Wanted, live: Json) -> Json:
+        labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
+        body = marks.marked(found.sent, labels=labels, annotations={})
+        if not found.scaled:
+            return body
+        body = without_replicas(body)
+        if live is not None and owns_replicas(owned_fields(live)):
+            # Handing over keeps the live number: a dry run without it would show the server's default instead.
+            body = {**body, "spec": {**(body.get("spec") or {}), "replicas": live["spec"]["replicas"]}}
+        return body
+
+    def _ask(self, found: Wanted, body: Json) -> DryRun:
+        answer = self._send(found, body, force=False)
+        conflicts: tuple[str, ...] = ()
+        if answer.status == HTTPStatus.CONFLICT and answer.field_conflicts:
+            conflicts = answer.field_conflicts
+            answer = self._send(found, body, force=True)
+        if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED):
+            fields = owned_fields(answer.json)
+            return DryRun(fields, project(answer.json, fields), conflicts)
+        if answer.absent and answer.about == "namespaces":
+            message = (
+                f"{answer.what}: namespace {found.ref.namespace} does not exist and the release does not create it"
+            )
+            return DryRun(failure=Failure("release_apply_failed", message))
+        error = error_of(answer)
+        if isinstance(error, (Rejected, Refused)):
+            return DryRun(conflicts=conflicts, failure=Failure(error.key, error.message))
+        raise error
+
+    def _send(self, found: Wanted, body: Json, *, force: bool) -> Answer:
+        query = {"fieldManager": marks.FIELD_MANAGER, "dryRun": "All", "force": "true" if force else "false"}
+        what = f"asking what would become of {found.ref}"
+        return self._client.ask(Request("PATCH", found.path, what, query, body, APPLY_TYPE, secret=found.secret))
+
+    def _release(
+        self, release: str, generation: int, own: dict[ObjectRef, ObservedObject], live: Mapping[Place, Json]
+    ) -> ObservedRelease:
+        """What it wants, and what it owns beside that; the newest generation that anything of it remembers."""
+        held = {
+            place: body
+            for place, body in live.items()
+            if self._owner.is_ours(body) and self._owner.owner(body) == release
+        }
+        wanted = {place_of(ref) for ref in own}
+        left = {
+            ref: ObservedObject(
+                ref,
+                exists=True,
+                uid=body["metadata"]["uid"],
+                resource_version=body["metadata"]["resourceVersion"],
+                live=project(body, owned_fields(body)),
+                owner=release,
+            )
+            for place, body in held.items()
+            if place not in wanted
+            for ref in [ref_of(body)]
+        }
+        newest = max([generation, *(marks.generation_of(body) for body in held.values())])
+        return ObservedRelease(release, {**own, **left}, newest)
+
+
+def _compared(found: Wanted, value: Json) -> Json:
+    """What enters the comparison: without the number of replicas where an autoscaler owns it (G9)."""
+    return without_replicas(value) if found.scaled else value

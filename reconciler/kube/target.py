@@ -1,0 +1,97 @@
+"""ports.KubeApi over one connection: the parts of this package put together, and readiness.
+
+    kube = KubeTarget(parse_kubeconfig(text), installation="...")
+
+Safe for one thread at a time; inside, a look sends several requests at once. Keep one for as long as the connection is
+good: it remembers which kinds are served and the dry runs of objects that did not move.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from reconciler.kube.client import Client
+from reconciler.kube.connection import Connection
+from reconciler.kube.discovery import Discovery
+from reconciler.kube.facts import Need, base_needs, facts
+from reconciler.kube.lists import all_of
+from reconciler.kube.marks import Marks
+from reconciler.kube.observe import Observer
+from reconciler.kube.parent import Parents
+from reconciler.kube.write import Writer
+from reconciler.names import ObjectRef
+from reconciler.ports import ClusterFacts, DesiredObjects, Readiness
+from reconciler.state.observed import Json, ObservedRelease
+from reconciler.state.readiness import judge
+
+PARENT_NAMESPACE: Final = "default"  # exists on every cluster, before any plan, and cannot be deleted
+
+
+class KubeTarget:
+    """One cluster, seen and changed with one credential.
+
+    `installation` names this reconciler among others on the cluster and must never change: releases of another
+    installation are somebody else's. It is a DNS label. `needs` are permissions that `facts` looks for beside its own.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        installation: str = "default",
+        parent_namespace: str = PARENT_NAMESPACE,
+        needs: Sequence[Need] = (),
+    ) -> None:
+        owner = Marks(installation, parent_namespace)
+        self.client: Final = Client(connection)
+        self._needs = (*base_needs(parent_namespace), *needs)
+        self._discovery = Discovery(self.client)
+        parents = Parents(self.client, owner)
+        self._observer = Observer(self.client, self._discovery, owner, parents)
+        self._writer = Writer(self.client, self._discovery, owner, parents)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.client.close()
+
+    def facts(self) -> ClusterFacts:
+        """Identity, version, namespaces, and what our credential may not do of what it needs."""
+        return facts(self.client, self._needs)
+
+    def observe(self, releases: Iterable[DesiredObjects]) -> Mapping[str, ObservedRelease]:
+        """Live objects of each release by LIST, with a dry run only for what would change."""
+        return self._observer.observe(releases)
+
+    def begin(self, release: str, namespace: str, generation: int, event: str) -> None:  # noqa: ARG002  the port's
+        """Take the release's parent for this generation. `namespace` says nothing here: parents stand in one place."""
+        self._writer.begin(release, generation, event)
+
+    def apply(self, release: str, body: Json, *, generation: int, expected_uid: str) -> None:
+        """Server-side apply one object. Call `observe` with the release's desired objects before: it tells which
+        numbers of replicas belong to an autoscaler that may not exist yet."""
+        self._writer.apply(
+            release,
+            body,
+            generation=generation,
+            expected_uid=expected_uid,
+            autoscaled=self._observer.autoscaled,
+        )
+
+    def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
+        """Delete, or give up ownership and leave it running."""
+        leave = self._writer.forget if forget else self._writer.delete
+        leave(release, ref, generation=generation, expected_uid=expected_uid)
+
+    def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]:
+        """Each object's judgement, in the order asked."""
+        return tuple(all_of([partial(self._ready, ref) for ref in refs]))
+
+    def _ready(self, ref: ObjectRef) -> Readiness:
+        resource = self._discovery.resource(ref.group, ref.version, ref.kind)
+        body = None
+        if resource is not None:
+            body = self.client.find(
+                resource.path(ref.namespace, ref.name), f"reading {ref}", secret=ref.kind == "Secret"
+            )
+        found = judge(body)
+        return Readiness(ref, str(found.status), found.message)

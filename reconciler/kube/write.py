@@ -1,0 +1,274 @@
+"""Changing one object: apply, delete, forget. Each looks first, and sends what it saw as a precondition.
+
+The rules it keeps (G25): an update, a deletion and a letting go carry the UID and resourceVersion read after the
+release's parent was taken, so what a newer plan wrote in between answers 409; then the parent and the object are read
+again. A creation re-reads the parent first. Nothing is forced: a field of another manager stops the apply. What is
+left: between the parent's read and a creation a newer plan may take the parent and create nothing; and an object that
+appears just before our creation is found out by the answer (200 instead of 201), after our values that nobody else
+owned were added.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from reconciler.errors import Refused, Unavailable
+from reconciler.kube import marks
+from reconciler.kube.answers import Answer, error_of
+from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
+from reconciler.kube.discovery import Discovery
+from reconciler.kube.marks import Marks
+from reconciler.kube.parent import Parent, Parents, check_held
+from reconciler.kube.projection import (
+    autoscaler_owns_replicas,
+    others_own_replicas,
+    owned_fields,
+    owns_replicas,
+    without_replicas,
+)
+from reconciler.kube.wanted import Scaled, Wanted, wanted
+from reconciler.names import ObjectRef
+from reconciler.state.observed import Json
+
+ATTEMPTS: Final = 5  # a controller that writes status moves the resourceVersion under us
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: its answer, and whether the object had existed before."""
+
+    answer: Answer
+    existed: bool
+
+
+class Writer:
+    """Changes objects of releases whose parent this process has taken."""
+
+    def __init__(self, client: Client, discovery: Discovery, owner: Marks, parents: Parents) -> None:
+        self._client = client
+        self._discovery = discovery
+        self._owner = owner
+        self._parents = parents
+        self._held: dict[str, Parent] = {}
+
+    def begin(self, release: str, generation: int, event: str) -> None:
+        """Take the release for this generation."""
+        self._held.pop(release, None)
+        self._held[release] = self._parents.take(release, generation, event)
+
+    def apply(
+        self, release: str, body: Json, *, generation: int, expected_uid: str, autoscaled: frozenset[Scaled]
+    ) -> None:
+        """Server-side apply under our field manager, never forced."""
+        found = self._wanted(release, body)
+        what = f"applying {found.ref}"
+        for _ in range(ATTEMPTS):
+            parent = self._parent(release, generation, found.ref)
+            live = self._client.find(found.path, f"reading {found.ref}", secret=found.secret)
+            if live is None:
+                self._check_absent_is_expected(what, expected_uid)
+                parent = self._remember(release, generation, found.ref)
+            else:
+                self._check_existing(what, release, live, generation, expected_uid)
+            sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled)
+            answer = self._client.ask(_apply_request(found, what, sent))
+            if not _is_moved(answer):
+                _check_applied(answer, existed=live is not None)
+                return
+            self._held.pop(release, None)  # the object moved: read the parent again before the object
+        raise _moving(what)
+
+    def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+        """Delete it, and what it made, in the background."""
+
+        def request(path: str, live: Json) -> Request:
+            metadata = live["metadata"]
+            body = {
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "propagationPolicy": "Background",
+                "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
+            }
+            return Request("DELETE", path, f"deleting {ref}", None, body, JSON_TYPE, secret=ref.kind == "Secret")
+
+        self._leave(release, ref, generation, expected_uid, request)
+
+    def forget(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+        """Take our marks and our ownership of fields away; every value stays (G28)."""
+
+        def request(path: str, live: Json) -> Request:
+            query = {"fieldManager": marks.FORGET_MANAGER}
+            return Request(
+                "PATCH", path, f"letting go of {ref}", query, _without_us(live), MERGE_TYPE, secret=ref.kind == "Secret"
+            )
+
+        self._leave(release, ref, generation, expected_uid, request)
+
+    def _leave(
+        self,
+        release: str,
+        ref: ObjectRef,
+        generation: int,
+        expected_uid: str,
+        request: Callable[[str, Json], Request],
+    ) -> None:
+        resource = self._discovery.preferred(ref.group, ref.kind)
+        if resource is None:
+            return  # the kind is not served any more: no object of it is left
+        path = resource.path(ref.namespace, ref.name)
+        for _ in range(ATTEMPTS):
+            self._parent(release, generation, None)
+            live = self._client.find(path, f"reading {ref}", secret=ref.kind == "Secret")
+            if live is None:
+                return
+            asked = request(path, live)
+            if live["metadata"]["uid"] != expected_uid:
+                raise _changed(f"{asked.what}: it is not the object that was previewed")
+            owner = self._owner.owner(live)
+            if not owner and asked.method == "PATCH":
+                return  # we let go of it already
+            if not self._owner.is_ours(live) or owner != release:
+                raise _not_ours(asked.what, owner)
+            _check_newest(asked.what, live, generation)
+            answer = self._client.ask(asked)
+            if answer.absent:
+                return
+            if not _is_moved(answer):
+                _check_applied(answer, existed=True)
+                return
+            self._held.pop(release, None)
+        raise _moving(f"leaving {ref}")
+
+    def _wanted(self, release: str, body: Json) -> Wanted:
+        found = wanted(release, body, self._discovery.resource)
+        if found.resource is None:
+            raise Unavailable(
+                f"applying {found.ref}: the server does not serve {found.ref.api_version} {found.ref.kind} yet",
+                key="cluster_connect_failed",
+            )
+        return found
+
+    def _parent(self, release: str, generation: int, ref: ObjectRef | None) -> Parent:
+        """The parent as this process took it; read again where it did not, or where it must remember more."""
+        held = self._held.get(release)
+        if held is None or held.generation != generation:
+            held = self._parents.read(release)
+            check_held(held, generation)
+            self._held[release] = held
+        if ref is not None and not _remembers(held, ref):
+            held = self._remember(release, generation, ref)
+        return held
+
+    def _remember(self, release: str, generation: int, ref: ObjectRef) -> Parent:
+        namespaces = {ref.namespace} - {""}
+        self._held[release] = self._parents.remember(release, generation, {(ref.group, ref.kind)}, namespaces)
+        return self._held[release]
+
+    def _check_existing(self, what: str, release: str, live: Json, generation: int, expected_uid: str) -> None:
+        """The object may be applied to: it is the previewed one, or the one that this very plan created before."""
+        owner = self._owner.owner(live)
+        if owner and not self._owner.is_ours(live):
+            raise _not_ours(what, owner)
+        _check_newest(what, live, generation)
+        if expected_uid:
+            if live["metadata"]["uid"] != expected_uid:
+                raise _changed(f"{what}: it is not the object that was previewed")
+        elif owner != release or marks.generation_of(live) != generation:
+            raise _changed(f"{what}: it should not exist yet, but it does")
+
+    def _check_absent_is_expected(self, what: str, expected_uid: str) -> None:
+        if expected_uid:
+            raise _changed(f"{what}: the object that was previewed is gone")
+
+    def _marked(self, found: Wanted, parent: Parent, live: Json, *, autoscaled: bool) -> Json:
+        sent = found.sent
+        if live is not None and (autoscaled or autoscaler_owns_replicas(live)):
+            self._hand_replicas_over(found, live)
+        if autoscaled or (live is not None and autoscaler_owns_replicas(live)):
+            sent = without_replicas(sent)
+        labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
+        annotations = {marks.GENERATION: str(parent.generation), marks.EVENT: parent.event}
+        body = marks.marked(sent, labels=labels, annotations=annotations)
+        if live is not None:
+            seen = live["metadata"]
+            body["metadata"].update(uid=seen["uid"], resourceVersion=seen["resourceVersion"])
+        return body
+
+    def _hand_replicas_over(self, found: Wanted, live: Json) -> None:
+        """Let another manager hold the live number before we give it up, or it would fall to the default (G9).
+
+        https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
+        """
+        if not owns_replicas(owned_fields(live)) or others_own_replicas(live):
+            return
+        identity = {key: found.sent[key] for key in ("apiVersion", "kind")}
+        seen = live["metadata"]
+        kept = {key: seen[key] for key in ("name", "namespace", "uid", "resourceVersion")}
+        body = {**identity, "metadata": kept, "spec": {"replicas": live["spec"]["replicas"]}}
+        query = {"fieldManager": marks.HAND_OVER_MANAGER, "force": "false"}
+        what = f"keeping the number of replicas of {found.ref}"
+        answer = self._client.send(Request("PATCH", found.path, what, query, body, APPLY_TYPE))
+        live["metadata"] = answer.json["metadata"]
+
+
+def _apply_request(found: Wanted, what: str, body: Json) -> Request:
+    query = {"fieldManager": marks.FIELD_MANAGER, "force": "false"}
+    return Request("PATCH", found.path, what, query, body, APPLY_TYPE, secret=found.secret)
+
+
+def _is_moved(answer: Answer) -> bool:
+    """409 because the object is not at the version that we read."""
+    return answer.status == HTTPStatus.CONFLICT and not answer.field_conflicts
+
+
+def _check_applied(answer: Answer, *, existed: bool) -> None:
+    if answer.status == HTTPStatus.OK and not existed:
+        raise _changed(f"{answer.what}: somebody else created it at the same moment")
+    if answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED):
+        raise error_of(answer)
+
+
+def _check_newest(what: str, live: Json, generation: int) -> None:
+    if marks.generation_of(live) > generation:
+        raise Refused(
+            f"{what}: it was written by generation {marks.generation_of(live)}, which is newer than {generation}",
+            key="resource_conflict",
+        )
+
+
+def _remembers(parent: Parent, ref: ObjectRef) -> bool:
+    return (ref.group, ref.kind) in parent.kinds and (not ref.namespace or ref.namespace in parent.namespaces)
+
+
+def _without_us(live: Json) -> Json:
+    """A merge patch that removes our marks and our entries of managedFields, and nothing else."""
+    metadata = live["metadata"]
+    others = [
+        entry
+        for entry in metadata.get("managedFields") or ()
+        if entry.get("manager") not in (marks.FIELD_MANAGER, marks.HAND_OVER_MANAGER)
+    ]
+    patch = {
+        "uid": metadata["uid"],
+        "resourceVersion": metadata["resourceVersion"],
+        "managedFields": others or [{}],  # an empty list would mean "as it was"; one empty entry means none
+    }
+    for key, ours in (("labels", marks.OUR_LABELS), ("annotations", marks.OUR_ANNOTATIONS)):
+        present = sorted(ours & set(metadata.get(key) or ()))
+        if present:
+            patch[key] = dict.fromkeys(present)
+    return {"metadata": patch}
+
+
+def _changed(message: str) -> Refused:
+    return Refused(message, key="target_changed", hint="A new preview shows what is there now.")
+
+
+def _not_ours(what: str, owner: str) -> Refused:
+    held = f"{owner} holds it" if owner else "no release of ours holds it"
+    return Refused(f"{what}: {held}", key="owned_by_another")
+
+
+def _moving(what: str) -> Unavailable:
+    return Unavailable(f"{what}: it keeps changing under us", key="resource_conflict")

@@ -1,0 +1,239 @@
+"""Whether a Kubernetes object reached its desired state, from the object alone, as kstatus defines it.
+
+A table from kind to function; it fetches nothing and knows no time. The rule it keeps: a status counts only where it
+speaks of the generation that stands in the object (`observedGeneration`), so a left-over "ready" of the revision before
+is never taken for the new one, and what cannot be judged is not called ready.
+kstatus: https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Status(StrEnum):
+    """kstatus' words."""
+
+    CURRENT = "Current"
+    IN_PROGRESS = "InProgress"
+    FAILED = "Failed"
+    TERMINATING = "Terminating"
+    NOT_FOUND = "NotFound"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A status and why, in words."""
+
+    status: Status
+    message: str
+
+
+Body = Mapping[str, Any]
+PROGRESS_DEADLINE: Final = "ProgressDeadlineExceeded"
+CRASHING: Final = "CrashLoopBackOff"
+
+
+def judge(body: Body | None) -> Judgement:
+    """The judgement of one object as it was read; None stands for an object that is not there."""
+    if body is None:
+        return Judgement(Status.NOT_FOUND, "it does not exist")
+    if body.get("metadata", {}).get("deletionTimestamp"):
+        return Judgement(Status.TERMINATING, "it is being deleted")
+    kind = (_group(body), str(body.get("kind", "")))
+    if kind in _WATCHED and not _observed(body):
+        return _waiting("its controller has not seen the newest change yet")
+    first = next(iter((_TABLE.get(kind) or _by_conditions)(body)), None)
+    return first or Judgement(Status.CURRENT, "it is as desired")
+
+
+def _group(body: Body) -> str:
+    group, slash, _ = str(body.get("apiVersion", "")).rpartition("/")
+    return group if slash else ""
+
+
+def _observed(body: Body) -> bool:
+    generation = body.get("metadata", {}).get("generation")
+    return isinstance(generation, int) and body.get("status", {}).get("observedGeneration") == generation
+
+
+# Each yields what stands in the way, the gravest first; nothing means Current.
+
+
+def _deployment(body: Body) -> Iterator[Judgement]:
+    progressing = _condition(body, "Progressing")
+    if progressing.get("reason") == PROGRESS_DEADLINE:
+        yield _failed(f"{PROGRESS_DEADLINE}: {progressing.get('message') or 'it did not progress in time'}")
+    refused = _condition(body, "ReplicaFailure")
+    if refused.get("status") == "True":
+        yield _waiting(f"pods cannot be created: {refused.get('message') or refused.get('reason', '')}")
+    if body["spec"].get("paused"):
+        yield _waiting("its rollout is paused")
+    wanted, status = body["spec"].get("replicas", 1), body.get("status", {})
+    yield from _counts(wanted, status, (("updatedReplicas", "updated"),))
+    if status.get("replicas", 0) > status.get("updatedReplicas", 0):
+        yield _waiting(f"{status['replicas'] - status.get('updatedReplicas', 0)} old pods are still there")
+    yield from _counts(wanted, status, (("availableReplicas", "available"), ("readyReplicas", "ready")))
+    if _condition(body, "Available").get("status") != "True":
+        yield _waiting("it is not available yet")
+
+
+def _replica_set(body: Body) -> Iterator[Judgement]:
+    refused = _condition(body, "ReplicaFailure")
+    if refused.get("status") == "True":
+        yield _waiting(f"pods cannot be created: {refused.get('message') or refused.get('reason', '')}")
+    wanted, status = body["spec"].get("replicas", 1), body.get("status", {})
+    yield from _counts(wanted, status, (("availableReplicas", "available"), ("readyReplicas", "ready")))
+    if status.get("replicas", 0) > wanted:
+        yield _waiting(f"{status['replicas'] - wanted} pods too many are still there")
+
+
+def _stateful_set(body: Body) -> Iterator[Judgement]:
+    spec, status = body["spec"], body.get("status", {})
+    wanted, strategy = spec.get("replicas", 1), spec.get("updateStrategy") or {}
+    yield from _counts(wanted, status, (("readyReplicas", "ready"),))
+    if status.get("replicas", 0) > wanted:
+        yield _waiting(f"{status['replicas'] - wanted} pods too many are still there")
+    if strategy.get("type") == "OnDelete":
+        return
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    if partition:
+        yield from _counts(max(wanted - partition, 0), status, (("updatedReplicas", "updated"),))
+    elif status.get("currentRevision") != status.get("updateRevision"):
+        yield _waiting(f"{status.get('updatedReplicas', 0)} of {wanted} pods are updated")
+
+
+def _daemon_set(body: Body) -> Iterator[Judgement]:
+    status = body.get("status", {})
+    wanted = status.get("desiredNumberScheduled")
+    if wanted is None:
+        yield _waiting("it has not counted its nodes yet")
+        return
+    counts = (("currentNumberScheduled", "scheduled"), ("numberAvailable", "available"), ("numberReady", "ready"))
+    if (body["spec"].get("updateStrategy") or {}).get("type") != "OnDelete":
+        yield from _counts(wanted, status, (("updatedNumberScheduled", "updated"),))
+    yield from _counts(wanted, status, counts)
+
+
+def _job(body: Body) -> Iterator[Judgement]:
+    failed, complete = _condition(body, "Failed"), _condition(body, "Complete")
+    if failed.get("status") == "True":
+        words = f"{failed.get('reason', 'Failed')}: {failed.get('message') or 'its pods failed'}"
+        yield _failed(words)
+    elif complete.get("status") != "True":
+        suspended = body["spec"].get("suspend")
+        status = body.get("status", {})
+        running = f"it runs: {status.get('active', 0)} active, {status.get('succeeded', 0)} succeeded"
+        yield _waiting("it is suspended" if suspended else running)
+
+
+def _pod(body: Body) -> Iterator[Judgement]:
+    status = body.get("status", {})
+    phase = status.get("phase")
+    if phase == "Succeeded":
+        return
+    if phase == "Failed":
+        yield _failed(
+            f"it failed: {status.get('message') or status.get('reason') or 'a container ended with an error'}"
+        )
+    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+        waiting = container.get("state", {}).get("waiting") or {}
+        words = f"container {container.get('name')}: {waiting.get('reason')}"
+        if waiting.get("reason") == CRASHING:
+            yield _failed(words)
+        elif waiting.get("reason"):
+            yield _waiting(f"{words}{': ' + waiting['message'] if waiting.get('message') else ''}")
+    scheduled = _condition(body, "PodScheduled")
+    if scheduled.get("status") == "False":
+        yield _waiting(f"it has no node: {scheduled.get('message') or scheduled.get('reason', '')}")
+    if _condition(body, "Ready").get("status") != "True":
+        yield _waiting(f"it is not ready ({phase or 'no phase yet'})")
+
+
+def _service(body: Body) -> Iterator[Judgement]:
+    balanced = (body.get("status", {}).get("loadBalancer") or {}).get("ingress")
+    if body["spec"].get("type") == "LoadBalancer" and not balanced:
+        yield _waiting("its load balancer has no address yet")
+
+
+def _claim(body: Body) -> Iterator[Judgement]:
+    phase = body.get("status", {}).get("phase")
+    if phase == "Lost":
+        yield _failed("its volume is lost")
+    elif phase != "Bound":
+        yield _waiting(f"it is not bound ({phase or 'no phase yet'})")
+
+
+def _definition(body: Body) -> Iterator[Judgement]:
+    names = _condition(body, "NamesAccepted")
+    if names.get("status") == "False" and names.get("reason") not in (None, "", "NotAccepted"):
+        yield _failed(f"its names are not accepted: {names.get('message') or names['reason']}")
+    if _condition(body, "Established").get("status") != "True":
+        yield _waiting("it is not established yet")
+
+
+def _namespace(body: Body) -> Iterator[Judgement]:
+    phase = body.get("status", {}).get("phase")
+    if phase == "Terminating":
+        yield Judgement(Status.TERMINATING, "it is being deleted")
+    elif phase != "Active":
+        yield _waiting("it is not active yet")
+
+
+def _by_conditions(body: Body) -> Iterator[Judgement]:
+    """Any other kind: by its generation and the conditions that kstatus knows."""
+    observed = body.get("status", {}).get("observedGeneration") if isinstance(body.get("status"), dict) else None
+    if observed is not None and observed != body["metadata"].get("generation"):
+        yield _waiting("its controller has not seen the newest change yet")
+    stalled = _condition(body, "Stalled")
+    if stalled.get("status") == "True":
+        yield _failed(f"{stalled.get('reason', 'Stalled')}: {stalled.get('message', '')}")
+    reconciling = _condition(body, "Reconciling")
+    if reconciling.get("status") == "True":
+        yield _waiting(f"{reconciling.get('reason', 'Reconciling')}: {reconciling.get('message', '')}")
+    ready = _condition(body, "Ready")
+    if ready and ready.get("status") != "True":
+        yield _waiting(f"it is not ready: {ready.get('message') or ready.get('reason', '')}")
+
+
+def _counts(wanted: int, status: Body, counts: tuple[tuple[str, str], ...]) -> Iterator[Judgement]:
+    for field, word in counts:
+        if status.get(field, 0) < wanted:
+            yield _waiting(f"{status.get(field, 0)} of {wanted} pods are {word}")
+
+
+def _condition(body: Body, kind: str) -> Body:
+    """The condition of this type; an empty mapping where there is none, or where it speaks of an older generation."""
+    status = body.get("status")
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    for found in conditions if isinstance(conditions, list) else ():
+        if isinstance(found, dict) and found.get("type") == kind:
+            spoken = found.get("observedGeneration")
+            return found if spoken is None or spoken == body["metadata"].get("generation") else {"status": "Unknown"}
+    return {}
+
+
+def _waiting(message: str) -> Judgement:
+    return Judgement(Status.IN_PROGRESS, message)
+
+
+def _failed(message: str) -> Judgement:
+    return Judgement(Status.FAILED, message)
+
+
+_TABLE: Final[Mapping[tuple[str, str], Callable[[Body], Iterator[Judgement]]]] = {
+    ("apps", "Deployment"): _deployment,
+    ("apps", "ReplicaSet"): _replica_set,
+    ("apps", "StatefulSet"): _stateful_set,
+    ("apps", "DaemonSet"): _daemon_set,
+    ("batch", "Job"): _job,
+    ("", "Pod"): _pod,
+    ("", "Service"): _service,
+    ("", "PersistentVolumeClaim"): _claim,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
+    ("", "Namespace"): _namespace,
+}
+# Kinds whose controllers always write observedGeneration: without it nothing was seen yet.
+_WATCHED: Final = frozenset({("apps", kind) for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")})
