@@ -65,6 +65,11 @@ class Marks:
                 return f"{who} {labels.get(mark) or annotations.get(mark)}"
         return ""
 
+    def holds(self, release: str, body: Mapping[str, Any]) -> bool:
+        """Whether this release of ours owns it."""
+        labels = body.get("metadata", {}).get("labels") or {}
+        return labels.get(PART_OF) == self.applyset(release) and labels.get(RELEASE) == release
+
     def is_ours(self, body: Mapping[str, Any]) -> bool:
         """Whether a release of this reconciler owns it."""
         labels = body.get("metadata", {}).get("labels") or {}

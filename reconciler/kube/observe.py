@@ -106,7 +106,7 @@ class Observer:
         lost = {
             name
             for name in known - set(parents)
-            if any(self._owner.is_ours(body) and self._owner.owner(body) == name for body in bodies if body is not None)
+            if any(isinstance(body, dict) and self._owner.holds(name, body) for body in bodies)
         }
         live.update(self._owned({name: self._where(name, Parent(name), wanted) for name in lost}))
         return live
@@ -152,8 +152,11 @@ class Observer:
         )
         return [(ref_of(body), body) for body in bodies]
 
-    def _find(self, found: Wanted) -> Json:
-        return self._client.find(found.path, f"reading {found.ref}", secret=found.secret)
+    def _find(self, found: Wanted) -> Json | Failure:
+        try:
+            return self._client.find(found.path, f"reading {found.ref}", secret=found.secret)
+        except Rejected as error:  # it may not be read: a fault of this object, and not its absence
+            return Failure(error.key, error.message)
 
     def _judge_all(self, wanted: list[Wanted], live: Mapping[Place, Json]) -> list[ObservedObject]:
         fresh = frozenset(
@@ -165,6 +168,8 @@ class Observer:
     def _judge(
         self, found: Wanted, live: Json, fresh: frozenset[str], defined: frozenset[tuple[str, str]]
     ) -> ObservedObject:
+        if isinstance(live, Failure):
+            return ObservedObject(found.ref, exists=False, failure=live)
         if live is not None:
             return self._existing(found, live)
         sent = _compared(found, content(found.sent))
@@ -219,6 +224,10 @@ class Observer:
         remembered, answered = self._dry_runs.get(place_of(found.ref), (("", ""), DryRun()))
         if live is not None and remembered == key:
             return answered
+        if found.fault:
+            return DryRun(
+                failure=Failure("validation_error", f"asking what would become of {found.ref}: {found.fault}")
+            )
         answered = self._ask(found, body)
         if answered.failure is None:
             self._dry_runs[place_of(found.ref)] = (key, answered)
@@ -250,7 +259,8 @@ class Observer:
             )
             return DryRun(failure=Failure("release_apply_failed", message))
         error = error_of(answer)
-        if isinstance(error, (Rejected, Refused)):
+        own_fault = answer.status == HTTPStatus.INTERNAL_SERVER_ERROR  # a webhook that is away, a value it cannot read
+        if own_fault or isinstance(error, (Rejected, Refused)):
             return DryRun(conflicts=conflicts, failure=Failure(error.key, error.message))
         raise error
 
@@ -264,9 +274,7 @@ class Observer:
     ) -> ObservedRelease:
         """What it wants, and what it owns beside that; the newest generation that anything of it remembers."""
         held = {
-            place: body
-            for place, body in live.items()
-            if self._owner.is_ours(body) and self._owner.owner(body) == release
+            place: body for place, body in live.items() if isinstance(body, dict) and self._owner.holds(release, body)
         }
         wanted = {place_of(ref) for ref in own}
         left = {

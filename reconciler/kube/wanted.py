@@ -4,6 +4,7 @@ Asks only which kinds are served, and knows nothing of live objects. The rule it
 what this module made, so they send the same.
 """
 
+import base64
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -38,6 +39,13 @@ class Wanted:
         return self.ref.kind == "Secret"
 
     @property
+    def fault(self) -> str:
+        """What the server would answer with an error of its own (500) instead of naming it; empty: nothing known."""
+        values = self.sent.get("data") if self.secret else None
+        wrong = [key for key, value in values.items() if not _is_base64(value)] if isinstance(values, dict) else []
+        return f"data of {', '.join(sorted(wrong))} is not base64 (the values are not shown)" if wrong else ""
+
+    @property
     def scalable(self) -> Scaled:
         """How an autoscaler would name it."""
         return (self.ref.kind, self.ref.namespace, self.ref.name)
@@ -47,6 +55,14 @@ class Wanted:
         """Where it is served; asked only where it is."""
         assert self.resource is not None  # noqa: S101  callers have looked
         return self.resource.path(self.ref.namespace, self.ref.name)
+
+
+def _is_base64(value: Json) -> bool:
+    try:
+        base64.b64decode("".join(value.split()), validate=True)
+    except (ValueError, AttributeError):
+        return False
+    return True
 
 
 def place_of(ref: ObjectRef) -> Place:

@@ -57,6 +57,18 @@ GENERATED_KINDS: Final = frozenset(
 )  # kinds whose metadata.generation counts changes of the spec
 
 
+def is_unreadable(body: Mapping[str, Any]) -> bool:
+    """Whether the server could not even read it: a real one answers 500 to a Secret whose data is not base64."""
+    if body["kind"] != "Secret":
+        return False
+    try:
+        for value in (body.get("data") or {}).values():
+            base64.b64decode(value, validate=True)
+    except (ValueError, TypeError):
+        return True
+    return False
+
+
 def custom_resources(definition: Mapping[str, Any]) -> Iterator[Resource]:
     """What a CustomResourceDefinition adds, one for each served version."""
     spec = definition["spec"]
@@ -78,12 +90,6 @@ def with_defaults(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def fault_of(body: Mapping[str, Any], live: Mapping[str, Any] | None) -> tuple[str, str] | None:
     """(field, message) of the first thing that the server would not take, or None."""
-    if body["kind"] == "Secret":
-        for key, value in (body.get("data") or {}).items():
-            try:
-                base64.b64decode(value, validate=True)
-            except (ValueError, TypeError):
-                return (f"data[{key}]", f'Invalid value: "{value}": illegal base64 data')
     if live is not None and body["kind"] in ("Deployment", "StatefulSet", "DaemonSet"):
         wanted, stands = body["spec"].get("selector"), live["spec"].get("selector")
         if wanted != stands:

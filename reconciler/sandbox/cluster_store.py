@@ -19,6 +19,7 @@ from reconciler.sandbox.cluster_kinds import (
     Resource,
     custom_resources,
     fault_of,
+    is_unreadable,
     with_defaults,
 )
 from reconciler.sandbox.cluster_status import status_of
@@ -121,7 +122,8 @@ class Store:
         """PUT."""
         live = self._live(resource, namespace, name)
         _check_preconditions(resource, name, live, body.get("metadata", {}))
-        kept = {key: live["metadata"][key] for key in ("uid", "creationTimestamp", "resourceVersion", "generation")}
+        fixed = ("uid", "creationTimestamp", "resourceVersion", "generation")
+        kept = {key: live["metadata"][key] for key in fixed if key in live["metadata"]}
         made = {**body, "metadata": {**body.get("metadata", {}), **kept}}
         if "status" in live:
             made["status"] = live["status"]
@@ -163,6 +165,8 @@ class Store:
     ) -> Body:
         self._check_place(key)
         made = with_defaults({**made, "apiVersion": resource.api_version, "kind": resource.kind})
+        if is_unreadable(made):
+            raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "", "failed to convert new object: illegal base64 data")
         fault = fault_of(made, live)
         if fault is not None:
             field, message = fault
@@ -172,9 +176,10 @@ class Store:
         made["metadata"]["managedFields"] = _rendered(owners, resource)
         if live is not None and made == live:
             return live
-        changed = live is None or fields.owned_part(made).get("spec") != fields.owned_part(live).get("spec")
-        if resource.kind in GENERATED_KINDS and live is not None and changed:
+        changed = live is None or made.get("spec") != live.get("spec")
+        if resource.kind in GENERATED_KINDS and live is not None and (changed or _is_annotated_anew(made, live)):
             made["metadata"]["generation"] += 1
+            changed = True
         if not write.dry_run:
             self._version += 1
             made["metadata"]["resourceVersion"] = str(self._version)
@@ -233,6 +238,12 @@ class Store:
 
     def _serve(self, resource: Resource) -> None:
         self.resources[(resource.group, resource.version, resource.plural)] = resource
+
+
+def _is_annotated_anew(made: Body, live: Body) -> bool:
+    """The generation of a Deployment counts changes of its annotations too."""
+    now, before = made["metadata"].get("annotations"), live["metadata"].get("annotations")
+    return bool(made["kind"] == "Deployment" and now != before)
 
 
 def _key(resource: Resource, namespace: str, name: str) -> Key:
