@@ -129,11 +129,11 @@ def parse_decision(data: bytes) -> Decision:
     if len(data) > LONGEST_DECISION:
         raise ValueError(f"reading a decision: {len(data)} bytes, more than {LONGEST_DECISION}")
     try:
-        read = json.loads(data)
-        decision = _decision(read)
-    except (KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"reading a decision: not the form of one: {type(error).__name__}") from error
-    if decision.signed_bytes != data:
+        decision = _decision(json.loads(data))
+        written = decision.signed_bytes
+    except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
+        raise ValueError(f"reading a decision: not the form of one: {str(error)[:200]}") from error
+    if written != data:
         raise ValueError("reading a decision: not its canonical bytes")
     return decision
 
@@ -185,7 +185,7 @@ def _decision(read: dict[str, Any]) -> Decision:
     ((name, fields),) = read["subject"].items()
     kind, keys = _SUBJECTS[name]
     if fields.keys() != keys or not isinstance(read["at"], str) or not _TIME.fullmatch(read["at"]):
-        raise TypeError
+        raise ValueError("unknown subject fields, or a time that is not in UTC")
     return Decision(
         repository=read["repository"],
         subject=kind(**fields),
