@@ -107,8 +107,7 @@ class Event:
         """The record as ASCII JSON, one field a line, ending in a newline; equal events give equal bytes."""
         record: dict[str, Any] = {name: getattr(self, name) for name in _ORDER}
         record["occurred_at"] = self.occurred_at.isoformat().replace("+00:00", "Z")
-        # DEL is the one control character that JSON lets stand as it is; a terminal should not get it
-        return json.dumps(record, indent=1, allow_nan=False, sort_keys=False).replace("\x7f", "\\u007f") + "\n"
+        return json.dumps(record, indent=1, allow_nan=False) + "\n"
 
 
 _ORDER = (

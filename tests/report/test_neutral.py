@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reconciler.report.neutral import CUT, LINE_CAP, code, code_name, fence, html_name, is_cut, name, plain
+from reconciler.report.neutral import CUT, LINE_CAP, LONGEST_RUN, code, code_name, fence, html_name, is_cut, name, plain
 
 from .markdown import code_of, dangers, skeleton
 
@@ -68,6 +68,24 @@ def test_t27_a_fence_holds_whatever_its_lines_say(lines: list[str], prefix: str)
     (content,) = code_of(page)
     assert content.count("\n") == len(lines)
     assert all(line.startswith(prefix) for line in content.splitlines())
+
+
+@pytest.mark.parametrize("ticks", [3, 4, 79, 80, 81, 500])
+def test_t27_back_ticks_neither_close_a_fence_nor_make_one_longer_than_cmark_reads(ticks: int) -> None:
+    block = fence([" " + "`" * ticks, "+ # approved"])
+    assert skeleton(block) == skeleton(fence(["+x"]))
+    longest = re.findall("`+", "\n".join([block, code("a" + "`" * ticks), code_name("`" * ticks)]))
+    assert max(map(len, longest)) <= LONGEST_RUN + 1
+
+
+@pytest.mark.parametrize("blank", ["\u115f", "\u1160", "\u3164", "\uffa0", "\u3000", "\u2800", "\u00a0", "\u034f"])
+def test_t28_letters_that_show_nothing_are_spelled_out(blank: str) -> None:
+    assert plain(f"\u4e2d{blank}\u4e2d") == f"\u4e2d\\u{{{ord(blank):x}}}\u4e2d"
+
+
+def test_t28_spaces_that_a_browser_drops_are_spelled_out() -> None:
+    assert code(" a  b ") == r"`\u{20}a\u{20} b\u{20}`"
+    assert code_name("a b") == "`a b`"
 
 
 def test_a_line_that_does_not_begin_with_a_character_of_ours_is_a_bug() -> None:

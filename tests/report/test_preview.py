@@ -279,6 +279,21 @@ def test_g10_several_environments_say_where_each_change_goes_and_who_approves_it
     assert "critical risk" in shown.splitlines()[1]
 
 
+def test_what_may_be_lost_comes_first_whatever_the_order_of_the_plan() -> None:
+    found = [change.model_copy(update={"operation": operation}) for change in changes()[:1] for operation in Operation]
+    shown = render(plan(changes=tuple(found))).body.split("#### Changes")[1].split("#### Checks")[0]
+    words = [line.split(" | ")[0] for line in shown.splitlines() if "svc-a-old" in line]
+    assert words == [
+        "| **delete**",
+        "| **let go** (keeps running)",
+        "| hand over",
+        "| run",
+        "| connect",
+        "| create",
+        "| update",
+    ]
+
+
 def test_a_renewed_preview_says_when_and_that_nothing_moved() -> None:
     assert "renewed 2026-03-04 05:36 UTC, nothing moved" in render(renewed_at=context().valid_until).body
 
