@@ -4,7 +4,6 @@ One `record` is one append: all of its events land together or none does. What a
 only while nobody else wrote: a guarded append on a branch that moved is refused, and the caller looks again.
 """
 
-import json
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +17,7 @@ from reconciler.machine.entry import ENTRY, Entry, Placed
 from reconciler.machine.ledger import Ledger
 from reconciler.names import EventId, Revision
 from reconciler.ports import Clock
-from reconciler.report.record import event_path, subject_of, trailers_of
+from reconciler.report.record import commit_of, event_of
 from reconciler.state.event import (
     RANDOM_BYTES,
     ActorType,
@@ -28,7 +27,6 @@ from reconciler.state.event import (
     Severity,
     Source,
     event_id,
-    from_json,
 )
 
 SYSTEM = "reconciler"
@@ -83,15 +81,16 @@ class Journal:
             made = [(note, self._event(note)) for note in notes]
             if not made:
                 return ()
-            commits = [
-                AuditCommit(
-                    subject=subject_of(event),
-                    trailers=trailers_of(event),
-                    files={event_path(event): event.to_json().encode(), **note.files},
-                )
-                for note, event in made
-            ]
-            self.branch.append(commits, at=self._clock.now(), only_on=self._read if guarded else None, guarded=guarded)
+            events = [event for _, event in made]
+            written = commit_of(events)
+            files = {path: text.encode() for path, text in written.files.items()}
+            for note, _ in made:
+                files |= note.files
+            self.branch.append(
+                [AuditCommit(written.message, files=files)],
+                at=self._clock.now(),
+                expect=self._read if guarded else None,
+            )
             self.catch_up()
             return tuple(event.event_id for _, event in made)
 
@@ -138,9 +137,9 @@ class Journal:
 
 
 def _events_in(files: Mapping[str, bytes]) -> Iterator[Event]:
-    for path, content in sorted(files.items()):
+    for path, content in sorted(files.items()):  # ids sort by time and then by our counter
         if path.startswith("events/"):
             try:
-                yield from_json(content)
-            except (ValueError, json.JSONDecodeError) as error:
+                yield event_of(path, content)
+            except ValueError as error:
                 raise Untrusted(f"reading {path} from the audit branch: {error}", key="audit_diverged") from error

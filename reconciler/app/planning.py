@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.app import addresses
+from reconciler.app.credentials import normal_address
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal
 from reconciler.app.observe import Wanted, observe
 from reconciler.app.settings import Settings
 from reconciler.app.targets import Connections
 from reconciler.approval.persons import ForgeKind
-from reconciler.approval.policy import Policy
+from reconciler.approval.policy import Policies, Policy
 from reconciler.errors import ReconcilerError
 from reconciler.names import POLICY, Revision, UnitKind, UnitRef
 from reconciler.plan.change import Check, Plan, PlanSet
@@ -22,7 +23,7 @@ from reconciler.plan.guards import PruneLimits
 from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
 from reconciler.plan.part import error
 from reconciler.plan.sharing import by_environment
-from reconciler.plan.units import POLICY_UNIT, touched
+from reconciler.plan.units import touched
 from reconciler.ports import Clock, DesiredObjects, Targets
 from reconciler.state.observed import Observed
 
@@ -42,19 +43,25 @@ class Planner:
 
     def policy(self) -> Policy:
         """The policy in force: the accepted one; before any, only root signers may do anything."""
-        state = self.journal.ledger.units.get(str(POLICY_UNIT))
+        return self.policies().in_force
+
+    def policies(self) -> Policies:
+        """Every accepted policy with the time from which it held (G2, G14)."""
         forge = ForgeKind(self.settings.forge)
-        if state is None:
-            return Policy.of(None, {}, {}, {}, root_signers=self.settings.root_signers, forge=forge)
-        desired = self.desires.at(state.accepted.revision).desired
-        return Policy.of(
-            desired.settings.spec if desired.settings is not None else None,
-            desired.roles,
-            desired.users,
-            desired.bindings,
-            root_signers=self.settings.root_signers,
-            forge=forge,
-        )
+        root = Policy.of(None, {}, {}, {}, root_signers=self.settings.root_signers, forge=forge)
+        accepted = []
+        for since, revision in self.journal.ledger.policies:
+            desired = self.desires.at(revision).desired
+            policy = Policy.of(
+                desired.settings,
+                desired.roles,
+                desired.users,
+                desired.bindings,
+                root_signers=self.settings.root_signers,
+                forge=forge,
+            )
+            accepted.append((since, policy))
+        return Policies(root, tuple(accepted))
 
     def units_between(self, before: Revision | None, after: Revision) -> Mapping[str, tuple[UnitRef, ...]]:
         """Units that a step touches and that need a plan, by environment (G7). `before` None: everything."""
@@ -133,8 +140,6 @@ class Planner:
 
     def accepted_addresses(self) -> frozenset[str]:
         """Every address that a look may reach now (G4)."""
-        from reconciler.app.credentials import normal_address
-
         ledger = self.journal.ledger
         found = {normal_address(text) for text in self.settings.accepted_addresses} | set(ledger.sighted)
         for unit, state in ledger.accepted().items():

@@ -5,7 +5,7 @@ again from its last record, and every action asks its target first.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from reconciler.app.desire import Desires
@@ -100,6 +100,8 @@ class _Run:
                 event = methods[command](rollout)
             if event is None:
                 return
+            if self._failure is not None and self._failure.key == "target_changed":
+                rollout = replace(rollout, returns=False)  # nobody knows what a return would meet: a person looks (G20)
             rollout, commands = step(rollout, event)
 
     def _record_batch(self, rollout: Rollout) -> Event | None:
@@ -212,7 +214,7 @@ class _Run:
         self._context.report(self._state, self._plan, "", f"rolling back: {self._reason}")
 
     def _return(self, _rollout: Rollout) -> Event | None:
-        """Derive the old artifacts again and apply them; looked at anew each time, so a crash repeats nothing (G21, G24)."""
+        """Derive the old artifacts again and apply them; looked at anew each time (G21, G24)."""
         returning = self._state.returning
         assert returning is not None  # noqa: S101  recorded before
         try:

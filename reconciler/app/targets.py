@@ -65,7 +65,7 @@ class Connections:
         cluster: str, auth: AuthType, address: str, endpoint: str | None, ca_pem: str | None, secret: Secret
     ) -> Connection:
         if auth is AuthType.KUBECONFIG:
-            found = parse_kubeconfig(secret)
+            found = parse_kubeconfig(secret.reveal())
             if normal_address(found.endpoint) != address:
                 message = f"connecting to cluster {cluster}: its kubeconfig leads elsewhere than {address}"
                 raise Rejected(message, key="credential_scope_denied", hint="correct the endpoint or the kubeconfig")

@@ -83,6 +83,42 @@ class Ended(Value):
     how: str
 
 
+class Judged(Value):
+    """A ticket's verdict changed: approved or rejected, for this digest, by these people."""
+
+    type: Literal["judged"] = "judged"
+    ticket: str
+    digest: Digest
+    verdict: str
+    by: tuple[str, ...] = ()
+
+
+class Denied(Value):
+    """A review, a decision or a comment that somebody was not entitled to; told once."""
+
+    type: Literal["denied"] = "denied"
+    ticket: str
+    subject: str  # the review's, decision's or comment's id
+
+
+class Answered(Value):
+    """A comment command was acted on or answered; never twice."""
+
+    type: Literal["answered"] = "answered"
+    ticket: str
+    comment: str
+
+
+class Refusal(Value):
+    """What landed was refused for an environment, with its key; told once for each digest."""
+
+    type: Literal["refusal"] = "refusal"
+    ticket: str
+    environment: str
+    key: str
+    digest: Digest
+
+
 class Landed(Value):
     """What came onto the tracked branch was looked at; `key` is empty where nothing managed changed or all passed."""
 
@@ -233,6 +269,10 @@ Entry = Annotated[
     | Previewed
     | Renewed
     | Ended
+    | Judged
+    | Denied
+    | Answered
+    | Refusal
     | Landed
     | Passed
     | Applying

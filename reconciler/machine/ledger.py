@@ -11,20 +11,24 @@ from typing import Any
 
 from reconciler.machine.entry import (
     Accepted,
+    Answered,
     Applying,
     BatchDone,
     Connected,
     Continued,
     Decided,
+    Denied,
     Ended,
     Entry,
     Finished,
     Hold,
+    Judged,
     Landed,
     Passed,
     Placed,
     PlanBrief,
     Previewed,
+    Refusal,
     Renewed,
     Resume,
     Retry,
@@ -33,7 +37,7 @@ from reconciler.machine.entry import (
     Stopped,
     Trusted,
 )
-from reconciler.names import Digest, EventId, Revision
+from reconciler.names import POLICY, Digest, EventId, Revision
 from reconciler.plan.change import Value
 
 SUCCESSES = frozenset({"applied", "no_change"})
@@ -41,13 +45,30 @@ SUCCESSES = frozenset({"applied", "no_change"})
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
-    """A unit's last accepted revision and how its actions ended. `successful` is what a return goes back to."""
+    """A unit's last accepted revision and how its actions ended.
+
+    `successful` is what last ended well; `previous` what did before it: where a return on order goes back to.
+    """
 
     accepted: Accepted
     environment: str
     generation: int
     outcome: str  # empty while its rollout runs
     successful: Accepted | None
+    previous: Accepted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How long one environment's plan has stood unchanged in its ticket's previews (G10, G13).
+
+    `postings`: (event, ticket digest) of every preview that showed exactly this plan, oldest first.
+    """
+
+    digest: Digest
+    posted_at: datetime
+    changed_at: datetime | None
+    postings: tuple[tuple[EventId, Digest], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,7 @@ class PreviewState:
     changed_at: datetime | None
     looked_at: datetime | None
     inputs: tuple[Revision, Revision]
+    standing: Mapping[str, "Standing"]
     ended: str = ""
 
     def brief(self, environment: str) -> PlanBrief | None:
@@ -104,11 +126,16 @@ class Ledger:
     units: dict[str, UnitState] = field(default_factory=dict)
     previews: dict[str, PreviewState] = field(default_factory=dict)
     rollouts: dict[tuple[str, int], RolloutState] = field(default_factory=dict)
+    landed: dict[Revision, Landed] = field(default_factory=dict)
     waiting: dict[str, Waiting] = field(default_factory=dict)  # by ticket
     holds: dict[str, Hold] = field(default_factory=dict)
     decisions: dict[str, tuple[Decided, ...]] = field(default_factory=dict)
+    policies: list[tuple[datetime, Revision]] = field(default_factory=list)  # accepted policies, oldest first
     clusters: dict[str, str] = field(default_factory=dict)  # recorded identity by name
     sighted: frozenset[str] = frozenset()
+    judged: dict[str, Judged] = field(default_factory=dict)  # the last verdict of each ticket
+    told: set[tuple[str, str]] = field(default_factory=set)  # (ticket, comment or review) denied or answered already
+    refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)  # by ticket and environment
     stopped: Stopped | None = None
     last_event: EventId | None = None
 
@@ -145,8 +172,9 @@ class Ledger:
         }
 
 
-def _trusted(ledger: Ledger, _placed: Placed, entry: Trusted) -> None:
+def _trusted(ledger: Ledger, placed: Placed, entry: Trusted) -> None:
     ledger.trusted = entry.commit
+    ledger.policies.append((placed.at, entry.commit))
     for accepted in entry.units:
         ledger.units[accepted.unit] = UnitState(accepted, "", 0, "applied", accepted)
 
@@ -154,6 +182,15 @@ def _trusted(ledger: Ledger, _placed: Placed, entry: Trusted) -> None:
 def _previewed(ledger: Ledger, placed: Placed, entry: Previewed) -> None:
     before = ledger.previews.get(entry.ticket)
     changed = placed.at if before is not None and before.previewed.digest != entry.digest else None
+    standing: dict[str, Standing] = {}
+    for plan in entry.plans:
+        earlier = before.standing.get(plan.environment) if before is not None else None
+        posting = (placed.event, entry.digest)
+        if earlier is not None and earlier.digest == plan.digest:
+            standing[plan.environment] = replace(earlier, postings=(*earlier.postings, posting))
+        else:
+            replaced = placed.at if earlier is not None else None
+            standing[plan.environment] = Standing(plan.digest, placed.at, replaced, (posting,))
     ledger.previews[entry.ticket] = PreviewState(
         previewed=entry,
         event=placed.event,
@@ -161,6 +198,7 @@ def _previewed(ledger: Ledger, placed: Placed, entry: Previewed) -> None:
         changed_at=changed,
         looked_at=entry.looked_at,
         inputs=(entry.tip, entry.head),
+        standing=standing,
     )
 
 
@@ -177,6 +215,7 @@ def _ended(ledger: Ledger, _placed: Placed, entry: Ended) -> None:
 
 def _landed(ledger: Ledger, placed: Placed, entry: Landed) -> None:
     ledger.looked = entry.commit
+    ledger.landed[entry.commit] = entry
     if entry.environments:
         ledger.waiting[entry.ticket] = Waiting(entry, placed.event, placed.at)
 
@@ -185,8 +224,15 @@ def _passed(ledger: Ledger, placed: Placed, entry: Passed) -> None:
     for accepted in entry.units:
         before = ledger.units.get(accepted.unit)
         ledger.units[accepted.unit] = UnitState(
-            accepted, entry.environment, entry.generation, "", before.successful if before else None
+            accepted,
+            entry.environment,
+            entry.generation,
+            "",
+            before.successful if before else None,
+            before.previous if before else None,
         )
+        if entry.environment == POLICY:
+            ledger.policies.append((placed.at, entry.commit))
     ledger.rollouts[entry.environment, entry.generation] = RolloutState(entry, placed.event, placed.at)
     waiting = ledger.waiting.get(entry.ticket)
     if waiting is not None:
@@ -218,12 +264,19 @@ def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
     key = (entry.environment, entry.generation)
     rollout = replace(ledger.rollouts[key], finished=entry)
     ledger.rollouts[key] = rollout
+    went_back = {one.unit: one for one in rollout.returning.to} if rollout.returning is not None else {}
     for accepted in rollout.passed.units:
         state = ledger.units[accepted.unit]
         if state.generation != entry.generation:
             continue  # a newer plan took the unit over
-        successful = accepted if entry.outcome in SUCCESSES else state.successful
-        ledger.units[accepted.unit] = replace(state, outcome=entry.outcome, successful=successful)
+        if entry.outcome in SUCCESSES:
+            moved = state.successful if state.successful != accepted else state.previous
+            state = replace(state, successful=accepted, previous=moved)
+        elif entry.outcome == "rolled_back" and rollout.returning is not None:
+            if accepted.unit not in went_back:
+                continue  # the return was of another unit of the same plan
+            state = replace(state, successful=went_back[accepted.unit])
+        ledger.units[accepted.unit] = replace(state, outcome=entry.outcome)
 
 
 def _hold(ledger: Ledger, _placed: Placed, entry: Hold) -> None:
@@ -245,6 +298,22 @@ def _retry(ledger: Ledger, _placed: Placed, entry: Retry) -> None:
 
 def _decided(ledger: Ledger, _placed: Placed, entry: Decided) -> None:
     ledger.decisions[entry.ticket] = (*ledger.decisions.get(entry.ticket, ()), entry)
+
+
+def _judged(ledger: Ledger, _placed: Placed, entry: Judged) -> None:
+    ledger.judged[entry.ticket] = entry
+
+
+def _denied(ledger: Ledger, _placed: Placed, entry: Denied) -> None:
+    ledger.told.add((entry.ticket, entry.subject))
+
+
+def _answered(ledger: Ledger, _placed: Placed, entry: Answered) -> None:
+    ledger.told.add((entry.ticket, entry.comment))
+
+
+def _refusal(ledger: Ledger, _placed: Placed, entry: Refusal) -> None:
+    ledger.refusals[entry.ticket, entry.environment] = entry
 
 
 def _connected(ledger: Ledger, _placed: Placed, entry: Connected) -> None:
@@ -278,6 +347,10 @@ _FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
     Resume: _resume,
     Retry: _retry,
     Decided: _decided,
+    Judged: _judged,
+    Denied: _denied,
+    Answered: _answered,
+    Refusal: _refusal,
     Connected: _connected,
     Sighted: _sighted,
     Stopped: _stopped,

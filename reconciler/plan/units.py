@@ -52,7 +52,7 @@ class Cutter:
 
     def _policy(self, desired: Desired) -> dict[str, Any]:
         groups: tuple[tuple[str, Mapping[str, Spec[Any]]], ...] = (
-            ("settings", {"settings": desired.settings} if desired.settings is not None else {}),
+            ("settings", {"settings": desired.settings_spec} if desired.settings_spec is not None else {}),
             ("roles", desired.roles),
             ("users", desired.users),
             ("bindings", desired.bindings),

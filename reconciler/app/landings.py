@@ -1,0 +1,337 @@
+"""What came onto the tracked branch: whose pull request it was, whether it may pass the gate, and what is held.
+
+A landing is one merged pull request (with rebase: its whole range) or one direct push. Its units are planned again
+from a fresh look and judged once (G20); what does not pass is held with its key, previewed, and gets a ticket (G17,
+G18).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.app.desire import Desires
+from reconciler.app.gate import Gate
+from reconciler.app.journal import Journal, Note
+from reconciler.app.planning import Planner
+from reconciler.app.previews import Posting, Previews
+from reconciler.app.questions import Case, Questions
+from reconciler.app.rollouts import acting_kinds
+from reconciler.app.stories import Story
+from reconciler.approval.denial import Denial
+from reconciler.approval.judgement import Judgement
+from reconciler.errors import ReconcilerError, Refused, Unavailable
+from reconciler.git import history
+from reconciler.git.mirror import Mirror
+from reconciler.machine.entry import Accepted, Ended, Finished, Landed, Passed, Refusal
+from reconciler.machine.ledger import Ledger, PreviewState, Waiting
+from reconciler.machine.stages import Stage
+from reconciler.names import POLICY, SHORT, Revision, UnitKind, ticket_name
+from reconciler.plan.change import Plan, PlanSet
+from reconciler.plan.make import Side
+from reconciler.ports import Clock, Forge, ForgeWriter
+from reconciler.report.phrases import Locale
+from reconciler.report.status import Check, Situation, commit_status, error_status
+from reconciler.specs.kinds import Risk as SettingsRisk
+from reconciler.state.event import Domain, EventStatus, Severity
+from reconciler.state.forge import PullRequest, Review
+from reconciler.state.observed import Failure
+
+WAITING = frozenset({"approval_required", "approval_permission_denied"})
+AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A step of the tracked branch. `number` is None for a direct push."""
+
+    before: Revision
+    commit: Revision
+    number: int | None
+
+    @property
+    def ticket(self) -> str:
+        """The ticket: of its pull request, or one of its own."""
+        return ticket_name(self.number) if self.number is not None else f"dep-appr-{self.commit[:SHORT]}"
+
+
+@dataclass(slots=True)
+class Landings:
+    """Lets what landed pass the gate, or holds it."""
+
+    forge: Forge
+    writer: ForgeWriter
+    mirror: Mirror
+    desires: Desires
+    planner: Planner
+    journal: Journal
+    previews: Previews
+    gate: Gate
+    questions: Questions
+    clock: Clock
+    branch: str
+    locale: Locale = Locale.EN
+
+    def take_in(self, tip: Revision) -> None:
+        """Record what landed since the last look. Raises Unavailable where the forge cannot be asked (G17: wait)."""
+        ledger = self.journal.ledger
+        if ledger.trusted is None:
+            return
+        start = ledger.looked or ledger.trusted
+        if start == tip:
+            return
+        for landing in self._landings(start, tip):
+            grouped = self.planner.units_between(landing.before, landing.commit)
+            if grouped:
+                self._landed(landing, tuple(grouped))
+
+    def take_in_first(self) -> None:
+        """After the first trust: everything that the trusted commit holds waits for one root-signed decision (G2)."""
+        ledger = self.journal.ledger
+        if ledger.trusted is None or ledger.looked is not None:
+            return
+        names = tuple(name for name in self.planner.units_between(None, ledger.trusted) if name != POLICY)
+        self._landed(Landing(ledger.trusted, ledger.trusted, None), names)
+
+    def _landed(self, landing: Landing, environments: tuple[str, ...]) -> None:
+        entry = Landed(
+            before=landing.before,
+            commit=landing.commit,
+            ticket=landing.ticket,
+            pull_request=landing.number,
+            environments=environments,
+        )
+        note = Note(
+            Domain.RELEASE,
+            "apply_requested",
+            "commit",
+            landing.commit,
+            status=EventStatus.RUNNING,
+            detail={
+                "approval_ticket": landing.ticket,
+                "summary": f"{landing.commit[:SHORT]} landed: {', '.join(environments)}",
+            },
+            entry=entry,
+        )
+        self.journal.record([note], guarded=True)
+
+    def _landings(self, start: Revision, tip: Revision) -> Iterator[Landing]:
+        commits = history.first_parent(self.mirror.repository, start, tip)
+        numbers = self.forge.merged_pull_requests([commit.id for commit in commits])
+        before = start
+        for index, commit in enumerate(commits):
+            number = numbers.get(commit.id)
+            following = numbers.get(commits[index + 1].id) if index + 1 < len(commits) else None
+            if number is not None and number == following:
+                continue  # a rebase: the whole range is one landing
+            yield Landing(before, commit.id, number)
+            before = commit.id
+
+    def pass_or_hold(self, waiting: Waiting, environment: str) -> None:
+        """Judge one environment's part of a landing, now."""
+        ledger = self.journal.ledger
+        landed = waiting.landed
+        if any(rollout.passed.environment == environment for rollout in ledger.running()):
+            return  # in merge order: the accepted plan before it has not ended (G8)
+        first = landed.before == landed.commit
+        pull = self.forge.pull_request(landed.pull_request) if landed.pull_request is not None else None
+        made = self._made(landed, environment, pull, first=first)
+        if made is None:
+            return
+        state = ledger.previews.get(landed.ticket)
+        if state is None or state.brief(environment) is None:
+            self._hold(landed, environment, pull, Failure("preview_required", _unpreviewed(landed)))
+            return
+        shown_set = self.previews.artifact(state)
+        shown = next(plan for plan in shown_set.plans if plan.environment == environment)
+        away = next((check for check in made.blocked if check.key in AWAY), None)
+        if away is not None and not shown.blocked and self._still_fresh(state, shown):
+            self.wait(waiting, environment, Unavailable(away.message, key=away.key))
+            return
+        reviews = self.forge.reviews(landed.pull_request) if landed.pull_request is not None else ()
+        case = self._case(landed, shown_set, pull, reviews, first=first)
+        verdict = self.gate.admit(case, shown, made)
+        story = Story(shown, landed.ticket, state.previewed.path, case.proposed)
+        self.gate.tell(case, self.gate.judge(case), desired_of=story)
+        if isinstance(verdict, Denial):
+            key = "preview_expired" if away is not None else verdict.key
+            self._hold(landed, environment, pull, Failure(key, away.message if away is not None else verdict.message))
+            return
+        self._pass(landed, made, verdict, case)
+
+    def _still_fresh(self, state: PreviewState, shown: Plan) -> bool:
+        if state.looked_at is None:
+            return False
+        ttl = self.planner.policy().settings.preview_ttl_at(SettingsRisk(shown.risk.value))
+        return self.clock.now() - state.looked_at < ttl
+
+    def _made(self, landed: Landed, environment: str, pull: PullRequest | None, *, first: bool) -> Plan | None:
+        """The plan made again; None where nothing is left to plan."""
+        before = None if first else landed.before
+        plans = self.planner.between(before, landed.commit, lambda _: True, only=environment)
+        if plans.plans:
+            return plans.plans[0]
+        entry = Ended(ticket=landed.ticket, how="nothing left to do")
+        self.journal.record(
+            [
+                Note(
+                    Domain.APPROVAL,
+                    "ticket_expired",
+                    "approval_ticket",
+                    landed.ticket,
+                    detail={"ticket": landed.ticket, "comment": "the accepted state is reached another way"},
+                    entry=entry,
+                )
+            ]
+        )
+        if pull is not None:
+            self.writer.set_status(
+                landed.commit, commit_status(Situation.NO_CHANGE, environment=environment, locale=self.locale)
+            )
+        return None
+
+    def _case(
+        self, landed: Landed, plans: PlanSet, pull: PullRequest | None, reviews: tuple[Review, ...], *, first: bool
+    ) -> Case:
+        state = self.journal.ledger.previews[landed.ticket]
+        side = self.desires.at(landed.commit)
+        held = landed.commit if pull is None or self._is_held(landed) else None
+        base = None if first else landed.before
+        head = landed.commit if pull is None else pull.head
+        merge_base = history.merge_base(self.mirror.repository, landed.before, head) if pull is not None else base
+        return Case(
+            ticket=landed.ticket,
+            preview=state,
+            plans=plans,
+            proposed=side.desired,
+            pull=pull,
+            reviews=reviews,
+            held=held,
+            brought=self.questions.brought(merge_base, head, landed.commit),
+            equivalent=self.questions.equivalent(reviews, head, landed.commit) if pull is not None else frozenset(),
+        )
+
+    def _is_held(self, landed: Landed) -> bool:
+        return any(ticket == landed.ticket for ticket, _ in self.journal.ledger.refusals)
+
+    def _hold(self, landed: Landed, environment: str, pull: PullRequest | None, failure: Failure) -> None:
+        """Refuse with its key, preview it, and leave a ticket (G18). Told once for each plan and key."""
+        side = self.desires.at(landed.commit)
+        first = landed.before == landed.commit
+        plans = self.planner.between(None if first else landed.before, landed.commit, lambda _: True)
+        waits = set(landed.environments)
+        left = tuple(plan for plan in plans.plans if plan.environment in waits)
+        refusals = self.journal.ledger.refusals
+        plan = next((plan for plan in left if plan.environment == environment), None)
+        known = refusals.get((landed.ticket, environment))
+        if plan is None or (known is not None and known.digest == plan.digest and failure.key in {known.key, *WAITING}):
+            return  # said already; waiting for the approval that was asked for does not take the first reason away
+        refusal = Refusal(ticket=landed.ticket, environment=environment, key=failure.key, digest=plan.digest)
+        self.journal.record([self._refused(landed, plan, failure, refusal)])
+        state = self.journal.ledger.previews.get(landed.ticket)
+        again = PlanSet(plans=left, digest=plans.digest) if len(left) != len(plans.plans) else plans
+        if state is None or state.previewed.digest != again.digest or failure.key != "approval_required":
+            self._preview_held(landed, again, side, pull, failure)
+        error = Refused(f"{failure.message}; waiting as {landed.ticket}", key=failure.key)
+        self.writer.set_status(landed.commit, error_status(error, Check.APPLY, environment=environment))
+
+    def _preview_held(
+        self, landed: Landed, plans: PlanSet, side: Side, pull: PullRequest | None, failure: Failure
+    ) -> None:
+        author = pull.author if pull is not None else self._author(landed.commit)
+        self.previews.post(
+            Posting(
+                ticket=landed.ticket,
+                pull_request=landed.pull_request,
+                tip=landed.before,
+                head=pull.head if pull is not None else landed.commit,
+                base=self.branch,
+                plans=plans,
+                desired=side.desired,
+                requested_by=author,
+                refused=failure,
+            ),
+            self.planner.policy(),
+        )
+
+    def _refused(self, landed: Landed, plan: Plan, failure: Failure, refusal: Refusal) -> Note:
+        return Note(
+            Domain.PREVIEW,
+            "refused",
+            "commit",
+            landed.commit,
+            actor=self._author(landed.commit),
+            status=EventStatus.FAILED,
+            severity=Severity(plan.risk.value),
+            environment=plan.environment if plan.environment != POLICY else None,
+            project=plan.project or None,
+            team=plan.team or None,
+            detail={"error_key": failure.key, "summary": failure.message, "commit": landed.commit},
+            entry=refusal,
+        )
+
+    def _author(self, commit: Revision) -> str:
+        email = history.commit(self.mirror.repository, commit).author.email
+        found = self.planner.policy().persons.may_be(emails=(email,))
+        return min(found) if len(found) == 1 else email or "unknown"
+
+    def _pass(self, landed: Landed, made: Plan, verdict: Judgement, case: Case) -> None:
+        """Record that the units are accepted; with nothing to do, that they ended well (G20)."""
+        ledger = self.journal.ledger
+        generation = ledger.generation(made.environment) + 1
+        path = f"plans/{made.environment}/{generation:06}.json"
+        entry = Passed(
+            ticket=landed.ticket,
+            commit=landed.commit,
+            environment=made.environment,
+            generation=generation,
+            digest=made.digest,
+            path=path,
+            batches=len(made.batches),
+            units=tuple(
+                Accepted(unit=unit.unit, artifact=unit.artifact, revision=landed.commit, removed=unit.removed)
+                for unit in made.units
+            ),
+            returns=returns(made, ledger) and verdict.grants_return,
+            return_granted=verdict.grants_return,
+            approved_by=tuple(counted.person for counted in verdict.approvals),
+            self_approved=verdict.self_approved,
+        )
+        story = Story(made, landed.ticket, path, case.proposed)
+        notes = list(story.tell(Stage.REQUESTED, entry=entry))
+        notes[0] = replace(notes[0], files={path: made.model_dump_json(indent=1).encode()})
+        if not made.batches:
+            finished = Finished(environment=made.environment, generation=generation, outcome="no_change")
+            notes += story.tell(Stage.APPLIED, entry=finished, summary="nothing to do on a target")
+        self.journal.record(notes, guarded=True)
+        situation = Situation.NO_CHANGE if not made.batches else Situation.APPLY_WAITS
+        facts = {} if not made.batches else {"what": "its turn"}
+        environment = made.environment
+        self.writer.set_status(
+            landed.commit, commit_status(situation, environment=environment, locale=self.locale, **facts)
+        )
+
+    def wait(self, waiting: Waiting, environment: str, error: ReconcilerError) -> None:
+        """Say on the commit why one environment's part waits; the others go on (G10)."""
+        status = error_status(error, Check.APPLY, environment=environment)
+        self.writer.set_status(waiting.landed.commit, status)
+
+
+def returns(plan: Plan, ledger: Ledger) -> bool:
+    """Whether a failure goes back by itself: every acting unit is a release that says so and has somewhere to go."""
+    acting = {action.unit for batch in plan.batches for action in batch}
+    units = [unit for unit in plan.units if unit.unit in acting]
+    if acting_kinds(plan) != {UnitKind.RELEASE}:
+        return False
+    return all(
+        unit.rollback and unit.unit in ledger.units and ledger.units[unit.unit].successful is not None for unit in units
+    )
+
+
+def _unpreviewed(landed: Landed) -> str:
+    if landed.pull_request is not None:
+        return f"pull request {landed.pull_request} was merged before its plan was previewed"
+    return f"commit {landed.commit[:SHORT]} came without an approved pull request"
+
+
+def order(waiting: Mapping[str, Waiting]) -> list[Waiting]:
+    """What waits, in the order in which it landed."""
+    return sorted(waiting.values(), key=lambda one: one.event)

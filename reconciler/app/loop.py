@@ -1,0 +1,159 @@
+"""One look at everything, and then another: poll, catch up, take in, plan, judge, carry out.
+
+Level-triggered: a look gives the right result whatever was missed before it. Everything that can go wrong with one pull
+request or one environment is said there and leaves the others alone; the only catch-all of the product is here, where a
+defect is logged, told, and the next look starts clean.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import structlog
+
+from reconciler.app.journal import Journal, Note
+from reconciler.app.landings import Landings, order
+from reconciler.app.orders import Orders
+from reconciler.app.proposals import Proposals
+from reconciler.app.rollouts import Rollouts
+from reconciler.errors import ReconcilerError, Unavailable, Untrusted
+from reconciler.git.history import Movement, movement
+from reconciler.git.mirror import Mirror
+from reconciler.machine.entry import Continued, Stopped
+from reconciler.names import Revision
+from reconciler.ports import Clock, Forge
+from reconciler.state.event import Domain, EventStatus, Severity
+from reconciler.state.forge import PullRequestState
+
+LOG = structlog.get_logger("reconciler")
+ROUNDS = 20  # of one `run --once`: until nothing is left to do, and never for ever
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """The loop's body. `look` is one round; who calls it, and how often, is the caller's."""
+
+    mirror: Mirror
+    forge: Forge
+    journal: Journal
+    proposals: Proposals
+    landings: Landings
+    rollouts: Rollouts
+    orders: Orders
+    clock: Clock
+    branch: str
+    workers: int = 4
+    stopping: Callable[[], bool] = lambda: False
+    faults: list[str] = field(default_factory=list)  # what went wrong in the last round, for the caller's exit code
+
+    def look(self) -> None:
+        """One round. Raises Unavailable and Untrusted only where nothing at all can be done."""
+        self.faults = []
+        self.mirror.sync()
+        self.journal.catch_up()
+        tip = self._tip()
+        if tip is None or self.stopping():
+            return
+        self.landings.take_in_first()
+        self._guarded("orders", lambda: self.orders.take_in(tip))
+        self._guarded("landings", lambda: self.landings.take_in(tip))
+        self._pass()
+        self._carry_out()
+        self._proposals(tip)
+
+    def settle(self) -> None:
+        """Rounds until one of them changes nothing any more (`run --once`)."""
+        for _ in range(ROUNDS):
+            before = self.journal.ledger.last_event
+            self.look()
+            if self.journal.ledger.last_event == before or self.stopping():
+                return
+
+    def _tip(self) -> Revision | None:
+        """The tracked branch's tip; None where nothing may start: untrusted, rewound, vanished, emptied (T8)."""
+        ledger = self.journal.ledger
+        tip = self.mirror.refs().get(f"refs/heads/{self.branch}")
+        last = ledger.looked or ledger.trusted
+        if last is None:
+            LOG.warning("nothing is trusted yet", next="reconciler run --trust COMMIT")
+            return None
+        moved = movement(self.mirror.repository, last, tip)
+        if moved in {Movement.UNCHANGED, Movement.FORWARD}:
+            if ledger.stopped is not None and tip is not None:
+                self._note("renewed", "the tracked branch is back", Continued(tip=tip), EventStatus.SUCCESS, "")
+            return tip
+        words = (
+            f"the tracked branch {self.branch} {moved.value}: it stood at {last[:12]}; nothing is applied or deleted"
+        )
+        if ledger.stopped is None or ledger.stopped.tip != tip:
+            stopped = Stopped(reason=moved.value, last=last, tip=tip)
+            self._note("refused", words, stopped, EventStatus.FAILED, "history_rewritten")
+        self.faults.append(f"history_rewritten: {words}")
+        LOG.error("history rewritten", branch=self.branch, how=moved.value, last=last, tip=tip)
+        return None
+
+    def _note(self, action: str, words: str, entry: Stopped | Continued, status: EventStatus, key: str) -> None:
+        self.journal.record(
+            [
+                Note(
+                    Domain.PREVIEW,
+                    action,
+                    "branch",
+                    self.branch,
+                    status=status,
+                    severity=Severity.CRITICAL,
+                    detail={"error_key": key, "summary": words},
+                    entry=entry,
+                )
+            ]
+        )
+
+    def _pass(self) -> None:
+        for waiting in order(self.journal.ledger.waiting):
+            for environment in waiting.landed.environments:
+                try:
+                    self.landings.pass_or_hold(waiting, environment)
+                except ReconcilerError as error:
+                    self._fault(f"{waiting.landed.ticket} in {environment}", error)
+                    self._guarded("status", lambda w=waiting, e=environment, f=error: self.landings.wait(w, e, f))  # type: ignore[misc]
+
+    def _carry_out(self) -> None:
+        """Every open rollout, one worker for each environment."""
+        running = self.journal.ledger.running()
+        if not running or self.stopping():
+            return
+        with ThreadPoolExecutor(max_workers=max(1, min(self.workers, len(running)))) as pool:
+            jobs = [
+                (rollout, pool.submit(self.rollouts.advance, rollout.passed.environment, rollout.passed.generation))
+                for rollout in running
+            ]
+            for rollout, job in jobs:
+                self._guarded(f"rollout in {rollout.passed.environment}", job.result)
+
+    def _proposals(self, tip: Revision) -> None:
+        open_ones = self.forge.open_pull_requests()
+        for pull in open_ones:
+            if pull.base == self.branch and not self.stopping():
+                self._guarded(f"pull request {pull.number}", lambda p=pull: self.proposals.look(p, tip))  # type: ignore[misc]
+        for ticket, state in tuple(self.journal.ledger.previews.items()):
+            number = state.previewed.pull_request
+            if number is None or state.ended or any(pull.number == number for pull in open_ones):
+                continue
+            if self.forge.pull_request(number).state is PullRequestState.CLOSED:
+                self._guarded(ticket, lambda t=ticket: self.proposals.end(t, "closed"))  # type: ignore[misc]
+
+    def _guarded(self, what: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except ReconcilerError as error:
+            self._fault(what, error)
+        except Exception as error:
+            self.faults.append(f"internal_error: {what}: {type(error).__name__}")
+            LOG.exception("defect", what=what, kind=type(error).__name__)
+
+    def _fault(self, what: str, error: ReconcilerError) -> None:
+        self.faults.append(f"{error.key}: {what}: {error.message}")
+        level = (
+            LOG.info if isinstance(error, Unavailable) else LOG.error if isinstance(error, Untrusted) else LOG.warning
+        )
+        level("not done", what=what, key=error.key, message=error.message)

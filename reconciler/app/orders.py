@@ -1,0 +1,207 @@
+"""What people order beside approving: hold, resume, retry, return now; and decisions on what is held (G18, G21-G23).
+
+An order is a signed decision that arrived under refs/reconciler/decisions/. Who the key is and what that person may is
+judged under the policy in force; an order that is not allowed changes nothing and is recorded once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from reconciler.app.decisions import Arrived, arrived
+from reconciler.app.journal import Journal, Note
+from reconciler.app.planning import Planner
+from reconciler.app.reverts import Reverts
+from reconciler.approval import acts
+from reconciler.approval.acts import Act
+from reconciler.approval.decision import UnitSubject, Verb
+from reconciler.approval.denial import Denial
+from reconciler.approval.persons import Person
+from reconciler.approval.policy import Policy
+from reconciler.approval.roles import Permission, Scope
+from reconciler.errors import ReconcilerError
+from reconciler.git.mirror import Mirror
+from reconciler.machine.entry import Decided, Denied, Entry, Hold, Passed, Resume, Retry, Returning
+from reconciler.machine.ledger import SUCCESSES, Ledger, RolloutState
+from reconciler.names import Revision, UnitRef
+from reconciler.ports import Clock
+from reconciler.state.event import Domain, EventStatus, Severity, Source
+
+ABOUT_TICKETS = frozenset({Verb.APPROVE, Verb.REJECT, Verb.EMERGENCY})
+ACTIONS = {
+    Verb.HOLD: ("approval", "ticket_commented"),
+    Verb.RESUME: ("approval", "ticket_commented"),
+    Verb.RETRY: ("release", "apply_requested"),
+    Verb.ROLLBACK: ("release", "rollback_requested"),
+}
+
+
+@dataclass(slots=True)
+class Orders:
+    """Takes orders in, one look at a time."""
+
+    mirror: Mirror
+    journal: Journal
+    planner: Planner
+    reverts: Reverts
+    clock: Clock
+    repository: str
+    _passed_over: set[str] = field(default_factory=set)
+
+    def take_in(self, tip: Revision) -> None:
+        """Act on every decision that arrived since the last look."""
+        ledger = self.journal.ledger
+        known = {one.decision for decided in ledger.decisions.values() for one in decided} | self._passed_over
+        for one in arrived(self.mirror, frozenset(known)):
+            policy = self.planner.policy()
+            person = policy.persons.by_key(one.signer)
+            if one.decision.repository != self.repository or (person is None and not policy.is_root(one.signer)):
+                self._passed_over.add(one.text)  # of nobody we know, or for another repository: not even recorded
+                continue
+            if one.decision.verb in ABOUT_TICKETS:
+                self._decided(one, person, root=policy.is_root(one.signer))
+            else:
+                self._order(one, person, policy, tip)
+
+    def _decided(self, one: Arrived, person: Person | None, *, root: bool) -> None:
+        if one.ticket not in self.journal.ledger.previews:
+            self._passed_over.add(one.text)
+            return
+        who = person.name if person is not None else "root" if root else "unknown"
+        detail = {"ticket": one.ticket, "reviewed_by": who, "comment": f"{one.decision.verb}: {one.decision.reason}"}
+        self._record(one, who, one.ticket, Domain.APPROVAL, "ticket_commented", detail, self._kept(one, one.ticket))
+
+    def _order(self, one: Arrived, person: Person | None, policy: Policy, tip: Revision) -> None:
+        subject = one.decision.subject
+        assert isinstance(subject, UnitSubject)  # noqa: S101  a decision with another subject cannot be read
+        rollout = self._rollout(subject.unit)
+        act = Act(person, self._scopes(subject.unit), frozenset({Permission.RELEASE_APPLY}))
+        denial = acts.person_may(act, policy)
+        entry: Entry | None = None
+        if denial is None:
+            match one.decision.verb:
+                case Verb.HOLD:
+                    until = acts.hold_ends(self.clock.now())
+                    entry = Hold(subject=subject.unit, by=act.person.name if act.person else "", until=until)
+                case Verb.RESUME:
+                    entry = Resume(subject=subject.unit, by=act.person.name if act.person else "")
+                case Verb.RETRY:
+                    denial, entry = self._retry(rollout, act, policy)
+                case Verb.ROLLBACK:
+                    denial, entry = self._return(rollout, subject.unit, one, policy)
+                case _:
+                    denial = Denial("release_state_invalid", f"{one.decision.verb} is not an order about a unit")
+        who = person.name if person is not None else "root"
+        if denial is not None or entry is None:
+            self._denied(one, who, subject.unit, denial or Denial("release_state_invalid", "nothing to do"))
+            return
+        domain, action = ACTIONS[one.decision.verb]
+        detail = {
+            "ticket": subject.unit,
+            "comment": f"{one.decision.verb} {subject.unit}: {one.decision.reason}",
+            "summary": one.decision.reason,
+            "env": rollout.passed.environment if rollout is not None else "",
+            "approval_ticket": rollout.passed.ticket if rollout is not None else "",
+        }
+        self._record(one, who, subject.unit, Domain(domain), action, detail, entry)
+        if one.decision.verb is Verb.ROLLBACK and rollout is not None:
+            self._propose_revert(rollout.passed, tip, f"{who} rolled {subject.unit} back: {one.decision.reason}")
+
+    def _retry(self, rollout: RolloutState | None, act: Act, policy: Policy) -> tuple[Denial | None, Entry | None]:
+        if rollout is None or rollout.finished is None or rollout.finished.outcome in SUCCESSES:
+            return Denial("release_state_invalid", "there is no failed or rolled-back rollout to try again"), None
+        passed = rollout.passed
+        denial = acts.retry(act, policy, approved=passed.digest, planned=passed.digest, used=passed.retries)
+        by = act.person.name if act.person is not None else ""
+        return denial, Retry(environment=passed.environment, generation=passed.generation, by=by)
+
+    def _return(
+        self, rollout: RolloutState | None, unit: str, one: Arrived, policy: Policy
+    ) -> tuple[Denial | None, Entry | None]:
+        state = self.journal.ledger.units.get(unit)
+        if rollout is None or rollout.finished is None or state is None:
+            return Denial("release_state_invalid", f"{unit} has no finished rollout to return from"), None
+        target = state.previous if state.outcome in SUCCESSES else state.successful
+        if target is None:
+            return Denial("release_state_invalid", f"{unit} has nothing to return to"), None
+        granted = rollout.passed.return_granted and policy.settings.rollback_grant.total_seconds() > 0
+        age = self.clock.now() - rollout.started_at
+        if not granted or age >= policy.settings.rollback_grant or state.outcome == "rolled_back":
+            words = f"no return of {unit} is granted any more"
+            return Denial("approval_required", words, "open a revert pull request"), None
+        entry = Returning(
+            environment=rollout.passed.environment,
+            generation=rollout.passed.generation,
+            path=rollout.passed.path,
+            batches=rollout.passed.batches,
+            to=(target,),
+            reason=one.decision.reason or "ordered",
+            ordered_by=one.signer,
+        )
+        return None, entry
+
+    def _propose_revert(self, passed: Passed, tip: Revision, reason: str) -> None:
+        landed = self.journal.ledger.landed.get(passed.commit)
+        if landed is None or landed.before == landed.commit:
+            return
+        try:
+            self.reverts.propose(before=landed.before, landed=landed.commit, tip=tip, reason=reason)
+        except ReconcilerError as error:
+            detail = {"approval_ticket": passed.ticket, "error_key": error.key, "summary": error.message}
+            note = Note(Domain.RELEASE, "rollback_requested", "commit", passed.commit, detail=detail,
+                        status=EventStatus.WARNING)  # fmt: skip
+            self.journal.record([note])
+
+    def _rollout(self, unit: str) -> RolloutState | None:
+        """The last rollout of a unit, or of an environment that is named whole."""
+        ledger: Ledger = self.journal.ledger
+        state = ledger.units.get(unit)
+        if state is None or not state.generation:
+            return None
+        return ledger.rollouts.get((state.environment, state.generation))
+
+    def _scopes(self, unit: str) -> tuple[Scope, ...]:
+        state = self.journal.ledger.units.get(unit)
+        if state is None:
+            return ()
+        desired = self.planner.desires.at(state.accepted.revision).desired
+        scope = desired.scope_of(UnitRef.parse(unit))
+        return (Scope(scope.project, scope.team, scope.environment),)
+
+    def _denied(self, one: Arrived, who: str, unit: str, denial: Denial) -> None:
+        detail = {"ticket": unit, "reviewed_by": who, "comment": denial.message, "error_key": denial.key}
+        entry = Denied(ticket=unit, subject=one.text[:64])
+        self._record(one, who, unit, Domain.APPROVAL, "permission_denied", detail, entry)
+
+    @staticmethod
+    def _kept(one: Arrived, ticket: str) -> Decided:
+        return Decided(ticket=ticket, decision=one.text, signature=one.signature, signer=one.signer, at=one.decision.at)
+
+    def _record(
+        self, one: Arrived, who: str, resource: str, domain: Domain, action: str, detail: dict[str, str], entry: Entry
+    ) -> None:
+        status = EventStatus.FAILED if action == "permission_denied" else EventStatus.SUCCESS
+        note = Note(
+            domain,
+            action,
+            "approval_ticket",
+            resource,
+            actor=who,
+            source=Source.API_DIRECT,
+            status=status,
+            severity=Severity.MEDIUM,
+            detail=detail,
+            entry=entry,
+        )
+        notes = [note, *(() if isinstance(entry, Decided) else self._taken(one, resource))]
+        self.journal.record(notes)
+
+    def _taken(self, one: Arrived, resource: str) -> Iterator[Note]:
+        """Remember the order's text, so that it is carried out once."""
+        yield Note(
+            Domain.APPROVAL,
+            "ticket_viewed",
+            "approval_ticket",
+            resource,
+            detail={"ticket": resource, "comment": "order taken in"},
+            entry=self._kept(one, resource),
+        )

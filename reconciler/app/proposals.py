@@ -1,0 +1,360 @@
+"""Open pull requests: plan what merging would do, post it, judge it, and say so in three statuses.
+
+Level-triggered: everything is derived from the forge, the ledger and a look, so a lost webhook or a crash costs a
+look and never a wrong answer. A plan is made on the tree that merging the head into the current tip gives (G6).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.app.desire import Desires
+from reconciler.app.gate import Gate, whole
+from reconciler.app.journal import Journal, Note
+from reconciler.app.planning import Planner
+from reconciler.app.previews import Posting, Previews, brief, looked_at, summary
+from reconciler.app.questions import Case, Questions
+from reconciler.app.stories import Story
+from reconciler.approval.judgement import Judgement, Verdict
+from reconciler.approval.policy import Policy
+from reconciler.approval.roles import Permission, Scope
+from reconciler.errors import ReconcilerError
+from reconciler.git import history
+from reconciler.git.merge import MergeConflict, merge_tree
+from reconciler.git.mirror import Mirror
+from reconciler.machine.entry import Ended, Previewed, Sighted
+from reconciler.machine.ledger import PreviewState
+from reconciler.machine.proposal import Command, Known, Seen, decide, wants_look
+from reconciler.names import SHORT, EventId, Revision, ticket_name
+from reconciler.plan.change import RISKS, PlanSet
+from reconciler.ports import Clock, Forge, ForgeWriter
+from reconciler.report.phrases import Locale
+from reconciler.report.status import Check, Situation, commit_status, error_status, unmanaged
+from reconciler.specs.desired import Desired
+from reconciler.specs.kinds import Risk as SettingsRisk
+from reconciler.state.event import Domain, EventStatus
+from reconciler.state.forge import CommitStatus, PullRequest, Review
+
+
+@dataclass(slots=True)
+class Proposals:
+    """Looks after open pull requests against the tracked branch."""
+
+    forge: Forge
+    writer: ForgeWriter
+    mirror: Mirror
+    desires: Desires
+    planner: Planner
+    journal: Journal
+    previews: Previews
+    gate: Gate
+    questions: Questions
+    clock: Clock
+    branch: str
+    locale: Locale = Locale.EN
+    _ensured: set[tuple[str, str]] = field(default_factory=set)
+    _unmanaged: dict[int, tuple[Revision, Revision]] = field(default_factory=dict)
+
+    def look(self, pull: PullRequest, tip: Revision, *, asked: bool = False) -> None:
+        """Bring one pull request's preview, verdict and statuses up to date. What is wrong with it is said on it."""
+        try:
+            self._look(pull, tip, asked=asked)
+        except ReconcilerError as error:
+            self.writer.set_status(pull.head, error_status(error, Check.PREVIEW))
+            raise
+
+    def _look(self, pull: PullRequest, tip: Revision, *, asked: bool) -> None:
+        ticket = ticket_name(pull.number)
+        inputs = (tip, pull.head)
+        if self._unmanaged.get(pull.number) == inputs and not asked:
+            return
+        merged = merge_tree(self.mirror.repository, tip, pull.head)
+        if isinstance(merged, MergeConflict):
+            self._say(pull, commit_status(Situation.PREVIEW_CONFLICT, base=self.branch, locale=self.locale))
+            return
+        tree = Revision(merged.tree)
+        desired = self.desires.at(tree).desired
+        reviews = self.forge.reviews(pull.number)
+        plans = self._plans(pull, ticket, inputs, tree, reviews, asked=asked)
+        if plans is not None and not plans.plans and not self._own_problems(desired, tip):
+            for status in unmanaged(locale=self.locale):
+                self._say(pull, status)
+            self._unmanaged[pull.number] = inputs
+            return
+        self._validate(pull, desired)
+        state = self.journal.ledger.previews.get(ticket)
+        if state is None:
+            return  # problems only: the statuses say so, and a commit has to follow
+        shown = self.previews.artifact(state)
+        case = self.case(pull, ticket, shown, desired, reviews, tip)
+        judgements = self.gate.judge(case)
+        story = Story(shown.plans[0], ticket, state.previewed.path, desired, pull.author) if shown.plans else None
+        if story is not None:
+            self.gate.tell(case, judgements, desired_of=story)
+        self._accept_addresses(case, judgements, tree)
+        posting = self._posting(pull, ticket, tip, shown, desired, judgements)
+        if (ticket, shown.digest) not in self._ensured:
+            self.previews.ensure(state, posting, self.planner.policy())
+            self._ensured.add((ticket, shown.digest))
+        self._say_preview(pull, shown, truncated=state.previewed.truncated)
+        self._say_approval(pull, ticket, shown, judgements)
+
+    def _plans(
+        self,
+        pull: PullRequest,
+        ticket: str,
+        inputs: tuple[Revision, Revision],
+        tree: Revision,
+        reviews: tuple[Review, ...],
+        *,
+        asked: bool,
+    ) -> PlanSet | None:
+        """Look where a look is due, and write what follows; None where nothing had to be looked at."""
+        state = self.journal.ledger.previews.get(ticket)
+        known = Known()
+        if state is not None and not state.ended:
+            known = Known(state.previewed.digest, state.inputs, state.previewed.static)
+        needed = state is not None and self._expired(ticket, reviews)
+        unlocked = state is not None and state.previewed.static and self._may_look_now(pull, tree, inputs[0])
+        if not wants_look(known, inputs, asked=asked or unlocked, expired_and_needed=needed):
+            return None
+        desired = self.desires.at(tree).desired
+        plans = self.planner.between(inputs[0], tree, self.may_look(pull, desired))
+        if not plans.plans:
+            if state is not None and not state.ended:
+                self.end(ticket, "superseded")
+            return plans
+        seen = Seen(plans.digest, inputs, static=any(plan.static for plan in plans.plans))
+        commands = decide(known, seen)
+        if Command.RENEW_PREVIEW in commands and state is not None:
+            self.previews.renew(state, plans, tip=inputs[0], head=inputs[1])
+        else:
+            posting = self._posting(
+                pull, ticket, inputs[0], plans, desired, self._asked(pull, ticket, plans, desired, inputs[0])
+            )
+            self.previews.post(posting, self.planner.policy())
+            self._ensured.add((ticket, plans.digest))
+        return plans
+
+    def _asked(
+        self, pull: PullRequest, ticket: str, plans: PlanSet, desired: Desired, tip: Revision
+    ) -> Mapping[str, Judgement]:
+        """Who would have to approve, asked of the judge before there is a preview, as if this one stood already."""
+        now = self.clock.now()
+        preview = provisional(ticket, pull, plans, tip, self.branch, now)
+        return self.gate.judge(self.case(pull, ticket, plans, desired, (), tip, preview))
+
+    def _expired(self, ticket: str, reviews: tuple[Review, ...]) -> bool:
+        """Whether somebody reviewed on a look that is too old by now (G11)."""
+        state = self.journal.ledger.previews[ticket]
+        if state.looked_at is None:
+            return False
+        risk = max((plan.risk for plan in state.previewed.plans), key=RISKS.index)
+        ttl = self.planner.policy().settings.preview_ttl_at(SettingsRisk(risk.value))
+        old = self.clock.now() - state.looked_at >= ttl
+        return old and any(review.submitted_at > state.looked_at for review in reviews)
+
+    def _may_look_now(self, pull: PullRequest, tree: Revision, tip: Revision) -> bool:
+        side = self.desires.at(tree)
+        may = self.may_look(pull, side.desired)
+        grouped = self.planner.units_between(tip, tree)
+        return any(may(name) and not self.planner.unaccepted(units, side) for name, units in grouped.items())
+
+    def may_look(self, pull: PullRequest, desired: Desired) -> "_MayLook":
+        """Whether this author may have an environment's targets looked at (G4)."""
+        return _MayLook(self.planner.policy(), pull, desired)
+
+    def case(
+        self,
+        pull: PullRequest,
+        ticket: str,
+        plans: PlanSet,
+        desired: Desired,
+        reviews: tuple[Review, ...],
+        tip: Revision,
+        preview: PreviewState | None = None,
+    ) -> Case:
+        """The ticket of an open or merged pull request as it stands."""
+        repository = self.mirror.repository
+        base = history.merge_base(repository, tip, pull.head)
+        return Case(
+            ticket=ticket,
+            preview=preview or self.journal.ledger.previews[ticket],
+            plans=plans,
+            proposed=desired,
+            pull=pull,
+            reviews=reviews,
+            held=None,
+            brought=self.questions.brought(base, pull.head, tip),
+            equivalent=self.questions.equivalent(reviews, pull.head, tip),
+        )
+
+    def _accept_addresses(self, case: Case, judgements: Mapping[str, Judgement], tree: Revision) -> None:
+        side = self.desires.at(tree)
+        for plan in case.plans.plans:
+            judgement = judgements[plan.environment]
+            if judgement.verdict is not Verdict.ADDRESSES_ACCEPTED:
+                continue
+            new = self.planner.unaccepted(plan.unit_refs, side)
+            if not new:
+                continue
+            people = tuple(counted.person for counted in judgement.approvals)
+            note = Note(
+                Domain.APPROVAL,
+                "ticket_commented",
+                "approval_ticket",
+                case.ticket,
+                actor=people[0] if people else "reconciler",
+                detail={"ticket": case.ticket, "comment": f"addresses accepted: {', '.join(sorted(new))}"},
+                entry=Sighted(ticket=case.ticket, addresses=tuple(sorted(new)), by=people),
+            )
+            self.journal.record([note])
+
+    def end(self, ticket: str, how: str) -> None:
+        """A ticket that nothing can approve any more."""
+        state = self.journal.ledger.previews.get(ticket)
+        if state is None or state.ended:
+            return
+        note = Note(
+            Domain.APPROVAL,
+            "ticket_expired",
+            "approval_ticket",
+            ticket,
+            status=EventStatus.WARNING,
+            detail={"ticket": ticket, "comment": how},
+            entry=Ended(ticket=ticket, how=how),
+        )
+        self.journal.record([note])
+
+    def _posting(
+        self,
+        pull: PullRequest,
+        ticket: str,
+        tip: Revision,
+        plans: PlanSet,
+        desired: Desired,
+        judgements: Mapping[str, Judgement],
+    ) -> Posting:
+        return Posting(
+            ticket=ticket,
+            pull_request=pull.number,
+            tip=tip,
+            head=pull.head,
+            base=self.branch,
+            plans=plans,
+            desired=desired,
+            requested_by=pull.author,
+            judgements=judgements,
+        )
+
+    def _own_problems(self, desired: Desired, tip: Revision) -> bool:
+        """Whether this pull request brings problems that the tracked branch does not have."""
+        return bool(set(desired.problems) - set(self.desires.at(tip).desired.problems))
+
+    def _validate(self, pull: PullRequest, desired: Desired) -> None:
+        if desired.problems:
+            first = str(desired.problems[0])
+            self._say(
+                pull,
+                commit_status(Situation.INVALID, problems=len(desired.problems), first=first, locale=self.locale),
+            )
+            return
+        tables = (desired.environments, desired.clusters, desired.releases, desired.hosts, desired.credentials,
+                  desired.services, desired.projects, desired.users, desired.roles, desired.bindings)  # fmt: skip
+        count = sum(map(len, tables)) + (desired.settings_spec is not None)
+        self._say(pull, commit_status(Situation.VALID, specs=count, locale=self.locale))
+
+    def _say_preview(self, pull: PullRequest, plans: PlanSet, *, truncated: bool) -> None:
+        blocked = [check for plan in plans.plans for check in plan.blocked]
+        words = summary(plans)
+        if blocked:
+            status = commit_status(
+                Situation.PREVIEW_BLOCKED, errors=len(blocked), first=blocked[0].message, locale=self.locale
+            )
+        elif any(plan.static for plan in plans.plans):
+            status = commit_status(Situation.PREVIEW_STATIC, counts=words, addresses=_new(plans), locale=self.locale)
+        elif truncated and any(plan.tier == "production" for plan in plans.plans):
+            status = commit_status(Situation.PREVIEW_CUT, counts=words, locale=self.locale)
+        else:
+            status = commit_status(Situation.PREVIEWED, counts=words, digest=plans.digest[:SHORT], locale=self.locale)
+        self._say(pull, status)
+
+    def _say_approval(
+        self, pull: PullRequest, ticket: str, plans: PlanSet, judgements: Mapping[str, Judgement]
+    ) -> None:
+        self._say(pull, approval_status(ticket, plans, judgements, self.locale))
+
+    def _say(self, pull: PullRequest, status: CommitStatus) -> None:
+        self.writer.set_status(pull.head, status)
+
+
+@dataclass(frozen=True, slots=True)
+class _MayLook:
+    policy: Policy
+    pull: PullRequest
+    desired: Desired
+
+    def __call__(self, environment: str) -> bool:
+        if self.pull.from_fork or not self.pull.author_can_write:
+            return False
+        person = self.policy.persons.by_login(self.pull.author)
+        spec = self.desired.environments.get(environment)
+        scope = (
+            Scope(spec.spec.project, spec.spec.team, environment) if spec is not None else Scope("", "", environment)
+        )
+        return person is not None and Permission.RELEASE_APPLY in self.policy.permissions(person, scope)
+
+
+def provisional(
+    ticket: str, pull: PullRequest, plans: PlanSet, tip: Revision, base: str, now: datetime
+) -> PreviewState:
+    """A preview as it would stand if it were posted now; it carries no event, so nothing can be decided on it."""
+    previewed = Previewed(
+        ticket=ticket,
+        pull_request=pull.number,
+        tip=tip,
+        head=pull.head,
+        base=base,
+        digest=plans.digest,
+        plans=tuple(map(brief, plans.plans)),
+        static=any(plan.static for plan in plans.plans),
+        truncated=False,
+        path="",
+        looked_at=looked_at(plans),
+        requested_by=pull.author,
+    )
+    return PreviewState(previewed, EventId("none"), now, None, previewed.looked_at, (tip, pull.head), {})
+
+
+def approval_status(ticket: str, plans: PlanSet, judgements: Mapping[str, Judgement], locale: Locale) -> CommitStatus:
+    """`reconciler/approval` of a ticket."""
+    verdict = whole(judgements)
+    people = ", ".join(sorted({c.person for one in judgements.values() for c in one.approvals}))
+    needed = max((one.required for one in judgements.values()), default=1)
+    given = min((len(one.approvals) for one in judgements.values()), default=0)
+    match verdict:
+        case Verdict.APPROVED if any(one.standing for one in judgements.values()):
+            return commit_status(Situation.STANDING_APPROVED, digest=plans.digest[:SHORT], locale=locale)
+        case Verdict.APPROVED:
+            return commit_status(Situation.APPROVED, given=given, needed=needed, people=people, locale=locale)
+        case Verdict.REJECTED:
+            by = ", ".join(sorted({r.person for one in judgements.values() for r in one.rejections}))
+            return commit_status(Situation.REJECTED, people=by, locale=locale)
+        case Verdict.ENDED:
+            return commit_status(Situation.APPROVAL_EXPIRED, ticket=ticket, locale=locale)
+        case _ if any(one.by_merging for one in judgements.values()):
+            alone = ", ".join(sorted({name for one in judgements.values() for name in one.by_merging}))
+            return commit_status(Situation.SELF_APPROVED, people=alone, locale=locale)
+        case _:
+            return commit_status(
+                Situation.APPROVAL_WANTED,
+                given=given,
+                needed=needed,
+                ticket=ticket,
+                digest=plans.digest[:SHORT],
+                locale=locale,
+            )
+
+
+def _new(plans: PlanSet) -> int:
+    return sum(plan.static for plan in plans.plans)

@@ -1,0 +1,201 @@
+"""Gathers what the judge is asked: one Question for each plan of a ticket, out of the forge, Git and the ledger.
+
+Decides nothing. What cannot be found out stays unknown, and unknown never helps an approval.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.app.desire import Desires
+from reconciler.app.planning import Planner
+from reconciler.approval.decision import PolicySubject, Posting, parse_decision
+from reconciler.approval.policy import Policies
+from reconciler.approval.question import BroughtCommit, PreviewFacts, Question, SignedDecision
+from reconciler.approval.question import Side as SideFacts
+from reconciler.errors import ReconcilerError
+from reconciler.git import history, signatures
+from reconciler.git.mirror import Mirror
+from reconciler.machine.ledger import Ledger, PreviewState
+from reconciler.names import POLICY, EventId, Revision, UnitKind, UnitRef
+from reconciler.plan.change import RISKS, Plan, PlanSet, Risk
+from reconciler.plan.sharing import sharing
+from reconciler.plan.units import POLICY_UNIT
+from reconciler.specs.desired import Desired
+from reconciler.specs.kinds import Kind
+from reconciler.specs.kinds import Risk as SettingsRisk
+from reconciler.state.forge import PullRequest, Review
+
+# The part of a unit's content that changed -> the kind of spec that it came from.
+PARTS = {"hosts": Kind.HOST, "credentials": Kind.CREDENTIAL, "project": Kind.PROJECT, "service": Kind.SERVICE}
+OWN = {
+    UnitKind.RELEASE: Kind.RELEASE,
+    UnitKind.CLUSTER: Kind.CLUSTER,
+    UnitKind.ENVIRONMENT: Kind.ENVIRONMENT,
+    UnitKind.POLICY: Kind.SETTINGS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A ticket as it stands: its preview, what it proposes, and who says what."""
+
+    ticket: str
+    preview: PreviewState
+    plans: PlanSet
+    proposed: Desired
+    pull: PullRequest | None
+    reviews: tuple[Review, ...]
+    held: Revision | None
+    brought: tuple[BroughtCommit, ...]
+    equivalent: frozenset[Revision] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Makes questions."""
+
+    repository: str
+    mirror: Mirror
+    desires: Desires
+    planner: Planner
+
+    def of(self, case: Case, plan: Plan, ledger: Ledger, policies: Policies) -> Question:
+        """The question about one plan of a case."""
+        preview = case.preview
+        standing = preview.standing.get(plan.environment)
+        fits = standing is not None and standing.digest == plan.digest
+        earlier = standing.postings[:-1] if standing is not None and fits else ()
+        return Question(
+            repository=self.repository,
+            ticket=case.ticket,
+            plans=case.plans,
+            plan=plan,
+            preview=PreviewFacts(
+                event=preview.event,
+                posted_at=standing.posted_at if standing is not None and fits else preview.posted_at,
+                changed_at=standing.changed_at if standing is not None and fits else preview.changed_at,
+                looked_at=preview.looked_at if plan.environment != POLICY else (preview.looked_at or preview.posted_at),
+                base=preview.previewed.base,
+                head=case.pull.head if case.pull is not None else preview.previewed.head,
+                truncated=preview.previewed.truncated,
+                earlier=tuple(Posting(EventId(event), digest) for event, digest in earlier),
+            ),
+            sides=self._sides(plan, case.proposed, ledger),
+            pull=case.pull,
+            held=case.held,
+            commits=case.brought,
+            reviews=case.reviews,
+            author_is_bot=self._is_bot(case.pull, policies),
+            requester=None,
+            changed_kinds=changed_kinds(plan),
+            decisions=tuple(self._decisions(case.ticket, ledger)),
+            equivalent_heads=case.equivalent,
+            policy_change=self._policy_change(plan, ledger),
+            proposed_approvals=_proposed_approvals(plan, case.proposed),
+            first=not any(unit != str(POLICY_UNIT) for unit in ledger.units),
+        )
+
+    def brought(self, base: Revision | None, head: Revision, tracked: Revision) -> tuple[BroughtCommit, ...]:
+        """The commits from a base (excluded) to a head, with whoever verifiably signed them."""
+        repository = self.mirror.repository
+        found = []
+        for commit in history.commits(repository, base, head):
+            try:
+                key = signatures.verify_commit(commit).key
+            except ReconcilerError:
+                key = ""  # a signature that does not check is nobody's
+            clean = len(commit.parents) == 2 and history.clean_merge_of_tracked(repository, commit.id, tracked)
+            found.append(
+                BroughtCommit(
+                    revision=commit.id,
+                    author_email=commit.author.email,
+                    committer_email=commit.committer.email,
+                    signing_key=key,
+                    pusher="",
+                    clean_merge=clean,
+                )
+            )
+        return tuple(found)
+
+    def equivalent(self, reviews: Iterable[Review], head: Revision, tracked: Revision) -> frozenset[Revision]:
+        """Heads that were reviewed and from which only clean merges of the tracked branch lead to this head (G13)."""
+        repository = self.mirror.repository
+        found = set()
+        for old in {review.commit for review in reviews} - {head}:
+            try:
+                if not history.is_ancestor(repository, old, head):
+                    continue
+                between = history.first_parent(repository, old, head)
+                if all(history.clean_merge_of_tracked(repository, commit.id, tracked) for commit in between):
+                    found.add(old)
+            except ReconcilerError:
+                continue  # a head that is not here any more is no equivalent one
+        return frozenset(found)
+
+    def _sides(self, plan: Plan, proposed: Desired, ledger: Ledger) -> tuple[SideFacts, ...]:
+        if plan.environment == POLICY:
+            return ()
+        accepted = [
+            self.desires.at(ledger.units[unit.unit].accepted.revision).desired
+            for unit in plan.units
+            if unit.unit in ledger.units
+        ]
+        state = ledger.units.get(str(UnitRef(UnitKind.ENVIRONMENT, plan.environment)))
+        if state is not None:
+            accepted.append(self.desires.at(state.accepted.revision).desired)
+        sides = [proposed, *accepted]
+        names = sharing(plan.environment, sides)
+        return tuple(
+            dict.fromkeys(
+                SideFacts.of(name, side.environments[name].spec)
+                for side in sides
+                for name in sorted(names)
+                if name in side.environments
+            )
+        )
+
+    def _decisions(self, ticket: str, ledger: Ledger) -> Iterable[SignedDecision]:
+        for decided in ledger.decisions.get(ticket, ()):
+            try:
+                yield SignedDecision(parse_decision(decided.decision.encode()), decided.signer, decided.at)
+            except ValueError:
+                continue
+
+    def _policy_change(self, plan: Plan, ledger: Ledger) -> PolicySubject | None:
+        if plan.environment != POLICY:
+            return None
+        state = ledger.units.get(str(POLICY_UNIT))
+        return PolicySubject(state.accepted.artifact if state is not None else "", plan.units[0].artifact)
+
+    @staticmethod
+    def _is_bot(pull: PullRequest | None, policies: Policies) -> bool:
+        if pull is None:
+            return False
+        person = policies.in_force.persons.by_login(pull.author)
+        return person is not None and person.bot
+
+
+def changed_kinds(plan: Plan) -> frozenset[Kind]:
+    """Kinds of the specs that the plan's units add or change; rather one too many than one too few."""
+    found: set[Kind] = set()
+    for unit in plan.units:
+        own = OWN[UnitRef.parse(unit.unit).kind]
+        if unit.added or unit.removed or not unit.specs:
+            found.add(own)
+        for field in unit.specs:
+            part = field.path.partition(".")[0].partition("[")[0]
+            found.add(PARTS.get(part, own))
+            if "credentials" in field.path:
+                found.add(Kind.CREDENTIAL)
+    return frozenset(found)
+
+
+def _proposed_approvals(plan: Plan, proposed: Desired) -> int:
+    if plan.environment != POLICY:
+        return 0
+    return proposed.settings.approvals.at(SettingsRisk(plan.risk.value))
+
+
+def strictest(plans: Iterable[Plan]) -> Risk:
+    """The strictest risk of some plans; low for none."""
+    return max((plan.risk for plan in plans), key=RISKS.index, default=Risk.LOW)

@@ -1,0 +1,67 @@
+"""Says on the merge commit how a rollout stands: `reconciler/apply: ENVIRONMENT` and `reconciler/health: ENVIRONMENT`.
+
+A failure is never shown as success: the table has one situation for each outcome, and an unknown outcome is a failure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.machine.ledger import RolloutState
+from reconciler.plan.change import Plan
+from reconciler.ports import ForgeWriter
+from reconciler.report.phrases import Locale
+from reconciler.report.status import Situation, commit_status
+from reconciler.state.forge import CommitStatus
+
+ENDED: Mapping[str, Situation] = {
+    "failed": Situation.FAILED,
+    "rolled_back": Situation.ROLLED_BACK,
+    "rollback_failed": Situation.ROLLBACK_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """Writes the statuses of rollouts."""
+
+    writer: ForgeWriter
+    locale: Locale = Locale.EN
+
+    def report(self, state: RolloutState, plan: Plan, outcome: str, words: str) -> None:
+        """`outcome` is empty while it runs; `words` say what it waits for or why it failed."""
+        for status in self._statuses(state, plan, outcome, words):
+            self.writer.set_status(state.passed.commit, status)
+
+    def _statuses(self, state: RolloutState, plan: Plan, outcome: str, words: str) -> list[CommitStatus]:
+        environment, locale = plan.environment, self.locale
+        total = len(plan.batches)
+        done = state.done + 1
+        checks: dict[str, str | int] = {"good": total if outcome == "applied" else done, "all": total}
+        match outcome:
+            case "applied":
+                counts = ", ".join(f"{number} {operation.value}" for operation, number in plan.counts.items())
+                return [
+                    commit_status(Situation.APPLIED, environment=environment, locale=locale, counts=counts),
+                    self._said(Situation.HEALTHY, environment, checks),
+                ]
+            case "":
+                situation = Situation.APPLY_WAITS
+                return [commit_status(situation, environment=environment, locale=locale, what=words or "its turn")]
+            case _:
+                finished = state.finished
+                key = (finished.key if finished is not None else "") or "release_apply_failed"
+                facts: dict[str, str | int] = {"key": key, "first": words}
+                situation = ENDED.get(outcome, Situation.FAILED)
+                if situation is Situation.FAILED:
+                    facts |= {"done": done, "all": total}
+                unhealthy = situation is not Situation.ROLLED_BACK
+                health = Situation.UNHEALTHY if unhealthy else Situation.HEALTHY
+                shown = {**checks, "first": words} if unhealthy else {"good": total, "all": total}
+                return [
+                    self._said(situation, environment, facts),
+                    self._said(health, environment, shown),
+                ]
+
+    def _said(self, situation: Situation, environment: str, facts: Mapping[str, str | int]) -> CommitStatus:
+        named = {"environment": environment, "locale": self.locale}
+        return commit_status(situation, **named, **facts)  # type: ignore[arg-type]  facts are the texts' own names

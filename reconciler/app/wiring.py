@@ -1,0 +1,172 @@
+"""The only place that builds adapters: from settings to everything that one process holds."""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from reconciler.app.clock import SystemClock
+from reconciler.app.credentials import Vault
+from reconciler.app.desire import Desires
+from reconciler.app.gate import Gate
+from reconciler.app.journal import Journal
+from reconciler.app.keys import Keys, load_keys
+from reconciler.app.landings import Landings
+from reconciler.app.loop import Reconciler
+from reconciler.app.orders import Orders
+from reconciler.app.planning import Planner
+from reconciler.app.previews import Previews
+from reconciler.app.proposals import Proposals
+from reconciler.app.questions import Questions
+from reconciler.app.reverts import Reverts
+from reconciler.app.rollouts import Rollouts
+from reconciler.app.settings import Settings
+from reconciler.app.standings import Standings
+from reconciler.app.targets import Connections
+from reconciler.bundle.folder import FolderBundles
+from reconciler.forges.embedded.forge import EmbeddedForge
+from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
+from reconciler.git.audit_branch import AuditBranch
+from reconciler.git.mirror import Mirror
+from reconciler.git.remote import Remote
+from reconciler.git.transport import Transport
+from reconciler.kube.connection import Connection
+from reconciler.kube.target import KubeTarget
+from reconciler.names import Revision
+from reconciler.ports import Clock, HostApi, KubeApi
+from reconciler.secret import Secret
+from reconciler.specs.cache import SqliteCache
+from reconciler.specs.kinds import Host
+from reconciler.specs.kinds.host import Become
+from reconciler.ssh.host import SshHost
+from reconciler.ssh.identity import Address, HostKey
+
+
+@dataclass(slots=True)
+class Assembly:
+    """Everything that one process holds. `close` ends connections."""
+
+    settings: Settings
+    clock: SystemClock
+    keys: Keys
+    mirror: Mirror
+    journal: Journal
+    planner: Planner
+    forge: EmbeddedForge
+    reconciler: Reconciler
+    connections: Connections
+    repository_id: str
+
+    def close(self) -> None:
+        """End every connection."""
+        self.connections.close()
+
+
+def open_mirror(settings: Settings) -> Mirror:
+    """The local mirror of the configured repository. Connects to nothing."""
+    transport = Transport(settings.cache / "git-home")
+    remote = Remote(settings.repository, identity=settings.git_identity, known_hosts=settings.git_known_hosts)
+    return Mirror(settings.cache / "mirror", remote, transport)
+
+
+def repository_id(settings: Settings) -> str:
+    """What decisions are bound to (G5): the repository and its tracked branch as reconciler.toml names them."""
+    named = f"{settings.repository}#{settings.branch}"
+    return hashlib.sha256(named.encode()).hexdigest()[:40]
+
+
+def assemble(settings: Settings, clock: SystemClock | None = None) -> Assembly:
+    """Build everything. Raises Unavailable where keys are missing or the cache cannot be written."""
+    clock = clock or SystemClock()
+    keys = load_keys(settings)
+    mirror = open_mirror(settings)
+    bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
+    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, keys.hmac)
+    journal = Journal(AuditBranch(mirror, keys.signing, settings.audit_tip), clock)
+    connections = Connections(Vault(settings, keys), _kube, lambda name, spec, key: _host(name, spec, key, clock))
+    planner = Planner(desires, journal, connections, settings, clock, keys.hmac)
+    name = repository_id(settings)
+    ledger = ForgeLedger(
+        mirror,
+        repository_id=name,
+        logins=lambda login: keys_of(planner, login),
+        our_keys=[keys.signing.public.line],
+        clock=clock,
+    )
+    forge = EmbeddedForge(ledger, key=keys.signing, tracked=settings.branch)
+    previews = Previews(journal, forge, clock)
+    questions = Questions(name, mirror, desires, planner)
+    gate = Gate(questions, planner, journal, clock)
+    shared = {
+        "forge": forge,
+        "writer": forge,
+        "mirror": mirror,
+        "desires": desires,
+        "planner": planner,
+        "journal": journal,
+        "previews": previews,
+        "gate": gate,
+        "questions": questions,
+        "clock": clock,
+        "branch": settings.branch,
+    }
+    rollouts = Rollouts(
+        planner=planner,
+        desires=desires,
+        journal=journal,
+        connections=connections,
+        bundles=bundles,
+        clock=clock,
+        key=keys.hmac,
+        report=Standings(forge).report,
+        stopping=lambda: clock.stopping,
+        workers=settings.workers,
+    )
+    reconciler = Reconciler(
+        mirror=mirror,
+        forge=forge,
+        journal=journal,
+        proposals=Proposals(**shared),  # type: ignore[arg-type]
+        landings=Landings(**shared),  # type: ignore[arg-type]
+        rollouts=rollouts,
+        orders=Orders(mirror, journal, planner, Reverts(mirror, forge, clock, keys.signing), clock, name),
+        clock=clock,
+        branch=settings.branch,
+        workers=settings.workers,
+        stopping=lambda: clock.stopping,
+    )
+    return Assembly(settings, clock, keys, mirror, journal, planner, forge, reconciler, connections, name)
+
+
+def keys_of(planner: Planner, login: str) -> Collection[str]:
+    """The SSH keys that speak for a login, under every policy that was ever accepted (a key given up is not stolen)."""
+    found: set[str] = set()
+    for _, revision in planner.journal.ledger.policies:
+        found |= keys_at(planner.desires, revision, login)
+    return found
+
+
+def keys_at(desires: Desires, revision: Revision, login: str) -> set[str]:
+    """The SSH keys that a revision's User specs give to a login of the embedded forge."""
+    users = desires.at(revision).desired.users
+    return {
+        key
+        for name, user in users.items()
+        if (user.spec.logins.embedded or name) == login
+        for key in user.spec.ssh_keys
+    }
+
+
+def _kube(_cluster: str, connection: Connection) -> KubeApi:
+    return KubeTarget(connection)
+
+
+def _host(name: str, spec: Host, key: Secret, clock: Clock) -> HostApi:
+    address = Address(
+        host=name,
+        address=spec.address,
+        port=spec.port,
+        user=spec.user,
+        become=spec.become is Become.SUDO,
+        host_key=HostKey.parse(spec.host_key),
+    )
+    return SshHost(address, key, clock)
