@@ -265,6 +265,7 @@ class Person:
         for _ in range(ATTEMPTS):
             self._record(draft)
             if self._land(number, base, parent, made):
+                self._check_landed(number, base, made)
                 return made
         raise Unavailable(f"merging #{number}: {base} moved {ATTEMPTS} times meanwhile", key="resource_locked")
 
@@ -279,6 +280,16 @@ class Person:
                 if landed and landed.merge_commit == made:
                     return True
             raise
+
+    def _check_landed(self, number: int, base: str, made: Revision) -> None:
+        """Somebody may have decided otherwise in the moment between the record and the branch."""
+        with self._ledger.looking() as look:
+            if look.landed(look.thread(number)) is None:
+                raise _refused(
+                    f"merging #{number}: {made[:12]} is on {base}, but somebody reviewed, closed or retargeted"
+                    " it in the same moment, so it is not covered by it",
+                    hint="it is held like a direct push: approve it by its ticket, or revert it",
+                )
 
     def _record(self, draft: Callable[[Look], Draft | None]) -> int:
         return self._ledger.append(self._login, self._key, draft)

@@ -1,17 +1,23 @@
-"""A bare repository in a temporary folder, people with keys, and doors to the embedded forge on machines of their own."""
+"""A bare repository in a temporary folder, people with keys, and doors to the embedded forge on their own machines."""
 
 import itertools
+import os
+import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Self
 
 import pygit2
 
+from reconciler.forges.embedded.fold import RECONCILER
 from reconciler.forges.embedded.forge import EmbeddedForge
 from reconciler.forges.embedded.ledger import Ledger
+from reconciler.forges.embedded.log import RECORD, REF, SIGNATURE
 from reconciler.forges.embedded.person import Person
+from reconciler.forges.embedded.record import NAMESPACE, Record, Something, written
 from reconciler.git.keys import SigningKey
 from reconciler.git.mirror import Mirror
 from reconciler.git.remote import Remote
@@ -20,6 +26,7 @@ from reconciler.names import Revision
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 REPOSITORY = "test://repository"
+_NUMBERS = itertools.count(1)
 PEOPLE = ("ana", "ben", "cleo")
 
 
@@ -64,24 +71,43 @@ class WatchedTransport(Transport):
 class World:
     """The remote is written with pygit2, as people's pushes would; every door has a mirror of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keys: Mapping[str, SigningKey] | None = None) -> None:
         self.folder = folder
         self.remote = folder / "remote.git"
         self.clock = TickingClock()
-        self.keys = {login: SigningKey.generate() for login in PEOPLE}
-        self.ours = SigningKey.generate()
+        made = keys or {login: SigningKey.generate() for login in (*PEOPLE, RECONCILER)}
+        self.keys = {login: made[login] for login in PEOPLE}
+        self.ours = made[RECONCILER]
         self.logins: dict[str, list[str]] = {login: [key.public.line] for login, key in self.keys.items()}
         self.store = pygit2.init_repository(str(self.remote), bare=True, initial_head="main")
-        self._numbers = itertools.count(1)
         self._people: dict[str, Person] = {}
         self.ledgers: list[Ledger] = []
-        self.commit("main", {"README.md": "hello\n", "a.yaml": "a: 1\n"})
+        if not keys:
+            self.commit("main", {"README.md": "hello\n", "a.yaml": "a: 1\n"})
+        self.first = self.tip("main") or Revision("")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """A world that was saved, in another process."""
+        return cls(folder, {login: SigningKey.load(folder / f"key-{login}") for login in (*PEOPLE, RECONCILER)})
+
+    def save(self) -> None:
+        """Keep the keys beside the repository."""
+        for login, key in {**self.keys, RECONCILER: self.ours}.items():
+            key.save(self.folder / f"key-{login}")
+
+    def copy(self, folder: Path) -> "World":
+        """The same world once more, as it is now and with the same keys."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        other = World.load(folder)
+        other.first = self.first
+        return other
 
     def ledger(self, *, repository_id: str = REPOSITORY, transport: Transport | None = None) -> Ledger:
         """A machine that follows the remote."""
-        number = next(self._numbers)
+        number = next(_NUMBERS)
         made = transport or Transport(self.folder / "transport")
-        mirror = Mirror(self.folder / f"mirror-{number}", Remote(str(self.remote)), made)
+        mirror = Mirror(self.folder / f"mirror-{os.getpid()}-{number}", Remote(str(self.remote)), made)
         ledger = Ledger(
             mirror,
             repository_id=repository_id,
@@ -134,6 +160,14 @@ class World:
         self.store.references.create(ref, made, force=True)
         return Revision(str(made))
 
+    def tree_commit(self, files: Mapping[str, str], parents: Sequence[str]) -> Revision:
+        """A commit with exactly these files, which nothing names."""
+        builder = self.store.TreeBuilder()
+        for name, content in files.items():
+            builder.insert(name, self.store.create_blob(content.encode()), pygit2.enums.FileMode.BLOB)
+        who = pygit2.Signature("cleo", "cleo@example.org", int(self.clock.now().timestamp()), 0)
+        return Revision(str(self.store.create_commit(None, who, who, "by hand", builder.write(), list(parents))))
+
     def tip(self, branch: str) -> Revision | None:
         """Where a branch of the remote stands."""
         found = self.store.references.get(f"refs/heads/{branch}")
@@ -145,6 +179,39 @@ class World:
             self.store.references.delete(ref)
         else:
             self.store.references.create(ref, pygit2.Oid(hex=commit), force=True)
+
+    def log_tip(self) -> Revision | None:
+        """Where the log of the forge stands."""
+        found = self.store.references.get(REF)
+        return Revision(str(found.target)) if found else None
+
+    def record(self, said: Something, author: str, number: int, **more: Any) -> Record:
+        """A record for the place after the log's tip, unless told otherwise."""
+        fields: dict[str, Any] = {
+            "repository": REPOSITORY,
+            "previous": self.log_tip() or "",
+            "number": number,
+            "author": author,
+            "time": written(self.clock.now()),
+            "said": said,
+        }
+        return Record(**{**fields, **more})
+
+    def slip_in(self, record: Record | bytes, key: SigningKey, **more: Any) -> Revision:
+        """Push a record past every door, as anybody who may push can; `more` replaces files or `parents`."""
+        content = record if isinstance(record, bytes) else record.canonical()
+        parents = more.pop("parents", [self.log_tip()] if self.log_tip() else [])
+        files = {RECORD: content, SIGNATURE: key.sign(content, NAMESPACE).encode(), **more}
+        builder = self.store.TreeBuilder()
+        for name, file in files.items():
+            if isinstance(file, bytes):
+                builder.insert(name, self.store.create_blob(file), pygit2.enums.FileMode.BLOB)
+            elif file is not None:
+                builder.insert(name, *file)
+        who = pygit2.Signature("somebody", "somebody@example.org", 0, 0)
+        made = self.store.create_commit(None, who, who, "slipped in", builder.write(), parents)
+        self.store.references.create(REF, made, force=True)
+        return Revision(str(made))
 
     def between(self, base: str, tip: str) -> list[Revision]:
         """What the remote has above `base`, newest first."""
