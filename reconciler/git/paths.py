@@ -37,7 +37,7 @@ def is_odd(path: str) -> bool:
 def parts_of(path: str) -> tuple[str, ...]:
     """The components of a path that we are about to write. Raises Refused on an odd, absolute or overlong one."""
     parts = tuple(path.split("/"))
-    raw = path.encode(errors="replace")
+    raw = path.encode(errors="surrogatepass")
     if is_odd(as_text(raw)) or len(raw) > LONGEST or len(parts) > DEEPEST:
         raise Refused(f"writing to path {as_text(raw)[:200]}: not a plain relative path", key="validation_error")
     return parts

@@ -5,6 +5,7 @@ the ref stands now, because forges word their refusals differently. Knows nothin
 one of several pushers wins (measured: L7), and "moved" is a value, since losing a race is expected.
 """
 
+import re
 from enum import StrEnum
 
 from reconciler.errors import Rejected
@@ -15,7 +16,9 @@ from reconciler.git.remote import Remote
 from reconciler.git.transport import LONG
 from reconciler.names import Revision
 
-_CONTENDED = ("cannot lock ref", "failed to update ref", "failed to lock", "unable to create", "stale info")
+_CONTENDED = re.compile(
+    r"cannot lock ref|failed to (update ref|lock)|unable to create '[^']*\.lock'|stale info", re.IGNORECASE
+)
 
 
 class PushResult(StrEnum):
@@ -52,7 +55,7 @@ def push(
     stands = remote_ref(repository, remote, ref)
     if stands == new:
         return PushResult.DONE
-    if stands != old or any(word in lines[0].lower() for word in _CONTENDED):
+    if stands != old or _CONTENDED.search(lines[0] + answer.err):
         return PushResult.MOVED
     raise Rejected(f"pushing {ref} to {remote.url}: {quoted(lines[0])}; {quoted(answer.err)}", key="permission_denied")
 

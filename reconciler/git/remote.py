@@ -81,7 +81,7 @@ class Remote:
             case "ssh":
                 self._check_ssh()
             case "https" | "http":
-                self._check_http(urlsplit(self.url))
+                self._check_http(self._split())
             case _:
                 self._refuse("only https, ssh and local paths are followed")
         if self.token and self.scheme not in ("https", "http"):
@@ -136,7 +136,7 @@ class Remote:
 
     def _check_ssh(self) -> None:
         if "://" in self.url:
-            parts = urlsplit(self.url)
+            parts = self._split()
             self._check_host(parts)
             if parts.password is not None or (parts.username is not None and not _USER.fullmatch(parts.username)):
                 self._refuse("the user name is not one that ssh should see")
@@ -145,6 +145,12 @@ class Remote:
         for name, path in (("identity", self.identity), ("known_hosts", self.known_hosts)):
             if path is None or not _FILE_FOR_SSH.fullmatch(str(path)):
                 self._refuse(f"ssh needs an absolute {name} file whose path has letters, digits and ._/@+- only")
+
+    def _split(self) -> SplitResult:
+        try:
+            return urlsplit(self.url)
+        except ValueError as error:
+            raise Refused(f"reading the remote's URL: {error}", key="validation_error") from error
 
     def _check_host(self, parts: SplitResult) -> str:
         try:

@@ -76,7 +76,7 @@ def read_blob(repository: BareRepository, blob: BlobId, limit: int) -> bytes | N
 
 def find(repository: BareRepository, revision: Revision, path: str) -> TreeEntry | None:
     """The file, symlink or submodule at one plain path; None where there is none, or a folder."""
-    if is_odd(as_text(path.encode(errors="replace"))):
+    if is_odd(as_text(path.encode(errors="surrogatepass"))):
         return None
     with repository.reading(f"{path} at {revision}"):
         oid, mode = _tree(repository, revision), int(FileMode.TREE)
