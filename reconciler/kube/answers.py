@@ -26,7 +26,11 @@ TERMINATING: Final = "NamespaceTerminating"
 WEBHOOK: Final = re.compile(r'admission webhook "([^"]{1,200})" denied the request')
 POLICY: Final = re.compile(r"ValidatingAdmissionPolicy '([^']{1,200})'")
 MANAGER: Final = re.compile(r'conflict with "([^"]{1,200})"')
-HARMLESS_TAIL: Final = re.compile(r": ((?:field is immutable|must |may not |should )[^\"'{}\[\]]{0,120})$")
+# The ends of messages that can hold nothing of the value.
+HARMLESS_TAIL: Final = re.compile(
+    r": (field is immutable(?: after creation)?|may not (?:be changed|change once set|be specified)"
+    r"|must be (?:specified|no more than \d+ (?:characters|bytes)|(?:greater|less) than(?: or equal to)? \d+))$"
+)
 
 
 @dataclass(frozen=True)

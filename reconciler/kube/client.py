@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from reconciler.errors import ReconcilerError
 from reconciler.kube.answers import Answer, error_of, transport_error
@@ -63,14 +63,14 @@ class Client:
     def __init__(self, connection: Connection) -> None:
         self.endpoint = connection.endpoint
         self._token = connection.token
-        self._api = _api_client(connection)
-        self._pool = self._api.rest_client.pool_manager
+        self._prefix = urlsplit(connection.endpoint).path
+        self._pool = _pool(connection)
         self._counting = threading.Lock()
         self.requests: Counter[str] = Counter()
 
     def close(self) -> None:
-        """Give the connections back."""
-        self._api.close()
+        """Close the connections, those too that an exception's traceback still refers to."""
+        self._pool.close()
 
     def get(self, path: str, what: str, query: Mapping[str, str] | None = None, *, secret: bool = False) -> Json:
         """The object or list at this path."""
@@ -103,7 +103,7 @@ class Client:
     def _once(self, request: Request) -> Answer:
         with self._counting:
             self.requests[request.method] += 1
-        url = self.endpoint + request.path + (f"?{urlencode(request.query)}" if request.query else "")
+        url = self._prefix + request.path + (f"?{urlencode(request.query)}" if request.query else "")
         response = self._pool.request(
             request.method,
             url,
@@ -157,7 +157,8 @@ def _read(response: Any, what: str) -> bytes:
     return b"".join(parts)
 
 
-def _api_client(connection: Connection) -> Any:
+def _pool(connection: Connection) -> Any:
+    """The package's connection pool of one origin: it cannot be made to speak to another one."""
     from kubernetes.client import ApiClient, Configuration  # lazily: 0.3 s that most commands never need
 
     configuration = Configuration(host=connection.endpoint)
@@ -165,10 +166,10 @@ def _api_client(connection: Connection) -> Any:
     configuration.proxy = None  # set, so that the environment is not asked
     configuration.connection_pool_maxsize = WORKERS
     configuration.retries = False
-    api = ApiClient(configuration)
+    pools = ApiClient(configuration).rest_client.pool_manager
     # The context is handed to the pool as it is: the package's own settings know only files for certificates.
-    api.rest_client.pool_manager.connection_pool_kw.update(ssl_context=tls_context(connection), block=True)
-    return api
+    pools.connection_pool_kw.update(ssl_context=tls_context(connection), block=True)
+    return pools.connection_from_url(connection.endpoint)
 
 
 def _timeout() -> Any:
