@@ -92,3 +92,9 @@ def _embedded(folder: Path) -> ForgeUnderTest:
 
 
 FORGES: dict[str, Callable[[Path], ForgeUnderTest]] = {"embedded": _embedded}
+
+
+def opened(world: ForgeUnderTest, branch: str = "feature", **files: str) -> int:
+    """A pull request by ana with one commit on a branch of its own."""
+    world.push(ANA, branch, files or {f"{branch}.yaml": "new: 1\n"})
+    return world.open(ANA, branch)
