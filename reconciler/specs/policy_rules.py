@@ -53,13 +53,17 @@ def role_rules(role: Spec[Role]) -> Iterator[Complaint]:
         yield Complaint(role, (), "this role is built in", "choose another name")
 
 
-def binding_rules(binding: Spec[RoleBinding], desired: Desired) -> Iterator[Complaint]:
-    """Groups and teams exist."""
+def group_rules(binding: Spec[RoleBinding], desired: Desired) -> Iterator[Complaint]:
+    """Groups exist. For when every User could be read."""
     groups = groups_of(desired)
     for number, subject in enumerate(binding.spec.subjects):
         if subject.group is not None and subject.group not in groups:
             hint = near_miss(subject.group, groups) or "name it in the groups of a User"
             yield Complaint(binding, ("subjects", number, "group"), f"no user is in a group {subject.group}", hint)
+
+
+def binding_rules(binding: Spec[RoleBinding], desired: Desired) -> Iterator[Complaint]:
+    """Teams exist."""
     scope = binding.spec.scope
     if scope.team is not None and scope.project is not None:
         yield from team_rule(binding, ("scope", "team"), scope.project, scope.team, desired)
@@ -73,8 +77,12 @@ def team_rule(spec: Spec[AnySpec], steps: Steps, project: str, team: str, desire
 
 
 def service_rules(service: Spec[Service], desired: Desired) -> Iterator[Complaint]:
-    """Its team and its owners exist."""
+    """Its team exists."""
     yield from team_rule(service, ("team",), service.spec.project, service.spec.team, desired)
+
+
+def owner_rules(service: Spec[Service], desired: Desired) -> Iterator[Complaint]:
+    """Its owners exist. For when every User could be read."""
     known = groups_of(desired) | desired.users.keys()
     for number, owner in enumerate(service.spec.owners):
         if owner not in known:

@@ -28,8 +28,9 @@ def release_rules(release: Spec[Release], desired: Desired) -> Iterator[Complain
     """Environment, cluster, service and dependencies fit the release."""
     spec = release.spec
     environment = desired.environments.get(spec.environment)
-    if environment is not None:
-        yield from _runtime_rules(release, environment)
+    if environment is None:
+        return
+    yield from _runtime_rules(release, environment)
     cluster = desired.clusters.get(spec.cluster or "")
     if cluster is not None and cluster.spec.environment != spec.environment:
         message = (
@@ -37,7 +38,7 @@ def release_rules(release: Spec[Release], desired: Desired) -> Iterator[Complain
         )
         yield Complaint(release, ("cluster",), message)
     service = desired.services.get(spec.service or "")
-    if service is not None and environment is not None and service.spec.project != environment.spec.project:
+    if service is not None and service.spec.project != environment.spec.project:
         message = (
             f"the service {service.name} belongs to project {service.spec.project},"
             f" and {environment.name} to {environment.spec.project}"

@@ -17,7 +17,7 @@ from reconciler.specs.asking import Asking, Read
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.cluster_scoped import CLUSTER_SCOPED, declared_cluster_scoped, group_of
 from reconciler.specs.finding import CONFLICT, VALIDATION, Finding, near_miss
-from reconciler.specs.images import images_of, replace_images
+from reconciler.specs.images import image_name, images_of, replace_images
 from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.fields import LABEL
 from reconciler.specs.kinds.release import SourceKind
@@ -139,9 +139,9 @@ def _source(
 ) -> ReleaseSource:
     spec = release.spec
     named = tuple((entry.path, entry.blob) for entry in files if entry.is_yaml or not _is_manifests(release))
-    if not _is_manifests(release):
+    if not _is_manifests(release) or environment is None:  # without its environment, nobody knows what to fill in
         return ReleaseSource(spec.source.type, spec.source.path, named)
-    variables = {**(environment.spec.variables if environment else {}), **spec.variables}
+    variables = {**environment.spec.variables, **spec.variables}
     placed = []
     left = MOST_TEXT
     for path, blob in named:
@@ -157,7 +157,7 @@ def _source(
     _once(good, problems)
     unused = set(spec.images) - replace_images(objects, spec.images)
     for name in sorted(unused):
-        hint = near_miss(name, {image.partition("@")[0].rpartition(":")[0] for image in images_of(objects)})
+        hint = near_miss(name, {image_name(image) for image in images_of(objects)})
         problems.append(
             Problem(release.place_of("images", name), VALIDATION, f"no container runs the image {name}", hint)
         )

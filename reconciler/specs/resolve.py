@@ -22,7 +22,9 @@ from reconciler.specs.kinds.project import DEFAULT_PROJECT
 from reconciler.specs.load import Loaded
 from reconciler.specs.policy_rules import (
     binding_rules,
+    group_rules,
     identity_rules,
+    owner_rules,
     role_rules,
     service_rules,
     settings_rules,
@@ -58,7 +60,7 @@ def resolve(
     )
     desired = replace(desired, sources=MappingProxyType({name: source for name, (source, _) in sources.items()}))
     known = _known(loaded, tables)
-    complaints = [*_names(loaded.specs), *_unknown(loaded.specs, known), *_rules(desired)]
+    complaints = [*_names(loaded.specs), *_unknown(loaded.specs, known), *_rules(desired, loaded)]
     problems = {*loaded.problems, *(complaint.problem for complaint in complaints)}
     broken = {name for complaint in complaints for name in reach.environments(complaint.spec.kind, complaint.spec.name)}
     for release, (_, wrong) in sources.items():
@@ -133,7 +135,12 @@ def _unknown(specs: Iterable[Spec[AnySpec]], known: Mapping[Kind, frozenset[str]
                 yield Complaint(spec, reference.steps, message, hint, NOT_FOUND.get(reference.kind, VALIDATION))
 
 
-def _rules(desired: Desired) -> Iterator[Complaint]:
+def _rules(desired: Desired, loaded: Loaded) -> Iterator[Complaint]:
+    if not any(item.kind is Kind.USER for item in loaded.invalid):
+        for binding in desired.bindings.values():
+            yield from group_rules(binding, desired)
+        for service in desired.services.values():
+            yield from owner_rules(service, desired)
     if desired.settings_spec is not None:
         yield from settings_rules(desired.settings_spec, desired)
     yield from identity_rules(desired)

@@ -41,6 +41,8 @@ class Spec(Generic[T_co]):
 
     def place_of(self, *steps: str | int) -> Place:
         """Where a part of it is written, as `place_of("nodes", 0, "host")`; else the nearest part around it."""
+        if not steps:
+            return self.place
         places: dict[str, list[int]] = json.loads(self.outline)
         way = ["spec", *steps]
         while way:

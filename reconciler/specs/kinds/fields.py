@@ -105,7 +105,11 @@ Version = Annotated[
 ]
 ImageName = Annotated[
     str,
-    _text(r"^[a-z0-9]([-._/a-z0-9:]*[a-z0-9])?$", "an image name without tag, such as registry.example.com/app", 255),
+    _text(
+        r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?(:[0-9]{1,5})?/)?[a-z0-9]([-._/a-z0-9]*[a-z0-9])?$",
+        "an image name without tag, such as registry.example.com/app",
+        255,
+    ),
 ]
 ImageTag = Annotated[
     str,
