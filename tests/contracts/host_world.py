@@ -91,6 +91,7 @@ def real_world(host: Host) -> Iterator[World]:
         host.start()
 
     shell("rm -rf /opt/opspilot")
+    shell("[ -s /etc/machine-id ] || tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id")  # systemd is not there to
     with Proxy(host.address, host.port) as proxy:
         address = Address(host.name, "127.0.0.1", host.user, HostKey.parse(host.host_key), proxy.port)
         key = Secret(host.private_key_pem)
