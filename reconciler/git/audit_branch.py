@@ -31,6 +31,7 @@ from reconciler.names import Revision
 __all__ = ["AUDIT", "AuditBranch", "Entry", "Finding", "Record"]
 
 AUDIT = "refs/heads/reconciler/audit"
+STARTS = 100  # first commits tried in vain that are remembered
 ROUNDS = 200  # lost races before an append is given up; each round somebody else has won
 _OURS = ("refs/heads/reconciler/*",)  # a pattern, because git fails on a single ref that does not exist
 _TIP = "refs/local/audit"  # the last good tip: keeps its objects when the remote's branch is rewound
@@ -65,10 +66,10 @@ class AuditBranch:
                 seen = self._repository.ref(AUDIT)
             if seen == remembered.tip and self._repository.ref(_TIP) == seen:
                 return seen
-            new = self._checked(remembered, seen)
+            self._check(remembered, seen)
             if seen is not None:
                 self._settle(seen, replace(remembered, tip=seen, starts=()))
-            return seen if new or seen else None
+            return seen
 
     def refresh(self) -> Revision | None:
         """Fetch the branch, then `tip`."""
@@ -93,10 +94,10 @@ class AuditBranch:
         with self._mirror.locked():
             remembered = anchors.read(self._anchor)
             base = self._pending(remembered) or self._repository.ref(_TIP)
-            chain = self._build([(entry, at) for entry in entries], base)
-            if chain:
-                self._repository.set_ref(_JOURNAL, chain[-1])
-                anchors.write(self._anchor, replace(remembered, journal=chain[-1]))
+            _, newest = self._build([(entry, at) for entry in entries], base)
+            if newest and newest != base:
+                self._repository.set_ref(_JOURNAL, newest)
+                anchors.write(self._anchor, replace(remembered, journal=newest))
 
     def pending(self) -> tuple[Record, ...]:
         """Journaled entries that are not on the remote yet. Their commits may be made anew when they are pushed."""
@@ -152,25 +153,25 @@ class AuditBranch:
             return good
 
     def trust(self, tip: Revision) -> None:
-        """Take a tip that a person named as the anchor; it and all before it must be ours, and on the remote."""
+        """Take a tip that a person named as the anchor; it and all before it must be ours. A lost journal is let go."""
         with self._mirror.locked():
             self._mirror.fetch(_OURS)
             if not self._repository.has(tip):
-                raise self._diverged(f"{tip} is not on the remote")
+                raise self._diverged(f"{tip} is neither here nor on the remote")
             if found := audit_chain.findings(self._repository, tip, self._trusted):
                 raise self._diverged(f"{found[0].revision}: {found[0].problem}")
-            self._settle(tip, replace(anchors.read(self._anchor), tip=tip, starts=()), mirrored=False)
+            self._settle(tip, Anchor(tip), mirrored=False)
 
     @property
     def _repository(self) -> BareRepository:
         return self._mirror.repository
 
-    def _checked(self, remembered: Anchor, seen: Revision | None) -> tuple[Revision, ...]:
-        """The commits since the anchor, all ours. Raises Untrusted."""
+    def _check(self, remembered: Anchor, seen: Revision | None) -> None:
+        """Raise Untrusted unless `seen` descends from the anchor through commits of ours alone."""
         if seen is None:
             if remembered.tip:
                 raise self._diverged(f"it is gone; its last tip was {remembered.tip}")
-            return ()
+            return
         if remembered.tip is None and not remembered.starts:
             raise self._diverged("it exists, and none of it is known here", hint="a root signature has to name the tip")
         try:
@@ -181,7 +182,6 @@ class AuditBranch:
             raise self._diverged(f"it starts at {new[0]}, which we did not write")
         if foreign := audit_chain.first_foreign(self._repository, new, self._trusted):
             raise self._diverged(f"{foreign.revision}: {foreign.problem}")
-        return new
 
     def _publish(
         self, entries: Sequence[_Timed], *, only_on: Revision | None = None, guarded: bool = False
@@ -194,21 +194,20 @@ class AuditBranch:
                     key="resource_conflict",
                     retry_after=_SOON,
                 )
-            chain = self._build(entries, tip)
-            newest = chain[-1] if chain else tip
-            if newest is None or newest == tip or self._holds(tip, newest):
+            chain, newest = self._build(entries, tip)
+            if newest is None or newest == tip:
                 return chain
             remembered = anchors.read(self._anchor)
-            if tip is None:
-                remembered = replace(remembered, starts=(*remembered.starts, chain[0]))
+            if tip is None and chain[0] not in remembered.starts:
+                remembered = replace(remembered, starts=(*remembered.starts[-STARTS:], chain[0]))
                 anchors.write(self._anchor, remembered)
             if push(self._repository, self._mirror.remote, AUDIT, tip, newest) is PushResult.DONE:
                 self._settle(newest, replace(remembered, tip=newest, starts=()))
                 return chain
         raise Unavailable(f"appending to the audit branch: lost {ROUNDS} races", retry_after=_SOON)
 
-    def _build(self, entries: Sequence[_Timed], tip: Revision | None) -> tuple[Revision, ...]:
-        """The commit of each entry, on top of `tip`; one that is there already keeps its commit."""
+    def _build(self, entries: Sequence[_Timed], tip: Revision | None) -> tuple[tuple[Revision, ...], Revision | None]:
+        """The commit of each entry (one that is there already keeps its own), and the newest of them all."""
         chain: list[Revision] = []
         for entry, at in entries:
             there = self._present(entry, tip)
@@ -223,7 +222,7 @@ class AuditBranch:
                     signer=self._key,
                 )
             chain.append(there)
-        return tuple(chain)
+        return tuple(chain), tip
 
     def _present(self, entry: Entry, tip: Revision | None) -> Revision | None:
         """The commit that added this entry before, if one did. Raises Rejected where a path holds something else."""
@@ -262,7 +261,7 @@ class AuditBranch:
         return tuple(audit_chain.records(self._repository, tuple(reversed(waiting))))
 
     def _settle(self, tip: Revision, anchor: Anchor, *, mirrored: bool = True) -> None:
-        """Remember a good tip: the mirror's ref first, then ours, then the anchor; after a crash between, look again."""
+        """Remember a good tip: the mirror's ref first, then ours, then the anchor; after a crash, look again."""
         if mirrored:
             self._repository.set_ref(AUDIT, tip)
         self._repository.set_ref(_TIP, tip)

@@ -12,13 +12,14 @@ from pygit2.enums import FileMode
 
 from reconciler.errors import ReconcilerError, Untrusted
 from reconciler.git import history
-from reconciler.git.audit_message import Entry, Record, entry_of
+from reconciler.git.audit_message import Record, entry_of
 from reconciler.git.bare import BareRepository
 from reconciler.git.commits import Commit
 from reconciler.git.signatures import Standing, verify_commit
 from reconciler.git.trees import changed
 from reconciler.names import Revision
 
+DIVERGED = "audit_diverged"
 LARGEST = 64 * 1024 * 1024  # bytes of one file of an entry
 
 
@@ -87,7 +88,7 @@ def between(repository: BareRepository, since: Revision | None, tip: Revision) -
         parents = history.commit(repository, at).parents
         at = parents[0] if parents else None
     if since is not None and at is None:
-        raise Untrusted(f"reading the audit branch: {tip} does not descend from {since}", key="audit_diverged")
+        raise Untrusted(f"reading the audit branch: {tip} does not descend from {since}", key=DIVERGED)
     return tuple(reversed(found))
 
 
@@ -110,9 +111,6 @@ def record(repository: BareRepository, revision: Revision) -> Record:
     for change in changed(repository, commit.parents[0] if commit.parents else None, revision):
         content = repository.blob(change.new_blob, LARGEST) if change.new_blob else None
         if content is None:
-            raise Untrusted(
-                f"reading audit commit {revision}: {change.path} is gone or too large", key="audit_diverged"
-            )
+            raise Untrusted(f"reading audit commit {revision}: {change.path} is gone or too large", key=DIVERGED)
         files[change.path] = content
-    entry: Entry = entry_of(commit.message, files)
-    return Record(revision, commit.committer.at, entry)
+    return Record(revision, commit.committer.at, entry_of(commit.message, files))

@@ -52,36 +52,28 @@ class Record:
 
 def message_of(entry: Entry) -> str:
     """The commit message. Raises Rejected on a trailer whose name git would not read."""
-    trailers = dict(entry.trailers)
-    if entry.replaces:
-        trailers[REPLACES] = " ".join(sorted(entry.replaces))
-    for name in trailers:
-        if not _KEY.fullmatch(name):
+    for name in entry.trailers:
+        if not _KEY.fullmatch(name) or name == REPLACES:
             raise Rejected(f"writing an audit entry: {name[:60]!r} is no name of a trailer", key="validation_error")
-    lines = [
-        f"{name}: {_line(value, LONGEST_TRAILER)}".rstrip() for name, value in trailers.items() if name != REPLACES
-    ]
-    lines += [f"{REPLACES}: {trailers[REPLACES]}"] if REPLACES in trailers else []
-    paragraphs = [
-        _line(entry.subject, LONGEST_SUBJECT) or "(no subject)",
-        _paragraphs(entry.body),
-        SKIP_CI,
-        "\n".join(lines),
-    ]
-    return "\n\n".join(part for part in paragraphs if part) + "\n"
+    lines = [f"{name}: {_line(value, LONGEST_TRAILER)}".rstrip() for name, value in entry.trailers.items()]
+    lines += [f"{REPLACES}: {path}" for path in sorted(entry.replaces)]
+    subject = _line(entry.subject, LONGEST_SUBJECT) or "(no subject)"
+    return "\n\n".join(part for part in (subject, _paragraphs(entry.body), SKIP_CI, "\n".join(lines)) if part) + "\n"
 
 
 def entry_of(message: str, files: Mapping[str, bytes]) -> Entry:
     """What `message_of` wrote; trailers that come more than once are joined."""
     head, _, tail = message.rstrip("\n").rpartition(f"\n\n{SKIP_CI}")
     trailers: dict[str, str] = {}
+    replaces: set[str] = set()
     for line in tail.strip("\n").split("\n"):
-        name, colon, value = line.partition(":")
-        if colon:
-            trailers[name] = f"{trailers[name]}, {value.strip()}" if name in trailers else value.strip()
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if name == REPLACES:
+            replaces.add(value)
+        elif colon:
+            trailers[name] = f"{trailers[name]}, {value}" if name in trailers else value
     subject, _, body = head.partition("\n\n")
-    replaces = frozenset(trailers.pop(REPLACES, "").split())
-    return Entry(subject, trailers, files, body, replaces)
+    return Entry(subject, trailers, files, body, frozenset(replaces))
 
 
 def _line(text: str, longest: int) -> str:
