@@ -61,37 +61,45 @@ class Journal:
         self.events: list[Event] = []
         self._clock = clock
         self._read: Revision | None = None
+        self._absorbed: set[EventId] = set()
         self._counter = 0
         self._lock = threading.RLock()
 
     def catch_up(self) -> None:
-        """Fold in what others, or we before a crash, have written. Raises Untrusted(audit_diverged), Unavailable."""
+        """Fold in what others, or we before a crash, have written; push what was kept here while the remote was away.
+
+        Raises Untrusted(audit_diverged), Unavailable.
+        """
         with self._lock:
-            for commit in self.branch.read(self._read):
-                for event in _events_in(commit.files):
-                    self._absorb(event)
-                self._read = commit.revision
+            for record in self.branch.read(self._read):
+                self._fold(record.files)
+                self._read = record.revision
+            for record in self.branch.pending():
+                self._fold(record.files)
+            self.branch.flush()
 
-    def record(self, notes: Iterable[Note], *, guarded: bool = False) -> tuple[EventId, ...]:
-        """Append durably, then fold in. `guarded`: refuse where somebody wrote since the last catch up.
+    def record(self, notes: Iterable[Note], *, guarded: bool = False, keep: bool = False) -> tuple[EventId, ...]:
+        """Append durably, then fold in.
 
-        Raises Unavailable where the branch cannot be reached or was moved on; nothing was written then.
+        `guarded`: refuse where somebody wrote since the last catch up. `keep`: while the branch cannot be reached, keep
+        the records here, to be pushed before anything else (G24); for plans that were recorded before, never for new
+        ones. Raises Unavailable otherwise; nothing was written then.
         """
         with self._lock:
             made = [(note, self._event(note)) for note in notes]
             if not made:
                 return ()
-            events = [event for _, event in made]
-            written = commit_of(events)
-            files = {path: text.encode() for path, text in written.files.items()}
-            for note, _ in made:
-                files |= note.files
-            self.branch.append(
-                [AuditCommit(written.message, files=files)],
-                at=self._clock.now(),
-                expect=self._read if guarded else None,
-            )
-            self.catch_up()
+            entry = _commit([event for _, event in made], [note.files for note, _ in made])
+            now = self._clock.now()
+            try:
+                self.branch.append([entry], at=now, only_on=self._read if guarded else None, guarded=guarded)
+            except Unavailable:
+                if not keep:
+                    raise
+                self.branch.journal([entry], at=now)
+                self._fold(entry.files)
+            else:
+                self.catch_up()
             return tuple(event.event_id for _, event in made)
 
     def file(self, path: str) -> bytes:
@@ -125,6 +133,12 @@ class Journal:
             detail=detail,
         )
 
+    def _fold(self, files: Mapping[str, bytes]) -> None:
+        for event in _events_in(files):
+            if event.event_id not in self._absorbed:
+                self._absorbed.add(event.event_id)
+                self._absorb(event)
+
     def _absorb(self, event: Event) -> None:
         self.events.append(event)
         entry = event.detail.get("entry")
@@ -134,6 +148,20 @@ class Journal:
                     event=event.event_id, at=event.occurred_at, actor=event.actor_id, entry=ENTRY.validate_python(entry)
                 )
             )
+
+
+def _commit(events: list[Event], beside: list[Mapping[str, bytes]]) -> AuditCommit:
+    """One audit commit for a batch of events. What lies beside them may be written again with newer bookkeeping."""
+    written = commit_of(events)
+    subject, *body, trailers = written.message.strip().split("\n\n")
+    named: dict[str, str] = {}
+    for line in trailers.splitlines():
+        name, _, value = line.partition(": ")
+        named[name] = f"{named[name]}, {value}" if name in named else value
+    files = {path: text.encode() for path, text in written.files.items()}
+    artifacts = {path: content for more in beside for path, content in more.items()}
+    paragraphs = [text for text in body if text != "[skip ci]"]
+    return AuditCommit(subject, named, {**files, **artifacts}, "\n\n".join(paragraphs), frozenset(artifacts))
 
 
 def _events_in(files: Mapping[str, bytes]) -> Iterator[Event]:

@@ -17,6 +17,7 @@ from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.diff import same
+from reconciler.plan.environments import stem
 from reconciler.plan.mask import mask_object
 from reconciler.plan.releases import fingerprint
 from reconciler.plan.units import ref_of
@@ -303,5 +304,5 @@ def _verdict(host: str, action: Action, result: StepResult | None) -> Reconciler
         return None
     how = f"exit code {result.exit_code}" if result.exit_code is not None else "it is not known how it ended"
     excerpt = " ".join(result.stderr.split())[-300:]
-    key = "preflight_failed" if action.hook == "preflight" else "script_hook_exec_failed"
+    key = "preflight_failed" if stem(action.hook) == "preflight" else "script_hook_exec_failed"
     return Rejected(f"running {action.hook} on host {host}: {how}{': ' if excerpt else ''}{excerpt}", key=key)

@@ -92,7 +92,7 @@ class Questions:
             equivalent_heads=case.equivalent,
             policy_change=self._policy_change(plan, ledger),
             proposed_approvals=_proposed_approvals(plan, case.proposed),
-            first=not any(unit != str(POLICY_UNIT) for unit in ledger.units),
+            first=case.held is not None and case.held == ledger.trusted,
         )
 
     def brought(self, base: Revision | None, head: Revision, tracked: Revision) -> tuple[BroughtCommit, ...]:

@@ -311,7 +311,7 @@ class _Run:
         return self._passed.environment, self._passed.generation
 
     def _record(self, notes: list[Note]) -> None:
-        self._context.journal.record(notes)
+        self._context.journal.record(notes, keep=True)
 
 
 @dataclass(frozen=True, slots=True)

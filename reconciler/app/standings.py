@@ -5,6 +5,7 @@ A failure is never shown as success: the table has one situation for each outcom
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.machine.ledger import RolloutState
 from reconciler.plan.change import Plan
@@ -39,9 +40,9 @@ class Standings:
         checks: dict[str, str | int] = {"good": total if outcome == "applied" else done, "all": total}
         match outcome:
             case "applied":
-                counts = ", ".join(f"{number} {operation.value}" for operation, number in plan.counts.items())
+                changed = sum(plan.counts.values())
                 return [
-                    commit_status(Situation.APPLIED, environment=environment, locale=locale, counts=counts),
+                    self._said(Situation.APPLIED, environment, {"done": changed, "all": changed}),
                     self._said(Situation.HEALTHY, environment, checks),
                 ]
             case "":
@@ -63,5 +64,5 @@ class Standings:
                 ]
 
     def _said(self, situation: Situation, environment: str, facts: Mapping[str, str | int]) -> CommitStatus:
-        named = {"environment": environment, "locale": self.locale}
-        return commit_status(situation, **named, **facts)  # type: ignore[arg-type]  facts are the texts' own names
+        words: dict[str, Any] = dict(facts)  # the names that the situation's text asks for
+        return commit_status(situation, environment=environment, locale=self.locale, **words)

@@ -1,7 +1,7 @@
 """The only place that builds adapters: from settings to everything that one process holds."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from reconciler.app.clock import SystemClock
@@ -46,7 +46,7 @@ class Assembly:
     """Everything that one process holds. `close` ends connections."""
 
     settings: Settings
-    clock: SystemClock
+    clock: Clock
     keys: Keys
     mirror: Mirror
     journal: Journal
@@ -74,7 +74,7 @@ def repository_id(settings: Settings) -> str:
     return hashlib.sha256(named.encode()).hexdigest()[:40]
 
 
-def assemble(settings: Settings, clock: SystemClock | None = None) -> Assembly:
+def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[[], bool] = lambda: False) -> Assembly:
     """Build everything. Raises Unavailable where keys are missing or the cache cannot be written."""
     clock = clock or SystemClock()
     keys = load_keys(settings)
@@ -118,7 +118,7 @@ def assemble(settings: Settings, clock: SystemClock | None = None) -> Assembly:
         clock=clock,
         key=keys.hmac,
         report=Standings(forge).report,
-        stopping=lambda: clock.stopping,
+        stopping=stopping,
         workers=settings.workers,
     )
     reconciler = Reconciler(
@@ -132,7 +132,7 @@ def assemble(settings: Settings, clock: SystemClock | None = None) -> Assembly:
         clock=clock,
         branch=settings.branch,
         workers=settings.workers,
-        stopping=lambda: clock.stopping,
+        stopping=stopping,
     )
     return Assembly(settings, clock, keys, mirror, journal, planner, forge, reconciler, connections, name)
 

@@ -115,7 +115,7 @@ class _Planner:
                     after=self.bundle.version,
                 ),
             ),
-            reversible=any(hook.name == GOING_BACK for runtime in self.runtimes for hook in runtime.hooks),
+            reversible=any(stem(hook.name) == GOING_BACK for runtime in self.runtimes for hook in runtime.hooks),
         )
         return Part((change,), actions, checks, (self._touched(node, observed),))
 
@@ -139,7 +139,7 @@ class _Planner:
         phase = FIRST_HOOK
         for runtime in self.runtimes:
             for hook in runtime.hooks:
-                if hook.name not in NOT_INSTALLING and runs_on(hook, node.role):
+                if stem(hook.name) not in NOT_INSTALLING and runs_on(hook, node.role):
                     yield Step(phase, self._action(ActionKind.RUN_HOOK, node, runtime, hook.name))
                 phase += 1  # counted for every hook, so that one hook stands in one phase on all hosts
         yield Step(RECORD, self._action(ActionKind.RECORD_INSTALL, node, self.runtimes[0]))
@@ -148,7 +148,9 @@ class _Planner:
         installed = observed.installed
         if installed is None or installed.environment != self.ask.environment:
             return Part(checks=(warning(self.ask.unit, "", f"host {node.host} carries nothing of this environment"),))
-        going_back = [(runtime, hook) for runtime in self.runtimes for hook in runtime.hooks if hook.name == GOING_BACK]
+        going_back = [
+            (runtime, hook) for runtime in self.runtimes for hook in runtime.hooks if stem(hook.name) == GOING_BACK
+        ]
         if not going_back:
             message = f"removing host {node.host}: bundle {self.bundle.version} has no {GOING_BACK} hook"
             return Part(checks=(error(self.ask.unit, "script_hook_missing", message),))
@@ -201,9 +203,14 @@ class _Planner:
             hook.name
             for runtime in self.runtimes
             for hook in runtime.hooks
-            if hook.name not in NOT_INSTALLING and runs_on(hook, node.role)
+            if stem(hook.name) not in NOT_INSTALLING and runs_on(hook, node.role)
         ]
         return ", ".join(names) or "no hook for this role"
+
+
+def stem(hook: str) -> str:
+    """A hook's name without the suffix of its script: `preflight.sh` and `preflight` are one."""
+    return hook.removesuffix(".sh")
 
 
 def runs_on(hook: Hook, role: str) -> bool:

@@ -134,6 +134,12 @@ class SandboxCluster:
             place = self._place([part for part in path.split("/") if part])
             return copy.deepcopy(self._store.peek(place.resource, place.namespace, place.name))
 
+    def place(self, path: str, body: Body, manager: str = "kubectl-create") -> None:
+        """Somebody else's object at a collection's path, such as a namespace that was there before; not counted."""
+        with self._lock:
+            place = self._place([part for part in path.split("/") if part])
+            self._store.create(place.resource, place.namespace, body, Write(manager))
+
     def edit(self, path: str, patch: Body, manager: str = "kubectl-edit") -> None:
         """Somebody else's merge patch, the way drift happens; not counted."""
         with self._lock:
