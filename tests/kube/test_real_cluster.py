@@ -175,6 +175,19 @@ def test_g20_what_was_foreseen_is_what_is_seen_for_every_kind_of_a_usual_release
         assert item.live == item.result, ref
 
 
+def test_g9_replicas_that_the_autoscaler_set_are_not_ours_any_more(lab: Lab) -> None:
+    lab.roll(lab.deployment(replicas=0))
+    scale = lab.path("deployments", "web", "apps") + "/scale"
+    lab.outside.edit(scale, {"spec": {"replicas": 4}}, "kube-controller-manager")
+    seen = lab.see(lab.deployment(replicas=0))
+    assert seen.live == seen.result
+    assert seen.conflicts == ()
+    lab.roll(lab.deployment(image="registry.example/web:v2", replicas=0), generation=2)
+    live = lab.outside.must_get(lab.path("deployments", "web", "apps"))
+    assert live["spec"]["replicas"] == 4
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example/web:v2"
+
+
 def test_a_controllers_object_is_not_ours_to_take(lab: Lab) -> None:
     lab.roll(lab.deployment())
     listed = lab.path("replicasets", group="apps")
