@@ -114,7 +114,7 @@ class Fold:
         if reason:
             return reason
         seen = getattr(said, "seen", "")
-        thread.sightings.append(Sighting(entry.position, Revision(seen), ours=ours, decisive=_decides(said)))
+        thread.sightings.append(Sighting(entry.position, at, Revision(seen), ours=ours, decisive=_decides(said)))
         return self._count(at)
 
     def _count(self, at: datetime) -> str:

@@ -6,12 +6,14 @@ onto this parent gives, and nobody decided anything about the pull request in be
 whose commit never reached the branch says nothing: the pull request is still open.
 
 Why the order can be known without a server's clock: whoever reviews, dismisses, retargets or closes records where the
-base branch stood. So nobody can claim a merge early, wait until the approval is withdrawn, and push then.
+base branch stood, and so do we whenever we comment. So nobody can claim a merge early, wait until the approval is
+withdrawn or ran out, and push then.
 """
 
 import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 import pygit2
 
@@ -26,6 +28,7 @@ from reconciler.git.write import rebase
 from reconciler.names import Revision
 
 MOST_PICKS = 250  # commits that a rebase takes over one by one; others are squashed or merged
+CLAIM_LIFE = timedelta(minutes=10)  # a branch moves seconds after its record, or its owner is gone
 PROVEN = "reconciler-proven"  # in the mirror's folder: digests of claims whose content was compared already
 
 
@@ -117,7 +120,7 @@ class Landing:
             if self._sees(repository, sighting.tip, claim.merge_commit):
                 if sighting.ours:
                     return False  # we saw it there; nothing later changes that
-            elif sighting.decisive:
+            elif sighting.decisive or (sighting.ours and sighting.at > claim.at + CLAIM_LIFE):
                 return True
         return False
 

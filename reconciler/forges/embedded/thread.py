@@ -35,6 +35,7 @@ class Sighting:
     """
 
     position: int
+    at: datetime
     tip: Revision  # empty: its author did not say, which is as good as not having seen anything
     ours: bool
     decisive: bool

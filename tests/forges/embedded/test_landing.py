@@ -1,6 +1,7 @@
 """A claimed merge counts only where the commits prove it, in the order that other people's records prove."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -207,6 +208,19 @@ def test_only_we_can_vouch_for_having_seen_a_merge(scene: Scene) -> None:
     scene.world.person("ben").reject(scene.number, reason="stop", expected_head=scene.head)
     scene.land(made)
     assert scene.state is not PullRequestState.MERGED
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(1, PullRequestState.MERGED), (20, PullRequestState.OPEN)])
+def test_g12_a_claim_that_we_did_not_see_come_true_in_time_never_does(
+    scene: Scene, minutes: int, state: PullRequestState
+) -> None:
+    """Otherwise it could be kept until the approval has run out."""
+    made = scene.made(Method.SQUASH)
+    scene.claim(Method.SQUASH, made)
+    scene.world.clock.wait(timedelta(minutes=minutes))
+    scene.forge.write_comment(scene.number, "m", "still waiting for the merge")
+    scene.land(made)
+    assert scene.state is state
 
 
 def test_a_merge_leaves_with_the_history_that_held_it(scene: Scene) -> None:

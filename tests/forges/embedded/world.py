@@ -103,11 +103,11 @@ class World:
         other.first = self.first
         return other
 
-    def ledger(self, *, repository_id: str = REPOSITORY, transport: Transport | None = None) -> Ledger:
-        """A machine that follows the remote."""
+    def ledger(self, *, repository_id: str = REPOSITORY, transport: Transport | None = None, url: str = "") -> Ledger:
+        """A machine that follows the remote, by its path or by another way to it."""
         number = next(_NUMBERS)
         made = transport or Transport(self.folder / "transport")
-        mirror = Mirror(self.folder / f"mirror-{os.getpid()}-{number}", Remote(str(self.remote)), made)
+        mirror = Mirror(self.folder / f"mirror-{os.getpid()}-{number}", Remote(url or str(self.remote)), made)
         ledger = Ledger(
             mirror,
             repository_id=repository_id,
