@@ -16,7 +16,7 @@ from reconciler.git.bare import BareRepository
 from reconciler.git.paths import DEEPEST, as_text, is_odd
 from reconciler.names import BlobId, Revision
 
-MOST_ENTRIES = 500_000
+MOST_ENTRIES = 200_000
 
 _Item = tuple[int, pygit2.Oid]  # mode, id
 
