@@ -11,6 +11,7 @@ from reconciler.approval.question import Question
 from reconciler.approval.relations import ill_signed, proposers
 from reconciler.approval.roles import needed_to_apply
 from reconciler.names import POLICY, UnitKind
+from reconciler.plan.change import Plan
 from reconciler.specs.kinds.settings import ForkPolicy
 from reconciler.state.forge import PullRequestState
 
@@ -59,16 +60,17 @@ def _truncated(question: Question, _: Policy) -> Iterator[Denial]:
 
 
 def _policy_alone(question: Question, _: Policy) -> Iterator[Denial]:
-    about_policy = [_has_policy(plan.policy_only, plan.environment, plan.unit_refs) for plan in question.plans.plans]
+    about_policy = [_has_policy(plan) for plan in question.plans.plans]
     kinds = {ref.kind for ref in question.plan.unit_refs}
-    mixed = question.plan.policy_only != (kinds == {UnitKind.POLICY})
-    if mixed or (any(about_policy) and len(about_policy) > 1):
+    whole = kinds == {UnitKind.POLICY} if question.plan.policy_only else UnitKind.POLICY not in kinds
+    if not whole or (any(about_policy) and len(about_policy) > 1):
         hint = "put Settings, Role, RoleBinding and User into a pull request of their own"
         yield Denial("policy_not_in_force", "a change of policy goes alone, never together with other units", hint)
 
 
-def _has_policy(only: object, environment: str, refs: tuple[object, ...]) -> bool:
-    return bool(only) or environment == POLICY or any(getattr(ref, "kind", None) is UnitKind.POLICY for ref in refs)
+def _has_policy(plan: Plan) -> bool:
+    named = plan.policy_only or plan.environment == POLICY
+    return named or any(ref.kind is UnitKind.POLICY for ref in plan.unit_refs)
 
 
 def _commits(question: Question, policy: Policy) -> Iterator[Denial]:
