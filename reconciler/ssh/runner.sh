@@ -147,7 +147,7 @@ verb_start() {
   op=$ROOT/operations/$id
   if [[ -e $op/result ]]; then
     same_request "$op" "$fingerprint"
-    report done "$op"
+    report 'done' "$op"
   fi
   fence "$generation"
   refuse_while_running "$id"
@@ -160,7 +160,7 @@ verb_start() {
   fi
   [[ -e $op/request ]] || or_no_space write_file "$op/request" "$fingerprint"
   same_request "$op" "$fingerprint"
-  [[ -e $op/result ]] && report done "$op"
+  [[ -e $op/result ]] && report 'done' "$op"
   if [[ -e $op/started ]]; then # the run is gone and left no result
     attempt=$(head -c 20 -- "$op/started")
     expect "$NUMBER" "$attempt" "the attempt on record"
@@ -168,11 +168,12 @@ verb_start() {
   fi
   script=$ROOT/scripts/$digest.$runtime
   [[ -f $script/$hook ]] || refuse hook_missing "$hook of this bundle is not on the host"
-  [[ $(readlink -- "$ROOT/script") == "scripts/$digest.$runtime" ]] || refuse hook_missing "another bundle is in place"
+  [[ $(readlink -- "$ROOT/script") == "scripts/$digest."* ]] || refuse hook_missing "another bundle is in place"
   [[ $(sha256sum <"$script/$hook") == "$sha  -" ]] || refuse hook_changed "$hook was changed on the host"
   workdir=$ROOT/tasks/$task
   or_no_space mkdir -p -- "$workdir"
   [[ -z $context ]] || or_no_space write_file "$workdir/context.json" "$context"
+  or_no_space point_script_at "scripts/$digest.$runtime" # a hybrid host has two runtimes of one bundle
   or_no_space write_file "$op/runner.sh" "$RUNNER"
   or_no_space write_file "$ROOT/current" "$id"
   or_no_space write_file "$op/started" "$attempt"
@@ -244,9 +245,9 @@ verb_attach() { # wait for the end of a run, for at most so many tenths of a sec
   expect "$NAME" "$id" "the operation id"; expect "$NUMBER" "$tenths" "the wait"
   op=$ROOT/operations/$id
   while :; do
-    [[ -e $op/result ]] && report done "$op"
+    [[ -e $op/result ]] && report 'done' "$op"
     if ! alive "$op"; then
-      [[ -e $op/result ]] && report done "$op"
+      [[ -e $op/result ]] && report 'done' "$op"
       [[ -e $op/started ]] && report interrupted "$op"
       answer state absent
       finish
@@ -340,10 +341,7 @@ verb_switch() {
   fi
   cd /
   if [[ $(readlink -- "$ROOT/script") != "$name" ]]; then
-    rm -f -- "$ROOT/.script.new"
-    or_no_space ln -s -- "$name" "$ROOT/.script.new"
-    or_no_space mv -fT -- "$ROOT/.script.new" "$ROOT/script"
-    sync -- "$ROOT"
+    or_no_space point_script_at "$name"
     touch -- "$folder"
     drop_old_scripts "$name"
   fi
@@ -351,11 +349,17 @@ verb_switch() {
   finish
 }
 
-drop_old_scripts() { # keep the one in place and the two used last before it; content that nothing names goes too
+point_script_at() { # folder below ROOT: one rename, so there is the old one or the new one
+  [[ $(readlink -- "$ROOT/script") != "$1" ]] || return 0
+  rm -f -- "$ROOT/.script.new"
+  ln -s -- "$1" "$ROOT/.script.new" && mv -fT -- "$ROOT/.script.new" "$ROOT/script" && sync -- "$ROOT"
+}
+
+drop_old_scripts() { # keep the one in place and the three used last before it; content that nothing names goes too
   local kept=0 folder
   while read -r folder; do
     [[ scripts/$folder == "$1" ]] && continue
-    ((++kept <= 2)) || rm -rf -- "$ROOT/scripts/$folder"
+    ((++kept <= 3)) || rm -rf -- "$ROOT/scripts/$folder"
   done < <(cd -- "$ROOT/scripts" && ls -1t)
   find "$ROOT/store" -maxdepth 1 -type f -links 1 -regextype posix-extended -regex '.*/[0-9a-f]{64}' -delete
 }
