@@ -22,7 +22,7 @@ from reconciler.specs.kinds import (
     Settings,
     User,
 )
-from reconciler.specs.release_source import ReleaseSource
+from reconciler.specs.release_source import ReleaseSource, variables_of
 from reconciler.specs.spec import Spec
 
 
@@ -64,6 +64,11 @@ class Desired:
         """The cluster that a release goes to; none for compose."""
         name = self.releases[release].spec.cluster
         return self.clusters.get(name) if name is not None else None
+
+    def variables_of(self, release: str) -> Mapping[str, str]:
+        """What `${name}` in a release's source is filled from, for those who render it. Raises KeyError."""
+        spec = self.releases[release]
+        return variables_of(spec, self.environments[spec.spec.environment])
 
     def releases_in(self, environment: str) -> tuple[Spec[Release], ...]:
         """The releases of an environment, by name."""

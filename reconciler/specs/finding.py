@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from reconciler import catalogue
 from reconciler.errors import Place, Problem
 
 VALIDATION = "validation_error"
@@ -37,7 +38,7 @@ class Finding:
     def from_json(cls, value: Any) -> "Finding":
         """What `as_json` made. Raises ValueError on anything else."""
         match value:
-            case [int(line), int(column), str(message), str(hint), str(key)]:
+            case [int(line), int(column), str(message), str(hint), str(key)] if key in catalogue.errors():
                 return cls(line, column, message, hint, key)
             case _:
                 raise ValueError("not a finding")

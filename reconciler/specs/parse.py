@@ -55,7 +55,7 @@ def parse(content: bytes, limits: Limits) -> Parsed:
         return _refused(Finding(line, column, "the file is not UTF-8 here", "save it as UTF-8"))
     if text.startswith("\ufeff"):
         return _refused(Finding(1, 1, "the file begins with a byte order mark", "save it as UTF-8 without one"))
-    if strange := _strange_characters(text):
+    if strange := _strange_characters(text) or ([] if limits.sharing else _lookalikes(text)):
         return Parsed(findings=tuple(strange))
     documents = compose(text, limits)
     for document in documents:
@@ -81,6 +81,17 @@ def _strange_characters(text: str) -> list[Finding]:
         if len(found) >= min(MOST, 20):
             break
     return found
+
+
+def _lookalikes(text: str) -> list[Finding]:
+    """Lines of a spec whose letters have another spelling that looks the same (Unicode UAX #15)."""
+    if unicodedata.is_normalized("NFC", text):
+        return []
+    message = "letters of this line are not in Unicode normal form NFC; another spelling looks the same"
+    lines = enumerate(text.split("\n"), 1)
+    return [Finding(number, 1, message) for number, line in lines if not unicodedata.is_normalized("NFC", line)][
+        :20
+    ] or [Finding(0, 0, message.replace("this line", "this file"))]
 
 
 def _called(character: str) -> str:

@@ -24,6 +24,7 @@ from reconciler.specs.child import LENGTH, LONGEST_ANSWER, QUESTION, READY
 SPECS = b"s"
 MANIFESTS = b"m"
 PER_FILE = 2.0  # seconds of wall clock
+LONGEST_EXCUSE = 200  # characters
 TO_START = 60.0  # seconds; a loaded machine imports slowly
 _PACKAGE_ROOT = str(Path(__file__).resolve().parent.parent.parent)
 _START = f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); from reconciler.specs.child import main; main()"
@@ -73,9 +74,7 @@ class Reader:
             return Lost(f"reading it takes longer than {self._per_file:g} s", again=True)
         except _Ended:
             return self._post_mortem(process)
-        if answer.startswith(b'{"lost"'):
-            return Lost(str(json.loads(answer)["lost"]), again=False)
-        return answer
+        return _refusal(answer) if answer.startswith(b'{"lost"') else answer
 
     def close(self) -> None:
         """End the child, if there is one."""
@@ -117,6 +116,15 @@ class Reader:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def _refusal(answer: bytes) -> Lost:
+    """The child's own word that it could not answer; what it says is not trusted to be short or harmless."""
+    with contextlib.suppress(ValueError, RecursionError):
+        match json.loads(answer):
+            case {"lost": str(why)} if len(why) <= LONGEST_EXCUSE and why.isprintable():
+                return Lost(why, again=False)
+    return Lost("the process that read it makes no sense", again=True)
 
 
 def _exchange(process: subprocess.Popen[bytes], question: bytes, seconds: float) -> bytes:

@@ -68,8 +68,9 @@ class Placed:
         """Where a part of it is written; the nearest known part around it."""
         way = [*self.way, *steps]
         while True:
-            if (found := self.places.get(pointer(way))) is not None:
-                return Place(self.path, found[0], found[1])
+            match self.places.get(pointer(way)):
+                case [int(line), int(column)]:
+                    return Place(self.path, line, column)
             if not way:
                 return Place(self.path)
             way.pop()
@@ -126,6 +127,11 @@ class Sources:
         return tuple(files[path] for path in sorted(files)), problems
 
 
+def variables_of(release: Spec[Release], environment: Spec[Environment]) -> dict[str, str]:
+    """The closed set that `${name}` in a release's source is filled from; the release's own win."""
+    return {**environment.spec.variables, **release.spec.variables}
+
+
 def _is_manifests(release: Spec[Release]) -> bool:
     return release.spec.source.type is SourceKind.MANIFESTS
 
@@ -141,7 +147,7 @@ def _source(
     named = tuple((entry.path, entry.blob) for entry in files if entry.is_yaml or not _is_manifests(release))
     if not _is_manifests(release) or environment is None:  # without its environment, nobody knows what to fill in
         return ReleaseSource(spec.source.type, spec.source.path, named)
-    variables = {**environment.spec.variables, **spec.variables}
+    variables = variables_of(release, environment)
     placed = []
     left = MOST_TEXT
     for path, blob in named:

@@ -7,7 +7,7 @@ specs are equal when kind, metadata and content are (contracts: G7).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from reconciler.errors import Place
 from reconciler.names import BlobId
@@ -43,14 +43,23 @@ class Spec(Generic[T_co]):
         """Where a part of it is written, as `place_of("nodes", 0, "host")`; else the nearest part around it."""
         if not steps:
             return self.place
-        places: dict[str, list[int]] = json.loads(self.outline)
+        places = _places(self.outline)
         way = ["spec", *steps]
         while way:
-            found = places.get(pointer(way))
-            if found:
-                return Place(self.place.path, found[0], found[1])
+            match places.get(pointer(way)):
+                case [int(line), int(column)]:
+                    return Place(self.place.path, line, column)
             way.pop()
         return self.place
+
+
+def _places(outline: str) -> dict[str, Any]:
+    """An outline comes from the child, as untrusted as what it read: places are wrong at worst."""
+    try:
+        places = json.loads(outline)
+    except (ValueError, RecursionError):
+        return {}
+    return places if isinstance(places, dict) else {}
 
 
 def pointer(steps: list[str | int]) -> str:

@@ -53,6 +53,11 @@ def test_mappings_of_a_spec_cannot_be_changed() -> None:
         release.variables["a"] = "2"  # type: ignore[index]
 
 
+def test_a_window_knows_time_zones() -> None:
+    window = {"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin", "days": ["fri"]}
+    assert read(Kind.ENVIRONMENT, gates={"windows": [window]})
+
+
 def test_the_spelling_of_attributes_is_no_second_spelling_in_yaml() -> None:
     with pytest.raises(ValidationError):
         read(Kind.HOST, host_key=KEY)
@@ -158,6 +163,8 @@ LVS = {
         (Kind.ENVIRONMENT, {"mode": "platform_managed"}),
         (Kind.ENVIRONMENT, {"variables": {"a": 1}}),
         (Kind.ENVIRONMENT, {"revision": "v1"}),
+        (Kind.ENVIRONMENT, {"gates": {"windows": [{"start": "09:00", "end": "17:00", "timezone": "Mars/Base"}]}}),
+        (Kind.ENVIRONMENT, {"gates": {"windows": [{"start": "9:00", "end": "17:00"}]}}),
         (Kind.ENVIRONMENT, {"previewRenewal": "on_demand"}),
         (Kind.ENVIRONMENT, {"nodes": [{"host": "a", "role": "worker", "weight": 0}]}),
         (Kind.ENVIRONMENT, {"monitoring": {"healthUrl": "https://user:pass@host/"}}),

@@ -50,6 +50,7 @@ def test_every_problem_of_a_file_is_found_with_its_place() -> None:
         ("a: 'user\u202e\u2066'".encode(), (1, 9), "RIGHT-TO-LEFT OVERRIDE"),
         ("a: 1\nb: x\u2028y".encode(), (2, 5), "LINE SEPARATOR"),
         ("a: ad\u200bmin".encode(), (1, 6), "ZERO WIDTH SPACE"),
+        ("a: 1\nb: cafe\u0301".encode(), (2, 1), "NFC"),
         (b"a: 1\rb: 2", (1, 5), "U+000D"),
         (b"a: \x1b[31mred", (1, 4), "U+001B"),
         (b'a: "\\0"', (1, 4), "U+0000"),

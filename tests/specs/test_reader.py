@@ -25,6 +25,9 @@ while head := sys.stdin.buffer.read(5):
         while True: sys.stdout.buffer.write(b"x"); sys.stdout.buffer.flush(); time.sleep(0.1)
     if b"flood" in content: sys.stdout.buffer.write(struct.pack(">I", 2**31)); sys.stdout.buffer.flush()
     if b"garbage" in content: send(b"[1")
+    elif b"excuse" in content: send(b'{"lost": "\\\\u001b[31m"}')
+    elif b"invented" in content: send(b'{"specs":[],"invalid":[],"findings":[[1,1,"x","","no_such_key"]],"whole":true}')
+    elif b"broken-off" in content: send(b'{"lost": ')
     elif b"lie" in content: send(b'{"specs":[["Host",1,1,"{}","{}"]],"invalid":[],"findings":[],"whole":true}')
     else: send(b'{"specs":[],"invalid":[],"findings":[],"whole":true}')
 """
@@ -59,7 +62,7 @@ def test_a_hang_costs_its_deadline_and_no_more() -> None:
         assert time.monotonic() - begin < 5
 
 
-@pytest.mark.parametrize("content", ["garbage", "lie", "crash", "sleep"])
+@pytest.mark.parametrize("content", ["garbage", "lie", "crash", "sleep", "excuse", "invented", "broken-off"])
 def test_one_bad_file_leaves_its_neighbours_alone(content: str) -> None:
     files = {f"{number}.yaml": f"# opspilot.spec/ good {number}" for number in range(20)} | {
         "7.yaml": f"# opspilot.spec/ {content}"
@@ -69,6 +72,7 @@ def test_one_bad_file_leaves_its_neighbours_alone(content: str) -> None:
         loaded = repository.load(reader=reader)
     assert [problem.place.path for problem in loaded.problems] == ["7.yaml"]
     assert loaded.problems[0].message.startswith("could not be read safely: ")
+    assert loaded.problems[0].message.isprintable()
     assert loaded.unreadable == ("7.yaml",)
 
 

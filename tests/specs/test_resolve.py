@@ -65,6 +65,7 @@ def test_units_know_their_place(reader: Reader) -> None:
     assert desired.scope_of(UnitRef(UnitKind.CLUSTER, "k8s-staging")) == Scope("proj-alpha", "team-app", "env-staging")
     assert desired.scope_of(UnitRef(UnitKind.ENVIRONMENT, "env-staging")).environment == "env-staging"
     assert desired.scope_of(UnitRef(UnitKind.POLICY, POLICY)) == Scope("", "", POLICY)
+    assert desired.variables_of("svc-a") == {"log_level": "warn", "image_tag": "v2.0.0"}
     assert [release.name for release in desired.releases_in("env-staging")] == ["svc-a-staging"]
     assert [found.name for found in desired.clusters_in("env-k8s-prod")] == ["k8s-prod-external", "k8s-prod-platform"]
     with pytest.raises(KeyError):

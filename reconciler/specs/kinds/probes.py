@@ -98,4 +98,16 @@ class Window(Model):
     def _some_time(self) -> "Window":
         if self.start == self.end:
             raise rule("start and end are the same time", "end")
+        if self.timezone != "UTC" and not _known_zone(self.timezone):
+            raise rule("this time zone is not known here", "timezone")
         return self
+
+
+def _known_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo  # rarely needed, and it reads the machine's tz database
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
