@@ -26,7 +26,7 @@ def sla_due_at(created: datetime, risk: Risk, sla: Sla) -> datetime:
         return always
     try:
         zone = ZoneInfo(sla.hours.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # "Europe" is a folder of zones
         return always
     for start, end in _windows(sla.hours, zone, created):
         begin = max(start, created)

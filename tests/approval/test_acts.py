@@ -22,6 +22,7 @@ from reconciler.approval.acts import (
 from reconciler.approval.decision import CommitSubject, Decision, Verb
 from reconciler.approval.denial import Denial
 from reconciler.approval.emergency import BrokenGlass, emergency, looked_at_by_another, small_enough
+from reconciler.approval.persons import Person
 from reconciler.approval.policy import may
 from reconciler.approval.question import OpenEmergency
 from reconciler.approval.roles import Permission
@@ -133,6 +134,8 @@ def test_may_asks_for_one_permission() -> None:
     assert not may(oracle, Permission.RELEASE_APPROVE, ALPHA, POLICY)
     assert may(oracle, Permission.RELEASE_READ, ALPHA, POLICY)
     assert not may(None, Permission.RELEASE_READ, ALPHA, POLICY)
+    assert not may(Person("removed"), Permission.RELEASE_READ, ALPHA, POLICY)
+    assert not may(Person("bob", bot=True), Permission.RELEASE_APPROVE, ALPHA, POLICY)
 
 
 GRANT = ReturnGrant("release/svc-a", OLD, NOW + timedelta(days=7))
