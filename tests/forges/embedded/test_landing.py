@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+import pygit2
 import pytest
 
 from reconciler.errors import Refused
@@ -116,7 +117,7 @@ def test_g17_a_claim_that_names_anything_at_all_covers_nothing(
     scene: Scene, method: Method, field: str, value: str
 ) -> None:
     made = scene.made(method)
-    blob = str(scene.world.store.create_blob(b"a blob"))
+    blob = str(scene.world.store[str(scene.parent)].peel(pygit2.Tree)["README.md"].id)  # one that mirrors have
     scene.claim(method, made, **{field: {"unknown": "e" * 40, "a blob": blob, "main": str(scene.parent)}[value]})
     scene.land(made)
     if (field, value) == ("parent", "main"):
