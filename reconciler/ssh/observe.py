@@ -52,8 +52,10 @@ def write_installed(installed: InstalledBundle) -> str:
     """The record as the host keeps it."""
     record = {name: getattr(installed, name) for name in INSTALLED_FIELDS} | {"generation": installed.generation}
     text = json.dumps(record, sort_keys=True) + "\n"
-    if read_installed(text.encode()) != installed:
-        raise Rejected("recording an install: a value of it cannot be kept on a host", key="validation_error")
+    try:
+        read_installed(text.encode())
+    except ValueError as error:
+        raise Rejected(f"recording an install: it would not be read back: {error}", key="validation_error") from error
     return text
 
 

@@ -82,14 +82,14 @@ class Session:
         """Run a line and wait for its end. Raises Unavailable where the connection was lost or the wait ended."""
         deadline = time.monotonic() + timeout.total_seconds()
         with self._wrapped("running a command on"):
-            channel = self._connected().open_session(timeout=self._patience.login.total_seconds())
+            channel = self._channel()
             try:
                 return self._exchange(channel, line, stdin, deadline, keep)
             finally:
                 channel.close()
 
     def close(self) -> None:
-        """Forget the connection; a later call makes another."""
+        """End the connection; a later call makes another."""
         with self._lock:
             if self._transport is not None:
                 self._transport.close()
@@ -121,11 +121,25 @@ class Session:
             raise self._away(f"running a command on {self.address}: {why}")
         return Output(code, bytes(out.kept), bytes(err.kept), out.dropped + err.dropped)
 
-    def _connected(self) -> paramiko.Transport:
+    def _channel(self) -> paramiko.Channel:
+        """On the kept connection; where that died unnoticed, on a new one: nothing was sent on it yet."""
+        patience = self._patience.login.total_seconds()
+        transport, kept = self._connected()
+        try:
+            return transport.open_session(timeout=patience)
+        except (OSError, EOFError, paramiko.SSHException):
+            if not kept:
+                raise
+            transport.close()
+        return self._connected()[0].open_session(timeout=patience)
+
+    def _connected(self) -> tuple[paramiko.Transport, bool]:
+        """The connection, and whether it was there before."""
         with self._lock:
-            if self._transport is None or not self._transport.is_active():
-                self._transport = self._connect()
-            return self._transport
+            if self._transport is not None and self._transport.is_active():
+                return self._transport, True
+            self._transport = self._connect()
+            return self._transport, False
 
     def _connect(self) -> paramiko.Transport:
         """Tries again only where the host was reached and hung up (MaxStartups): an unreachable one is said at once."""

@@ -6,7 +6,7 @@ set -euo pipefail
 KERNEL_MIN=4.19
 DISK_MIN_GIB=10
 MEMORY_MIN_MIB=1700 # kubeadm's own minimum
-TOOLS=(bash tar gzip flock setsid sha256sum timeout systemctl ip modprobe mount)
+TOOLS=(bash awk tar gzip flock setsid sha256sum timeout systemctl ip modprobe mount)
 K8S_BINARIES=(kubectl kubeadm kubelet crictl containerd runc cni-plugins.tgz)
 K8S_IMAGES=(k8s-core-images.tar cni-images.tar)
 COMPOSE_BINARIES=(docker dockerd docker-compose containerd runc)
