@@ -55,8 +55,8 @@ class DryRun:
 
 
 class Observer:
-    """Looks at one cluster. Remembers dry runs by what was sent and the live resourceVersion, so a second look at an
-    object that did not move asks nothing."""
+    """Looks at one cluster. Remembers dry runs by what was sent and what stood there, so a second look at an object
+    of which only the status moved asks nothing."""
 
     def __init__(self, client: Client, discovery: Discovery, owner: Marks, parents: Parents) -> None:
         self._client = client
@@ -219,8 +219,7 @@ class Observer:
     def _dry_run(self, found: Wanted, live: Json) -> DryRun:
         """What a server-side apply would make of it; asked once for the same body on the same live version."""
         body = self._dry_body(found, live)
-        version = live["metadata"]["resourceVersion"] if live is not None else ""
-        key = (hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest(), version)
+        key = (_digest(body), _digest(_without_status(live)))
         remembered, answered = self._dry_runs.get(place_of(found.ref), (("", ""), DryRun()))
         if live is not None and remembered == key:
             return answered
@@ -292,6 +291,23 @@ class Observer:
         }
         newest = max([generation, *(marks.generation_of(body) for body in held.values())])
         return ObservedRelease(release, {**own, **left}, newest)
+
+
+def _digest(value: Json) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _without_status(live: Json) -> Json:
+    """What an apply depends on of a live object: controllers that only write status move the resourceVersion too."""
+    if live is None:
+        return None
+    metadata = {key: value for key, value in live["metadata"].items() if key != "resourceVersion"}
+    metadata["managedFields"] = [
+        {key: value for key, value in entry.items() if key != "time"}
+        for entry in metadata.get("managedFields") or ()
+        if entry.get("subresource") != "status"
+    ]
+    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
 def _compared(found: Wanted, value: Json) -> Json:

@@ -293,7 +293,8 @@ def _dotted(path: fields.Path) -> str:
 
 def _after_update(live: Body, made: Body, manager: str) -> dict[Owner, fields.FieldSet]:
     """Ownership after a plain write: what changed belongs to the writer, what vanished to nobody."""
-    given = made["metadata"].get("managedFields", live["metadata"]["managedFields"])
+    # As on a real server: an empty list means "as it was"; one empty entry means nobody.
+    given = made["metadata"].get("managedFields") or live["metadata"]["managedFields"]
     owners = _owners({"metadata": {"managedFields": [entry for entry in given if entry]}})
     new, old = fields.owned_part(made), fields.owned_part(live)
     paths = fields.fields_of(made)

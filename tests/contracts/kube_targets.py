@@ -14,12 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
+from reconciler.errors import Unavailable
 from reconciler.kube.kubeconfig import parse_kubeconfig
 from reconciler.kube.target import KubeTarget
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.state.observed import ObservedObject
+from reconciler.state.readiness import Status
 
 Body = dict[str, Any]
 
@@ -173,3 +175,53 @@ def real_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     kubeconfig = server.kubeconfig(server.admin_token)
     with lab_on(kubeconfig, server.endpoint, server.ca_pem, server.admin_token) as lab:
         yield lab
+
+
+def content(body: Body) -> Body:
+    """What is compared of an object: without identity."""
+    kept = {key: value for key, value in body["metadata"].items() if key in ("labels", "annotations")}
+    rest = {key: value for key, value in body.items() if key not in ("apiVersion", "kind", "metadata")}
+    return {**rest, "metadata": kept} if kept else rest
+
+
+def until_current(lab: Lab, ref: ObjectRef) -> None:
+    """A controller needs a moment: asked again, at most so often."""
+    for _ in range(400):
+        [found] = lab.kube.readiness([ref])
+        if found.status == Status.CURRENT:
+            return
+        assert found.status == Status.IN_PROGRESS, found
+    raise AssertionError(found)
+
+
+def until_served(lab: Lab, definition: Body) -> None:
+    """Right after a kind is established the server answers "storage is (re)initializing": look again later."""
+    for _ in range(2000):
+        try:
+            lab.kube.observe([lab.desired(definition, widget(lab))])
+        except Unavailable:
+            continue
+        return
+    raise AssertionError("the new kind is not served")
+
+
+def definition(lab: Lab) -> Body:
+    group = f"{lab.namespace}.example.com"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+
+
+def widget(lab: Lab) -> Body:
+    return {
+        "apiVersion": f"{lab.namespace}.example.com/v1",
+        "kind": "Widget",
+        "metadata": {"name": "first", "namespace": lab.namespace},
+        "spec": {"size": 1},
+    }

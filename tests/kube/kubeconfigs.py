@@ -95,6 +95,27 @@ def disguised() -> Iterator[tuple[str, str]]:
         yield f"{key} beside a repeated key", text.replace(user, f'{user}, "token": "x", "{key}": {written}')
 
 
+def _trick(old: str, new: str) -> str:
+    text = json.dumps(good())
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+# Good in every way but one, which a loose reader would accept.
+TRICKS: dict[str, str] = {
+    "an anchor": _trick(f'"{CANARY}"', f'&a "{CANARY}"'),
+    "a tagged value": _trick(f'"{CANARY}"', f'!!str "{CANARY}"'),
+    "a tagged mapping": _trick('"user": {"token"', '"user": !!map {"token"'),
+    "a repeated key": _trick('"token"', '"token": "other", "token"'),
+    "a repeated top key": _trick('"kind"', '"kind": "Config", "kind"'),
+    "a merge key": _trick('"token"', '"<<": {}, "token"'),
+    "a merge key at the top": _trick('"kind"', '"<<": [], "kind"'),
+    "a directive": "%YAML 1.1\n---\n" + json.dumps(good()),
+    "a second document": json.dumps(good()) + "\n---\n" + json.dumps(good()),
+    "too large": json.dumps(good()) + "\n#" + "x" * 64 * 1024,
+    "two entries of one name": _trick('"users": [', '"users": [{"name": "me", "user": {"token": "other"}}, '),
+}
+
 MALFORMED: dict[str, str] = {
     "empty": "",
     "not YAML": "{",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Rejected
 from reconciler.kube.kubeconfig import parse_kubeconfig
-from tests.kube.kubeconfigs import CA, CANARY, MALFORMED, disguised, good, hostile
+from tests.kube.kubeconfigs import CA, CANARY, MALFORMED, TRICKS, disguised, good, hostile
 
 TOUCHING = ("open", "socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system", "os.spawn", "pty.")
 
@@ -85,6 +85,14 @@ def test_t19_a_dangerous_key_anywhere_refuses_the_whole_text(key: str, text: str
 
 @pytest.mark.parametrize("text", [case[1] for case in DISGUISED], ids=[case[0] for case in DISGUISED])
 def test_t19_a_disguised_key_refuses_the_whole_text(text: str) -> None:
+    with touching_nothing(), pytest.raises(Rejected) as refused:
+        parse_kubeconfig(text)
+    assert refused.value.key == "kubeconfig_invalid"
+    assert CANARY not in refused.value.message
+
+
+@pytest.mark.parametrize("text", TRICKS.values(), ids=TRICKS.keys())
+def test_t19_one_trick_in_an_otherwise_good_text_refuses_it(text: str) -> None:
     with touching_nothing(), pytest.raises(Rejected) as refused:
         parse_kubeconfig(text)
     assert refused.value.key == "kubeconfig_invalid"

@@ -104,6 +104,26 @@ def test_g25_a_newer_plan_between_our_read_and_our_write_wins(
     assert stored["data"] == {"color": "blue"}
 
 
+def test_g25_after_a_moved_object_the_parent_is_read_again(
+    cluster: SandboxCluster, kube: KubeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied(cluster, kube, color="red")
+    newer = other(cluster)
+
+    def newer_begins_and_somebody_edits() -> None:
+        newer.begin("web", "default", 3, "event-3")
+        cluster.edit(PATH, {"metadata": {"annotations": {"a": "b"}}})
+
+    Between(monkeypatch, "PATCH", PATH, newer_begins_and_somebody_edits)
+    with pytest.raises(Refused) as refused:
+        kube.apply("web", settings(color="green"), generation=1, expected_uid=uid_of(cluster))
+    newer.close()
+    assert refused.value.key == "resource_conflict"
+    stored = cluster.look(PATH)
+    assert stored is not None
+    assert stored["data"] == {"color": "red"}
+
+
 def test_g25_a_newer_plan_that_took_the_parent_stops_our_creation(
     cluster: SandboxCluster, kube: KubeTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +178,34 @@ def test_g25_a_deletion_does_not_hit_what_a_newer_plan_wrote(
     stored = cluster.look(PATH)
     assert stored is not None
     assert stored["data"] == {"color": "blue"}
+
+
+def test_a_config_map_in_the_place_of_the_parent_is_not_taken(cluster: SandboxCluster, kube: KubeTarget) -> None:
+    body = {"metadata": {"name": "reconciler.default.web"}, "data": {"theirs": "kept"}}
+    kube.client.send(Request("POST", PARENT.rpartition("/")[0], "making", None, body))
+    with pytest.raises(Refused) as refused:
+        kube.begin("web", "default", 1, "event-1")
+    assert refused.value.key == "owned_by_another"
+    stored = cluster.look(PARENT)
+    assert stored is not None
+    assert "annotations" not in stored["metadata"]
+
+
+def test_two_installations_on_one_cluster_do_not_touch_each_other(cluster: SandboxCluster, kube: KubeTarget) -> None:
+    applied(cluster, kube, generation=7, color="red")
+    neighbour = KubeTarget(parse_kubeconfig(cluster.kubeconfig()), installation="neighbour")
+    seen = neighbour.observe([DesiredObjects("web", "default", (settings(color="blue"),))])["web"]
+    assert seen.generation == 0
+    assert seen.objects[REF].owner.startswith("ApplySet ")
+    assert seen.objects[REF].live is None
+    assert neighbour.observe([DesiredObjects("web", "default", ())])["web"].objects == {}
+    neighbour.begin("web", "default", 1, "event-1")
+    with pytest.raises(Refused) as refused:
+        neighbour.apply("web", settings(color="blue"), generation=1, expected_uid=uid_of(cluster))
+    with pytest.raises(Refused):
+        neighbour.delete("web", REF, generation=1, expected_uid=uid_of(cluster), forget=False)
+    neighbour.close()
+    assert refused.value.key == "owned_by_another"
 
 
 def test_f18_an_apply_whose_answer_was_lost_is_resumed_without_a_second_object(
