@@ -155,6 +155,7 @@ def test_t14_a_line_without_end_is_given_up(drip: bool) -> None:  # noqa: FBT001
 def test_a_lost_connection_is_said_and_the_next_call_makes_another() -> None:
     def vanish(channel: paramiko.Channel, command: bytes) -> None:
         if len(server.lines) == 1:
+            assert channel.recv(1) == b""  # the client knows that the line began
             server.cut()
         else:
             answering(b"again")(channel, command)
