@@ -15,7 +15,7 @@ from reconciler.secret import Secret
 from reconciler.ssh.facts import Requirements
 from reconciler.ssh.host import HookLimits, SshHost
 from reconciler.ssh.identity import Address, HostKey
-from reconciler.ssh.session import Patience
+from reconciler.ssh.session import Patience, Session
 from tests.contracts.host_proxy import Proxy
 from tests.servers.hosts import Host
 
@@ -36,7 +36,13 @@ class World:
     shell: Callable[[str], str]
     power_cycle: Callable[[], None]
     real: Host | None = None
-    made: list[SshHost] = field(default_factory=list)
+    made: list[SshHost | Session] = field(default_factory=list)
+
+    def session(self) -> Session:
+        """A bare session, for what no port offers."""
+        session = Session(self.address, self.private_key, SystemClock(), PATIENCE)
+        self.made.append(session)
+        return session
 
     def api(self, **changed: Any) -> SshHost:
         """A new client; keyword arguments replace the address's fields or `private_key`."""

@@ -3,6 +3,8 @@
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from reconciler.bundle.sign import sign
 from reconciler.errors import Refused, Rejected, Unavailable, Untrusted
 from reconciler.sandbox.hosts import new_login
 from reconciler.ssh.identity import HostKey
+from reconciler.ssh.runner import Runner
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import InstalledBundle
 from tests.bundle.making import HookText, Maker
@@ -111,11 +114,22 @@ def test_t34_a_file_swapped_after_it_was_verified_is_not_delivered(world: World,
     host.deliver(bundle_of(), "k8s", generation=1)
     bundle = bundle_of("test-2", files={"bin/tool": b"v2" * 100_000})
     (Path(bundle.root) / "bin/tool").write_bytes(b"V2" * 100_000)
-    with pytest.raises(Untrusted) as refusal:
+    with pytest.raises(Untrusted, match="is not what was verified") as refusal:
         host.deliver(bundle, "k8s", generation=2)
     assert refusal.value.key == "artifact_checksum_mismatch"
     assert world.file("script/bin/tool") == "tool\n"
     assert world.shell(f"grep -rlc V2V2 {world.root} || true") == ""
+
+
+def test_f24_the_host_names_no_content_that_is_not_what_was_announced(world: World) -> None:
+    runner = Runner(world.session())
+    announced, sent = b"tool\n", b"TOOL\n"
+    with pytest.raises(Untrusted) as refusal:
+        runner.ask("put", (sha256(announced).hexdigest(), len(sent)), content=[sent], timeout=timedelta(seconds=20))
+    assert refusal.value.key == "artifact_checksum_mismatch"
+    assert world.shell(f"ls -A {world.root}/store") == ""
+    runner.ask("put", (sha256(sent).hexdigest(), len(sent)), content=[sent], timeout=timedelta(seconds=20))
+    assert world.shell(f"ls {world.root}/store").strip() == sha256(sent).hexdigest()
 
 
 def test_t34_a_file_swapped_for_a_link_is_not_delivered(world: World, bundle_of: Bundling, tmp_path: Path) -> None:
@@ -142,7 +156,7 @@ def test_f20_a_cut_delivery_leaves_the_old_files_and_goes_on(world: World, bundl
 
 
 def _sums(bundle: Bundle) -> list[tuple[str, str]]:
-    return [(path, sha256) for path, sha256, _ in bundle.files]
+    return [(path, digest) for path, digest, _ in bundle.files]
 
 
 def test_f24_what_was_damaged_on_the_host_is_sent_again(world: World, bundle_of: Bundling) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Rejected, Unavailable, Untrusted
+from reconciler.errors import Refused, Rejected, Unavailable, Untrusted
 from reconciler.state.bundle import Bundle
 from tests.bundle.making import HookText
 from tests.contracts import host_fixtures
@@ -45,6 +45,18 @@ def test_asked_again_the_host_answers_what_the_first_run_did(world: World, bundl
     first.deliver(bundle, "k8s", generation=1)
     before = run(first, bundle)
     assert run(first, bundle) == before == run(world.api(), bundle)
+    assert world.count() == 1
+
+
+def test_what_an_older_plan_did_is_still_answered_and_not_done_again(world: World, bundle_of: Bundling) -> None:
+    bundle = bundle_of(preflight=HookText(COUNT))
+    host = world.api()
+    host.deliver(bundle, "k8s", generation=1)
+    before = run(host, bundle)
+    host.record_install(None, generation=2)
+    assert run(host, bundle) == before
+    with pytest.raises(Refused):
+        run(host, bundle, operation="op-2")
     assert world.count() == 1
 
 
