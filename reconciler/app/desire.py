@@ -18,6 +18,7 @@ from reconciler.ports import Bundles
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.desired import Desired
 from reconciler.specs.load import load
+from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
 from reconciler.specs.source import TreeEntry
 from reconciler.state.bundle import Bundle
@@ -67,7 +68,9 @@ class Desires:
                 )
             return content
 
-        desired = resolve(load(entries, read, self.cache), entries, read)
+        with Reader() as reader:  # starts a child only where something was never parsed before
+            loaded = load(entries, read, self.cache, reader)
+            desired = resolve(loaded, entries, read, self.cache, reader)
         digests = {
             version: bundle.digest
             for version, bundle in self.found_bundles(desired).items()

@@ -35,7 +35,6 @@ from reconciler.state.event import Domain, EventStatus, Severity
 from reconciler.state.forge import PullRequest, Review
 from reconciler.state.observed import Failure
 
-WAITING = frozenset({"approval_required", "approval_permission_denied"})
 AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})
 
 
@@ -222,8 +221,11 @@ class Landings:
         refusals = self.journal.ledger.refusals
         plan = next((plan for plan in left if plan.environment == environment), None)
         known = refusals.get((landed.ticket, environment))
-        if plan is None or (known is not None and known.digest == plan.digest and failure.key in {known.key, *WAITING}):
-            return  # said already; waiting for the approval that was asked for does not take the first reason away
+        if plan is None:
+            return
+        same_plan = known is not None and known.digest == plan.digest
+        if known is not None and same_plan and (failure.key == known.key or failure.key != "preview_expired"):
+            return  # said already: what is waited for does not take the first reason away
         refusal = Refusal(ticket=landed.ticket, environment=environment, key=failure.key, digest=plan.digest)
         self.journal.record([self._refused(landed, plan, failure, refusal)])
         state = self.journal.ledger.previews.get(landed.ticket)

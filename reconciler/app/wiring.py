@@ -29,10 +29,9 @@ from reconciler.git.audit_branch import AuditBranch
 from reconciler.git.mirror import Mirror
 from reconciler.git.remote import Remote
 from reconciler.git.transport import Transport
-from reconciler.kube.connection import Connection
 from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
-from reconciler.ports import Clock, HostApi, KubeApi
+from reconciler.ports import Clock, HostApi
 from reconciler.secret import Secret
 from reconciler.specs.cache import SqliteCache
 from reconciler.specs.kinds import Host
@@ -82,9 +81,14 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
     bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
     desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, keys.hmac)
     journal = Journal(AuditBranch(mirror, keys.signing, settings.audit_tip), clock)
-    connections = Connections(Vault(settings, keys), _kube, lambda name, spec, key: _host(name, spec, key, clock))
-    planner = Planner(desires, journal, connections, settings, clock, keys.hmac)
     name = repository_id(settings)
+    connections = Connections(
+        Vault(settings, keys),
+        # a stable label of this reconciler among others on the same cluster
+        lambda _cluster, connection: KubeTarget(connection, installation=f"r{name[:16]}"),
+        lambda host, spec, key: _host(host, spec, key, clock),
+    )
+    planner = Planner(desires, journal, connections, settings, clock, keys.hmac)
     ledger = ForgeLedger(
         mirror,
         repository_id=name,
@@ -154,10 +158,6 @@ def keys_at(desires: Desires, revision: Revision, login: str) -> set[str]:
         if (user.spec.logins.embedded or name) == login
         for key in user.spec.ssh_keys
     }
-
-
-def _kube(_cluster: str, connection: Connection) -> KubeApi:
-    return KubeTarget(connection)
 
 
 def _host(name: str, spec: Host, key: Secret, clock: Clock) -> HostApi:

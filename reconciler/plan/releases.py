@@ -95,7 +95,7 @@ class _Planner:
     def _one(self, ref: ObjectRef, item: ObservedObject) -> _Found:
         phase = PHASES.get(ref.kind, CONFIGURATION)
         live, result = self._masked(ref, item.live), self._masked(ref, item.result)
-        if item.known_after_apply or (not item.exists and item.result is None):
+        if item.result is None:  # a dry run cannot answer: the sent fields are the result (G9)
             result = self._masked(ref, self.ask.desired[ref])
         if not item.exists:
             return self._apply(phase, ref, item, Operation.CREATE, None, result)
@@ -105,7 +105,8 @@ class _Planner:
             return _Found(phase)
         if item.owner in self.ask.comes_from:
             return self._apply(phase, ref, item, Operation.HAND_OVER, live, result)
-        holder = f"release {item.owner}" if item.owner else "nobody that this reconciler knows"
+        holder = item.owner if " " in item.owner else f"release {item.owner}"  # words name another controller
+        holder = holder if item.owner else "nobody that this reconciler knows"
         message = f"{ref} exists on {self.ask.cluster} and is managed by {holder}"
         hint = "take it out of the source, rename it, or remove the object by hand first"
         return _Found(phase, checks=(error(self.ask.unit, "owned_by_another", message, hint),))

@@ -146,6 +146,11 @@ class World:
         repository.set_ref(f"refs/heads/{branch}", made)
         return made
 
+    def rewind(self, revision: Revision, branch: str = BRANCH) -> None:
+        """Force a branch back, as a force push would."""
+        repository = BareRepository(self.origin, Transport(self.folder / "git-home"))
+        repository.set_ref(f"refs/heads/{branch}", revision)
+
     def namespace(self, cluster: str, name: str) -> None:
         """A namespace that exists before any release."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -159,6 +164,8 @@ class World:
             for path in sorted(root.rglob("*"))
             if path.is_file() and BUNDLE not in path.parts
         }
+        if not self.hosts:
+            files = {path: _without_hosts(text) for path, text in files.items() if not _about_hosts(path)}
         return {path: self._replaced(text) for path, text in files.items()}
 
     def _replaced(self, text: str) -> str:
@@ -217,6 +224,18 @@ class World:
             'project = "proj-alpha"',
         ]
         (self.home / FILE_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _about_hosts(path: str) -> bool:
+    return path.startswith(("hosts/", "releases/svc-b/", "environments/env-compose-prod"))
+
+
+def _without_hosts(text: str) -> str:
+    """The example for a world that has no hosts: its environments exist already and nothing is installed."""
+    text = re.sub(r"  nodes:\n(    - .*\n)+  bundle: .*\n(  install: .*\n)?", "", text)
+    text = text.replace("  mode: platform_managed\n", "  mode: external_managed\n")
+    platform = r"apiVersion: opspilot.spec/v1\nkind: Cluster\nmetadata: {name: k8s-prod-platform}\n(.*\n)*?---\n"
+    return re.sub(platform, "", text)
 
 
 def example_folder() -> Path:

@@ -1,0 +1,231 @@
+"""The main job: one pull request from a spec to an applied change, and what is refused on the way (acceptance.md)."""
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.approval.decision import Verb
+from reconciler.errors import Refused
+from reconciler.forges.embedded.record import Method
+from tests.story.stage import RELEASE, Stage
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_c01_a_release_is_previewed_approved_and_applied_under_one_ticket(stage: Stage, method: Method) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    merged = stage.merge(number, method=method)
+    assert stage.image() == "v2.0.1"
+    assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] == "success"
+    told = [action for action in stage.actions(ticket=number, release="svc-a")]
+    wanted = ["previewed", "pending_approval", "approved", "applying", "applied"]
+    assert [action for action in told if action in wanted and action] == [
+        "previewed",
+        "pending_approval",
+        "approved",
+        "approved",
+        "applying",
+        "applied",
+    ]
+    assert {row.ticket for row in stage.rows(ticket=number)} == {f"dep-appr-{number}"}
+
+
+def test_c02_a_rejected_release_changes_nothing(stage: Stage) -> None:
+    number = stage.propose()
+    before = stage.effects()
+    state = stage.preview(number)
+    stage.desk("approver_user").person().reject(
+        number,
+        reason="not on a Friday",
+        expected_head=stage.pull(number).head,
+        digest=state.previewed.digest,
+        event=str(state.event),
+    )
+    stage.settle()
+    rejected = [row for row in stage.rows(ticket=number) if row.action == "rejected"]
+    assert rejected
+    assert any("not on a Friday" in row.text for row in rejected)
+    assert "applying" not in stage.actions(ticket=number)
+    assert stage.effects() == before
+    assert stage.statuses(stage.pull(number).head)["reconciler/approval"][0] == "failure"
+    with pytest.raises(Refused):
+        stage.merge(number)
+
+
+def test_c03_a_direct_push_is_refused_held_and_previewed(stage: Stage) -> None:
+    before = stage.effects()
+    pushed = stage.world.commit("straight to main", {RELEASE: stage.release_text("v2.0.2")}, author="dev_user")
+    stage.settle()
+    state, words = stage.statuses(pushed)["reconciler/apply: env-k8s-prod"]
+    assert (state, "preview_required" in words) == ("failure", True)
+    assert stage.effects() == before
+    assert stage.image() == "v2.0.0"
+    ticket = f"dep-appr-{pushed[:12]}"
+    told = [(event.domain.value, event.action) for event in stage.world.opened.journal.events]
+    refused = told.index(("preview", "refused"), told.index(("approval", "ticket_approved")) + 1)
+    assert ("preview", "held") in told[refused:]
+    assert ticket in stage.ledger.previews
+
+
+def test_g18_a_held_commit_is_approved_by_a_signed_decision_of_somebody_else(stage: Stage) -> None:
+    pushed = stage.world.commit("straight to main", {RELEASE: stage.release_text("v2.0.2")}, author="dev_user")
+    stage.settle()
+    state = stage.ledger.previews[f"dep-appr-{pushed[:12]}"]
+    stage.desk("dev_user").decide(state, Verb.APPROVE, reason="my own")
+    stage.settle()
+    assert stage.image() == "v2.0.0"
+    stage.desk("approver_user").decide(state, Verb.APPROVE, reason="looked at it")
+    stage.settle()
+    assert stage.image() == "v2.0.2"
+    assert stage.statuses(pushed)["reconciler/apply: env-k8s-prod"][0] == "success"
+
+
+def test_c03_an_approval_that_ended_is_preview_expired(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    before = stage.effects()
+    stage.clock.advance(timedelta(hours=25))  # high risk: 24 h
+    merged = stage.force_merge(number)
+    state, words = stage.statuses(merged)["reconciler/apply: env-k8s-prod"]
+    assert (state, "preview_expired" in words) == ("failure", True)
+    assert stage.effects() == before
+
+
+def test_g11_an_old_preview_is_renewed_by_looking_again_and_its_approval_stands(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.clock.advance(timedelta(hours=2))  # older than previewTtl, younger than approvalTtl
+    stage.merge(number)
+    assert stage.image() == "v2.0.1"
+
+
+def test_c03_what_changed_after_the_preview_is_preview_mismatch(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.world.clusters["prod"].edit(
+        "apis/apps/v1/namespaces/svc-a/deployments/svc-a",
+        {
+            "spec": {
+                "template": {"spec": {"containers": [{"name": "svc-a", "image": "registry.example.invalid/svc-a:hot"}]}}
+            }
+        },
+    )
+    before = stage.effects()
+    merged = stage.force_merge(number)
+    state, words = stage.statuses(merged)["reconciler/apply: env-k8s-prod"]
+    assert (state, "preview_mismatch" in words) == ("failure", True)
+    assert stage.effects() == before
+    assert stage.image() == "hot"
+
+
+def test_c04_somebody_without_the_role_cannot_approve_and_it_is_recorded(stage: Stage) -> None:
+    files = {RELEASE: stage.release_text("v2.0.1")}
+    number = stage.propose(files, author="admin")
+    stage.approve(number, login="dev_user")
+    denied = [e for e in stage.world.opened.journal.events if e.action == "permission_denied"]
+    assert [(event.actor_id, event.detail["error_key"]) for event in denied] == [
+        ("dev_user", "approval_permission_denied")
+    ]
+    assert stage.statuses(stage.pull(number).head)["reconciler/approval"][0] == "pending"
+    merged = stage.force_merge(number, login="admin")
+    assert stage.image() == "v2.0.0"
+    assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] != "success"
+
+
+def test_c06_a_failed_rollout_goes_back_and_is_never_shown_as_success(stage: Stage) -> None:
+    number = stage.propose(tag="v2.0.1-broken")
+    stage.approve(number)
+    merged = stage.merge(number)
+    told = stage.actions(ticket=number)
+    assert told.index("rollback_requested") < told.index("rollback_completed")
+    assert "applied" not in told
+    assert stage.image() == "v2.0.0"
+    state, words = stage.statuses(merged)["reconciler/apply: env-k8s-prod"]
+    assert (state, words.startswith("rolled back")) == ("failure", True)
+
+
+def test_c08_the_proposer_goes_away_and_nothing_is_applied_twice(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.merge(number, settle=False)
+    stage.restart()
+    stage.settle()
+    after = stage.effects()
+    assert stage.image() == "v2.0.1"
+    stage.restart()
+    stage.settle()
+    assert stage.effects() == after
+
+
+def test_a_pull_request_that_touches_nothing_managed_gets_its_green_statuses(stage: Stage) -> None:
+    number = stage.propose({"NOTES.md": "hello\n"}, branch="notes")
+    found = stage.statuses(stage.pull(number).head)
+    assert {name: state for name, (state, _) in found.items()} == {
+        "reconciler/validate": "success",
+        "reconciler/preview": "success",
+        "reconciler/approval": "success",
+    }
+    stage.merge(number)
+    assert not stage.ledger.waiting
+
+
+def test_g22_a_failed_revision_is_not_tried_again_until_a_person_says_retry(stage: Stage) -> None:
+    number = stage.propose(tag="v2.0.1-broken")
+    stage.approve(number)
+    stage.merge(number)
+    before = stage.effects()
+    stage.settle()
+    assert stage.effects() == before
+    stage.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="registry was away")
+    stage.settle()
+    assert stage.effects() > before
+
+
+def test_g21_a_person_rolls_back_at_once_within_the_grant_and_main_is_ahead(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.merge(number)
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="errors rise")
+    stage.settle()
+    assert stage.image() == "v2.0.0"
+    open_ones = stage.world.opened.forge.open_pull_requests()
+    assert [pull.author for pull in open_ones] == ["reconciler"]
+    again = stage.effects()
+    stage.settle()
+    assert stage.effects() == again
+
+
+def test_g23_a_hold_stops_before_the_next_step_and_resume_goes_on(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.desk("dev_user").order("release/svc-a", Verb.HOLD, reason="wait")
+    stage.settle()
+    merged = stage.merge(number)
+    assert stage.image() == "v2.0.0"
+    assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] == "pending"
+    stage.desk("dev_user").order("release/svc-a", Verb.RESUME, reason="go on")
+    stage.settle()
+    assert stage.image() == "v2.0.1"
+
+
+def test_t8_a_rewound_branch_stops_everything_and_deletes_nothing(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.merge(number)
+    before = stage.effects()
+    first = stage.ledger.trusted
+    assert first is not None
+    stage.world.rewind(first)
+    faults = stage.settle()
+    assert any("history_rewritten" in fault for fault in faults)
+    assert stage.effects() == before
+    assert stage.ledger.stopped is not None
+
+
+def test_c05_the_timeline_is_the_same_from_every_door(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.merge(number)
+    live = [row.cells() for row in stage.rows(ticket=number)]
+    stage.restart()
+    assert [row.cells() for row in stage.rows(ticket=number)] == live
