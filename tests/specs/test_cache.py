@@ -66,12 +66,13 @@ def test_a_damaged_cache_is_built_again(tmp_path: Path) -> None:
 
 
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    text, database = tmp_path / "text", tmp_path / "database"
+    text, database, namesake = tmp_path / "text", tmp_path / "database", tmp_path / "namesake"
     text.write_text("somebody's notes")
-    with sqlite3.connect(database) as theirs:
-        theirs.execute("CREATE TABLE answers (precious TEXT)")
-    theirs.close()
-    for path in (text, database):
+    for path, table in ((database, "notes"), (namesake, "answers")):
+        with sqlite3.connect(path) as theirs:
+            theirs.execute(f"CREATE TABLE {table} (precious TEXT)")
+        theirs.close()
+    for path in (text, database, namesake):
         before = path.read_bytes()
         cache = SqliteCache(path)
         cache.put_many("1", {BLOB: b"answer"})

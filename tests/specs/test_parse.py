@@ -62,6 +62,7 @@ def test_every_problem_of_a_file_is_found_with_its_place() -> None:
         (b"#" * (256 * 1024 + 1), (0, 0), "256 KiB"),
         (b"- 1\n" * 6000, (4998, 3), "more than 5,000 parts"),
         (b"[" * 33, (1, 33), "more than 32"),
+        (b"a: 1\n" + b"[" * 100_000, (2, 1), "more than 32"),  # column 1: the parser beneath was never asked
         (b"- " * 40 + b"a", (1, 65), "more than 32"),
         (b"? " * 40 + b"a", (1, 65), "more than 32"),
     ],

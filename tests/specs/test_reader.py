@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.specs.cache import MemoryCache
 from reconciler.specs.reader import MANIFESTS, SPECS, Lost, Reader
 from tests.specs.repository import GOOD_HOST, Repository
 from tests.specs.test_parse import HOSTILE
@@ -74,6 +75,17 @@ def test_one_bad_file_leaves_its_neighbours_alone(content: str) -> None:
     assert loaded.problems[0].message.startswith("could not be read safely: ")
     assert loaded.problems[0].message.isprintable()
     assert loaded.unreadable == ("7.yaml",)
+
+
+@pytest.mark.parametrize(("content", "asked_again"), [("crash", 0), ("sleep", 1), ("garbage", 1)])
+def test_a_crash_is_remembered_and_what_may_pass_is_tried_again(content: str, asked_again: int) -> None:
+    cache, repository = MemoryCache(), Repository.of({"a.yaml": f"# opspilot.spec/ {content}"})
+    with Reader(BAD_CHILD, per_file=0.5) as reader:
+        first = repository.load(cache, reader)
+        second = repository.load(cache, reader)
+    assert (first.parsed, second.parsed) == (1, asked_again)
+    assert first.problems == second.problems
+    assert second.unreadable == ("a.yaml",)
 
 
 def test_many_files_need_one_child() -> None:

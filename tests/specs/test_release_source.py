@@ -267,6 +267,13 @@ def test_a_link_in_a_source_or_on_the_way_to_it_is_refused(links: list[str], rea
     assert not desired.may_plan("dev")
 
 
+def test_a_folder_that_is_a_link_is_named_as_the_reason(reader: Reader) -> None:
+    desired = world({}, path="app/sub").link("app", "elsewhere").resolve(reader)
+    assert [problem.message for problem in desired.problems] == [
+        "app: this is a symbolic link, and those are not followed"
+    ]
+
+
 def test_a_submodule_in_a_source_is_refused(reader: Reader) -> None:
     desired = world({"app/a.yaml": config("c")}).submodule("app/vendor").resolve(reader)
     assert any("submodule" in problem.message for problem in desired.problems)
