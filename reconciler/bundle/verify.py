@@ -73,21 +73,21 @@ def _signer(root: Path, trusted: Sequence[PublicKey]) -> PublicKey:
 def _tree(root: Path, sums: dict[str, str]) -> Iterable[Problem]:
     found = {one.path: one for one in files.walk(root)}
     for path, one in found.items():
-        if one.kind != "file":
-            yield Problem(Place(path), "artifact_checksum_mismatch", f"a {one.kind} cannot stand in a bundle")
-        elif path not in sums and path not in checksums.UNSIGNED:
-            yield Problem(Place(path), "artifact_checksum_mismatch", "the signed checksums do not list it")
+        if path not in sums and path not in checksums.UNSIGNED:
+            yield Problem(
+                Place(path), "artifact_checksum_mismatch", f"a {one.kind} that the checksums do not list"
+            )
     for path, expected in sums.items():
         if path not in found:
             yield Problem(Place(path), "artifact_missing", "the signed checksums list it, but it is not there")
-        elif found[path].kind == "file" and _sha256(root, path) != expected:
-            yield Problem(Place(path), "artifact_checksum_mismatch", "its sha256 is not the signed one")
+        elif _sha256(root, path) != expected:
+            yield Problem(Place(path), "artifact_checksum_mismatch", f"not the {found[path].kind} that was signed")
 
 
 def _sha256(root: Path, path: str) -> str:
     try:
         return files.sha256_inside(root, path)[0]
-    except OSError:  # it became a link, or vanished, since the walk
+    except OSError:  # a link, a device, or vanished since the walk
         return ""
 
 

@@ -33,6 +33,7 @@ class SshServer:
     ) -> None:
         self._host_key, self._user, self._authorized = host_key, user, authorized
         self._environment = dict(environment)
+        self.more_keys: list[paramiko.PKey] = []  # an sshd has one of each type
         self._connections: set[paramiko.Transport] = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server((LOOPBACK, port))
@@ -66,7 +67,8 @@ class SshServer:
     def _serve(self, link: socket.socket) -> None:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(link)
-        transport.add_server_key(self._host_key)
+        for key in (self._host_key, *self.more_keys):
+            transport.add_server_key(key)
         with self._lock:
             self._connections = {one for one in self._connections if one.is_active()} | {transport}
         with suppress(paramiko.SSHException, OSError, EOFError):

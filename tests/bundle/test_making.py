@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.bundle import files
 from reconciler.bundle.assemble import assemble, fetch_list, fill_index
 from reconciler.bundle.folder import FolderBundles
 from reconciler.bundle.index import PATH
@@ -130,6 +131,20 @@ def test_the_sandbox_bundle_can_be_signed_and_loaded(tmp_path: Path) -> None:
     sign(tmp_path / "bundle", private)
     bundle = FolderBundles([tmp_path], [str(public)]).load("sandbox-1")
     assert {runtime.name for runtime in bundle.runtimes} == {"k8s", "compose"}
+
+
+def test_t33_no_component_of_a_path_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/file").write_bytes(b"x")
+    (tmp_path / "linked").symlink_to("real")
+    (tmp_path / "file").symlink_to("real/file")
+    assert files.sha256_inside(tmp_path, "real/file")[1] == 1
+    for path in ("linked/file", "file", "real"):
+        with pytest.raises(OSError), files.open_inside(tmp_path, path):
+            pass
+    for path in ("../x", "/etc/passwd", "real/../file", "real//file", "", ".", "real/./file"):
+        with pytest.raises(ValueError, match="inside a bundle"), files.open_inside(tmp_path, path):
+            pass
 
 
 def test_a_folder_that_is_not_there_is_told_as_one(tmp_path: Path) -> None:

@@ -48,6 +48,15 @@ def test_t22_nobody_logs_in_before_the_host_proved_the_pinned_key() -> None:
         assert server.logins > 0
 
 
+def test_t22_of_several_host_keys_the_pinned_one_is_asked_for() -> None:
+    second = paramiko.RSAKey.generate(2048)
+    with scripted(answering()) as server:
+        server.more_keys.append(second)
+        pinned = HostKey.parse(f"ssh-rsa {second.get_base64()}")
+        assert server.session(host_key=pinned).run("x", timeout=SOON).exit_code == 0
+        assert server.session().run("x", timeout=SOON).exit_code == 0
+
+
 def test_t22_no_agent_and_no_key_file_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     private, _ = new_login()
     folder = tmp_path / ".ssh"
