@@ -15,19 +15,13 @@ from reconciler.errors import Rejected
 from reconciler.git.bare import BareRepository
 from reconciler.git.paths import DEEPEST, as_text, is_odd
 from reconciler.names import BlobId, Revision
+from reconciler.specs.source import TreeEntry
 
 MOST_ENTRIES = 200_000
 
+__all__ = ["Changed", "TreeEntry", "changed", "entries", "find", "read_blob"]
+
 _Item = tuple[int, pygit2.Oid]  # mode, id
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class TreeEntry:
-    """A file, symlink (0o120000) or submodule (0o160000, then `blob` is a commit) of a tree, at its path as text."""
-
-    path: str
-    blob: BlobId
-    mode: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,7 +36,8 @@ class Changed:
 
 
 def entries(repository: BareRepository, revision: Revision) -> tuple[TreeEntry, ...]:
-    """Everything in the tree of a commit (or in a tree, by its id), sorted by path."""
+    """Everything in the tree of a commit (or in a tree, by its id), sorted by path: files, symlinks (0o120000) and
+    submodules (0o160000, whose `blob` is a commit), at their paths as paths.as_text writes them."""
     found: list[TreeEntry] = []
     with repository.reading(f"the tree of {revision}"):
         pending = [(b"", _tree(repository, revision), 0)]
@@ -95,8 +90,6 @@ def _differences(repository: BareRepository, before: pygit2.Oid | None, after: p
     count = 0
     while pending:
         prefix, left, right, depth = pending.pop()
-        if left == right:
-            continue
         olds = _items(repository, left) if left else {}
         news = _items(repository, right) if right else {}
         for name in olds.keys() | news.keys():

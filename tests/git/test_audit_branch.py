@@ -415,7 +415,7 @@ def test_a_key_that_others_do_not_trust_is_foreign(world: World) -> None:
     strict = AuditBranch(
         Mirror(world.folder / "audit-a", world.address, world.transport), KEY, world.folder / "anchor-a"
     )
-    with pytest.raises(Untrusted, match="not ours"):
+    with pytest.raises(Untrusted, match="not by a key of ours"):
         strict.refresh()
 
 

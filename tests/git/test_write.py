@@ -147,6 +147,18 @@ def test_a_hook_that_says_no_is_a_rejection_with_its_words(world: World, mirror:
     assert git(world.remote, "rev-parse", MAIN) == tip
 
 
+def test_a_refused_push_that_happened_nevertheless_is_done(world: World, mirror: Mirror) -> None:
+    hook = world.remote / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\ngit update-ref "$1" "$3"\nexit 1\n')  # as if another process of ours were faster
+    hook.chmod(0o755)
+    tip = world.clone.head()
+    made = commit_tree(mirror.repository, files={"n": b"1"}, parents=(tip,), message="m", author=ANNA)
+    with serving(http_backend(world.folder)) as requests:
+        assert push(mirror.repository, Remote(f"{requests.url}/remote.git"), MAIN, tip, made) is PushResult.DONE
+    assert git(world.remote, "rev-parse", MAIN) == made
+
+
 def test_a_ref_that_somebody_is_writing_counts_as_moved(world: World, mirror: Mirror) -> None:
     tip = world.clone.head()
     made = commit_tree(mirror.repository, files={"n": b"1"}, parents=(tip,), message="m", author=ANNA)
