@@ -289,7 +289,8 @@ def test_g17_a_merge_into_another_branch_is_none_into_the_tracked_one(world: For
     world.merge(CLEO, number, How.SQUASH)
     pull = world.forge.pull_request(number)
     assert (pull.state, pull.base, pull.merge_commit) == (PullRequestState.MERGED, "release", world.tip("release"))
-    assert world.tip("main") not in world.forge.merged_pull_requests([world.tip("main")])
+    world.push(BEN, "main", {"direct.yaml": "d: 1\n"}, on=world.tip("release"))  # a direct push brings all of it along
+    assert dict(world.forge.merged_pull_requests([world.tip("release"), world.tip("main")])) == {}
 
 
 def test_a_merged_pull_request_keeps_its_head_and_reviews_when_its_branch_is_gone(world: ForgeUnderTest) -> None:

@@ -180,6 +180,14 @@ def test_g13_nobody_claims_early_and_pushes_after_the_approval_was_withdrawn(sce
     assert scene.named(made) is None
 
 
+def test_what_was_decided_before_the_merge_undoes_nothing(scene: Scene) -> None:
+    scene.world.person("ben").approve(scene.number, digest="ab" * 32, event="ev", expected_head=scene.head)
+    made = scene.made(Method.SQUASH)
+    scene.claim(Method.SQUASH, made)
+    scene.land(made)
+    assert (scene.state, scene.named(made)) == (PullRequestState.MERGED, scene.number)
+
+
 def test_what_is_said_after_the_merge_undoes_nothing(scene: Scene) -> None:
     made = scene.made(Method.SQUASH)
     scene.claim(Method.SQUASH, made)

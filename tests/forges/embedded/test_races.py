@@ -10,6 +10,7 @@ from reconciler.forges.embedded import record as rec
 from reconciler.forges.embedded.log import REF
 from reconciler.forges.embedded.person import Person
 from reconciler.forges.embedded.record import Method
+from reconciler.git.transport import Transport
 from reconciler.names import Revision
 from reconciler.state.forge import CommitStatus, PullRequestState, StatusState
 from tests.forges.embedded.world import WatchedTransport, World
@@ -213,6 +214,22 @@ def test_f12_a_lost_answer_is_understood_although_others_wrote_since(world: Worl
 
     transport.after.append(cut_and_go_on)
     slow.comment(number, "once")
+    assert [comment.body for comment in world.forge().comments(number)] == ["once", "meanwhile"]
+
+
+def test_f12_a_record_that_arrived_before_a_race_was_lost_is_not_written_again(world: World) -> None:
+    """The push is told as lost, because others wrote on top of what had arrived."""
+    number = opened(world)
+    transport = WatchedTransport(world.folder / "transport")
+    ledger = world.ledger(transport=transport)
+
+    def arrive_and_go_on(arguments: Sequence[str]) -> None:
+        plain = Transport(world.folder / "transport")
+        plain.run(arguments, directory=ledger.mirror.repository.path, remote=ledger.mirror.remote)
+        world.person("cleo").comment(number, "meanwhile")
+
+    transport.before.append(arrive_and_go_on)
+    world.door("ben", ledger).comment(number, "once")
     assert [comment.body for comment in world.forge().comments(number)] == ["once", "meanwhile"]
 
 
