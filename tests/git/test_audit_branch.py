@@ -27,7 +27,7 @@ from reconciler.git.transport import Transport
 from reconciler.git.write import commit_tree
 from reconciler.names import Revision
 
-from .world import ANNA, AT, ENVIRONMENT, ROOT, World, git
+from .world import ANNA, AT, ENVIRONMENT, ROOT, Reply, Request, World, git, http_backend, serving
 
 KEY = SigningKey.generate()
 OTHER = SigningKey.generate()
@@ -124,6 +124,43 @@ def test_an_answer_that_was_lost_leads_to_no_second_record(world: World) -> None
     anchors.write(world.folder / "anchor-a", anchors.Anchor(before))
     assert opened(world).append([entry("one")], at=AT + timedelta(minutes=1)) == made
     assert names_on(world) == ["recorded zero", "recorded one"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_push_whose_answer_is_lost_on_the_way_is_found_again(world: World, first: bool) -> None:  # noqa: FBT001
+    backend, broken = http_backend(world.folder), True
+
+    def answer(request: Request) -> Reply:
+        reply = backend(request)
+        return (502, {}, b"") if broken and request.path.endswith("/git-receive-pack") else reply
+
+    with serving(answer) as requests:
+        mirror = Mirror(world.folder / "audit-a", Remote(f"{requests.url}/remote.git"), world.transport)
+        branch = AuditBranch(mirror, KEY, world.folder / "anchor-a")
+        if not first:
+            broken = False
+            branch.append([entry("zero")], at=AT)
+            broken = True
+        with pytest.raises(Unavailable):
+            branch.append([entry("one")], at=AT)
+        broken = False
+        branch.append([entry("one"), entry("two")], at=AT + timedelta(hours=1))
+    assert names_on(world) == [*(() if first else ("recorded zero",)), "recorded one", "recorded two"]
+    assert branch.verify() == ()
+
+
+def test_a_branch_that_somebody_else_began_first_is_not_believed(world: World) -> None:
+    branch, away = opened(world), world.folder / "away.git"
+    branch.tip()
+    world.remote.rename(away)
+    with pytest.raises(Unavailable):
+        branch.append([entry("one")], at=AT)
+    away.rename(world.remote)
+    opened(world, "b", OTHER).append([entry("theirs")], at=AT)
+    with pytest.raises(Untrusted, match="did not write"):
+        branch.append([entry("one")], at=AT)
+    branch.trust(tip_of(world))
+    branch.append([entry("one")], at=AT)
 
 
 def test_a_file_is_never_overwritten_unless_it_said_so(world: World) -> None:

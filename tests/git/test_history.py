@@ -160,6 +160,17 @@ def test_a_rebase_keeps_authors_messages_and_order(world: World) -> None:
     assert {(c.author.name, c.author.at, c.committer.name) for c in found} == {("Anna Example", AT, "reconciler")}
 
 
+def test_a_rebase_leaves_out_what_is_there_already(world: World) -> None:
+    world.clone.commit("one", branch="topic", x_yaml="1\n")
+    world.clone.commit("two", y_yaml="1\n")
+    git(world.clone.folder, "checkout", "-q", "main")
+    tip = world.clone.commit("one, picked", x_yaml="1\n")
+    world.clone.push()
+    made = rebase(world.bare, tip, world.clone.head("topic"), committer=BOT)
+    assert isinstance(made, str)
+    assert [c.subject for c in commits(world.bare, tip, made)] == ["two"]
+
+
 def test_a_conflict_names_its_paths(world: World) -> None:
     world.clone.commit("topic", branch="topic", specs__a_yaml="a: 2\n", ok_yaml="1\n")
     git(world.clone.folder, "checkout", "-q", "main")

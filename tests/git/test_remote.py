@@ -18,6 +18,7 @@ from .world import git
 ID, HOSTS = Path("/etc/reconciler/id"), Path("/etc/reconciler/known_hosts")
 
 HOSTILE_URLS = (
+    " https://h/r", "https://h/r ", "/r ", " /r",
     "", " ", "-oProxyCommand=id", "--upload-pack=id", "ext::sh -c id", "ext::sh%20-c%20id", "fd::17", "ftp://h/r",
     "git://h/r", "http://forge.example/r.git", "http://10.0.0.1/r.git", "http://127.0.0.1.evil.example/r",
     "http://localhost.evil/r", "https://user:secret@h/r.git", "https://user@h/r.git", "https://h@evil/r",
