@@ -14,6 +14,7 @@ from reconciler.app.journal import Journal, Note
 from reconciler.app.planning import Planner
 from reconciler.app.previews import Posting, Previews
 from reconciler.app.questions import Case, Questions
+from reconciler.app.reverts import Reverts
 from reconciler.app.rollouts import acting_kinds
 from reconciler.app.stories import Story
 from reconciler.approval.denial import Denial
@@ -67,6 +68,7 @@ class Landings:
     questions: Questions
     clock: Clock
     branch: str
+    reverts: Reverts
     locale: Locale = Locale.EN
 
     def take_in(self, tip: Revision) -> None:
@@ -151,6 +153,9 @@ class Landings:
         story = Story(shown, landed.ticket, state.previewed.path, case.proposed)
         self.gate.tell(case, self.gate.judge(case), desired_of=story)
         if isinstance(verdict, Denial):
+            if verdict.key == "approval_ticket_not_approved" and pull is None:
+                self._rejected(landed, verdict.message)
+                return
             key = "preview_expired" if away is not None else verdict.key
             self._hold(landed, environment, pull, Failure(key, away.message if away is not None else verdict.message))
             return
@@ -161,6 +166,22 @@ class Landings:
             return False
         ttl = self.planner.policy().settings.preview_ttl_at(SettingsRisk(shown.risk.value))
         return self.clock.now() - state.looked_at < ttl
+
+    def _rejected(self, landed: Landed, words: str) -> None:
+        """A held commit that was rejected: its revert is proposed, and it waits no longer (G18)."""
+        note = Note(
+            Domain.APPROVAL,
+            "ticket_expired",
+            "approval_ticket",
+            landed.ticket,
+            status=EventStatus.WARNING,
+            detail={"ticket": landed.ticket, "comment": words},
+            entry=Ended(ticket=landed.ticket, how="rejected"),
+        )
+        tip = self.mirror.refs()[f"refs/heads/{self.branch}"]
+        if landed.before != landed.commit:
+            self.reverts.propose(before=landed.before, landed=landed.commit, tip=tip, reason=words)
+        self.journal.record([note])
 
     def _made(self, landed: Landed, environment: str, pull: PullRequest | None, *, first: bool) -> Plan | None:
         """The plan made again; None where nothing is left to plan."""

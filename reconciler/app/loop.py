@@ -1,8 +1,8 @@
 """One look at everything, and then another: poll, catch up, take in, plan, judge, carry out.
 
-Level-triggered: a look gives the right result whatever was missed before it. Everything that can go wrong with one pull
-request or one environment is said there and leaves the others alone; the only catch-all of the product is here, where a
-defect is logged, told, and the next look starts clean.
+Level-triggered: a look gives the right result whatever was missed before it. Everything that can go wrong with one
+pull request or one environment is said there and leaves the others alone; the only catch-all of the product is here,
+where a defect is logged, told, and the next look starts clean.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from reconciler.app.commands import Commands
+from reconciler.app.drift import Drift
 from reconciler.app.journal import Journal, Note
 from reconciler.app.landings import Landings, order
 from reconciler.app.orders import Orders
@@ -20,10 +22,11 @@ from reconciler.errors import ReconcilerError, Unavailable, Untrusted
 from reconciler.git.history import Movement, movement
 from reconciler.git.mirror import Mirror
 from reconciler.machine.entry import Continued, Stopped
+from reconciler.machine.ledger import SUCCESSES
 from reconciler.names import Revision
 from reconciler.ports import Clock, Forge
 from reconciler.state.event import Domain, EventStatus, Severity
-from reconciler.state.forge import PullRequestState
+from reconciler.state.forge import PullRequest, PullRequestState
 
 LOG = structlog.get_logger("reconciler")
 ROUNDS = 20  # of one `run --once`: until nothing is left to do, and never for ever
@@ -40,6 +43,8 @@ class Reconciler:
     landings: Landings
     rollouts: Rollouts
     orders: Orders
+    commands: Commands
+    drift: Drift
     clock: Clock
     branch: str
     workers: int = 4
@@ -134,13 +139,36 @@ class Reconciler:
         open_ones = self.forge.open_pull_requests()
         for pull in open_ones:
             if pull.base == self.branch and not self.stopping():
-                self._guarded(f"pull request {pull.number}", lambda p=pull: self.proposals.look(p, tip))  # type: ignore[misc]
+                self._guarded(f"pull request {pull.number}", lambda p=pull: self._proposal(p, tip))  # type: ignore[misc]
+        for merged in self._commented():
+            self._guarded(f"comments of {merged}", lambda n=merged: self.commands.take_in(n))  # type: ignore[misc]
         for ticket, state in tuple(self.journal.ledger.previews.items()):
             number = state.previewed.pull_request
             if number is None or state.ended or any(pull.number == number for pull in open_ones):
                 continue
             if self.forge.pull_request(number).state is PullRequestState.CLOSED:
                 self._guarded(ticket, lambda t=ticket: self.proposals.end(t, "closed"))  # type: ignore[misc]
+
+    def _proposal(self, pull: PullRequest, tip: Revision) -> None:
+        self.proposals.look(pull, tip, asked=self.commands.take_in(pull.number))
+
+    def _commented(self) -> tuple[int, ...]:
+        """Merged pull requests of which something waits, runs or did not end well: their comments still ask."""
+        ledger = self.journal.ledger
+        tickets = set(ledger.waiting)
+        tickets |= {
+            ledger.rollouts[state.environment, state.generation].passed.ticket
+            for state in ledger.units.values()
+            if state.generation and state.outcome not in SUCCESSES
+        }
+        states = [ledger.previews[ticket] for ticket in sorted(tickets) if ticket in ledger.previews]
+        return tuple(s.previewed.pull_request for s in states if s.previewed.pull_request is not None)
+
+    def look_for_drift(self) -> None:
+        """What the drift timer calls: look at what was applied, and tell what moved."""
+        self.mirror.sync()
+        self.journal.catch_up()
+        self._guarded("drift", self.drift.look)
 
     def _guarded(self, what: str, work: Callable[[], object]) -> None:
         try:

@@ -1,7 +1,7 @@
 """What people order beside approving: hold, resume, retry, return now; and decisions on what is held (G18, G21-G23).
 
-An order is a signed decision that arrived under refs/reconciler/decisions/. Who the key is and what that person may is
-judged under the policy in force; an order that is not allowed changes nothing and is recorded once.
+An order is a signed decision that arrived under refs/reconciler/decisions/. Who the key is and what that person may
+is judged under the policy in force; an order that is not allowed changes nothing and is recorded once.
 """
 
 from collections.abc import Iterator
@@ -33,6 +33,16 @@ ACTIONS = {
     Verb.RETRY: ("release", "apply_requested"),
     Verb.ROLLBACK: ("release", "rollback_requested"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants what done about which unit."""
+
+    verb: Verb
+    unit: str
+    person: Person | None
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -73,27 +83,12 @@ class Orders:
     def _order(self, one: Arrived, person: Person | None, policy: Policy, tip: Revision) -> None:
         subject = one.decision.subject
         assert isinstance(subject, UnitSubject)  # noqa: S101  a decision with another subject cannot be read
-        rollout = self._rollout(subject.unit)
-        act = Act(person, self._scopes(subject.unit), frozenset({Permission.RELEASE_APPLY}))
-        denial = acts.person_may(act, policy)
-        entry: Entry | None = None
-        if denial is None:
-            match one.decision.verb:
-                case Verb.HOLD:
-                    until = acts.hold_ends(self.clock.now())
-                    entry = Hold(subject=subject.unit, by=act.person.name if act.person else "", until=until)
-                case Verb.RESUME:
-                    entry = Resume(subject=subject.unit, by=act.person.name if act.person else "")
-                case Verb.RETRY:
-                    denial, entry = self._retry(rollout, act, policy)
-                case Verb.ROLLBACK:
-                    denial, entry = self._return(rollout, subject.unit, one, policy)
-                case _:
-                    denial = Denial("release_state_invalid", f"{one.decision.verb} is not an order about a unit")
+        outcome = self.judged(Wish(one.decision.verb, subject.unit, person, one.decision.reason), policy)
         who = person.name if person is not None else "root"
-        if denial is not None or entry is None:
-            self._denied(one, who, subject.unit, denial or Denial("release_state_invalid", "nothing to do"))
+        if isinstance(outcome, Denial):
+            self._denied(one, who, subject.unit, outcome)
             return
+        rollout = self._rollout(subject.unit)
         domain, action = ACTIONS[one.decision.verb]
         detail = {
             "ticket": subject.unit,
@@ -102,42 +97,60 @@ class Orders:
             "env": rollout.passed.environment if rollout is not None else "",
             "approval_ticket": rollout.passed.ticket if rollout is not None else "",
         }
-        self._record(one, who, subject.unit, Domain(domain), action, detail, entry)
+        self._record(one, who, subject.unit, Domain(domain), action, detail, outcome)
         if one.decision.verb is Verb.ROLLBACK and rollout is not None:
             self._propose_revert(rollout.passed, tip, f"{who} rolled {subject.unit} back: {one.decision.reason}")
 
-    def _retry(self, rollout: RolloutState | None, act: Act, policy: Policy) -> tuple[Denial | None, Entry | None]:
+    def judged(self, wish: Wish, policy: Policy) -> Denial | Entry:
+        """What an order becomes: an entry to record, or why it is not allowed."""
+        act = Act(wish.person, self._scopes(wish.unit), frozenset({Permission.RELEASE_APPLY}))
+        denial = acts.person_may(act, policy)
+        if denial is not None:
+            return denial
+        by = wish.person.name if wish.person is not None else ""
+        rollout = self._rollout(wish.unit)
+        match wish.verb:
+            case Verb.HOLD:
+                return Hold(subject=wish.unit, by=by, until=acts.hold_ends(self.clock.now()))
+            case Verb.RESUME:
+                return Resume(subject=wish.unit, by=by)
+            case Verb.RETRY:
+                return self._retry(rollout, act, policy)
+            case Verb.ROLLBACK:
+                return self._return(rollout, wish, policy)
+            case _:
+                return Denial("release_state_invalid", f"{wish.verb} is not an order about a unit")
+
+    def _retry(self, rollout: RolloutState | None, act: Act, policy: Policy) -> Denial | Entry:
         if rollout is None or rollout.finished is None or rollout.finished.outcome in SUCCESSES:
-            return Denial("release_state_invalid", "there is no failed or rolled-back rollout to try again"), None
+            return Denial("release_state_invalid", "there is no failed or rolled-back rollout to try again")
         passed = rollout.passed
         denial = acts.retry(act, policy, approved=passed.digest, planned=passed.digest, used=passed.retries)
         by = act.person.name if act.person is not None else ""
-        return denial, Retry(environment=passed.environment, generation=passed.generation, by=by)
+        return denial or Retry(environment=passed.environment, generation=passed.generation, by=by)
 
-    def _return(
-        self, rollout: RolloutState | None, unit: str, one: Arrived, policy: Policy
-    ) -> tuple[Denial | None, Entry | None]:
+    def _return(self, rollout: RolloutState | None, wish: Wish, policy: Policy) -> Denial | Entry:
+        unit = wish.unit
         state = self.journal.ledger.units.get(unit)
         if rollout is None or rollout.finished is None or state is None:
-            return Denial("release_state_invalid", f"{unit} has no finished rollout to return from"), None
+            return Denial("release_state_invalid", f"{unit} has no finished rollout to return from")
         target = state.previous if state.outcome in SUCCESSES else state.successful
         if target is None:
-            return Denial("release_state_invalid", f"{unit} has nothing to return to"), None
+            return Denial("release_state_invalid", f"{unit} has nothing to return to")
         granted = rollout.passed.return_granted and policy.settings.rollback_grant.total_seconds() > 0
         age = self.clock.now() - rollout.started_at
         if not granted or age >= policy.settings.rollback_grant or state.outcome == "rolled_back":
             words = f"no return of {unit} is granted any more"
-            return Denial("approval_required", words, "open a revert pull request"), None
-        entry = Returning(
+            return Denial("approval_required", words, "open a revert pull request")
+        return Returning(
             environment=rollout.passed.environment,
             generation=rollout.passed.generation,
             path=rollout.passed.path,
             batches=rollout.passed.batches,
             to=(target,),
-            reason=one.decision.reason or "ordered",
-            ordered_by=one.signer,
+            reason=wish.reason or "ordered",
+            ordered_by=wish.person.name if wish.person is not None else "",
         )
-        return None, entry
 
     def _propose_revert(self, passed: Passed, tip: Revision, reason: str) -> None:
         landed = self.journal.ledger.landed.get(passed.commit)

@@ -13,6 +13,7 @@ from reconciler.app.gate import Gate, whole
 from reconciler.app.journal import Journal, Note
 from reconciler.app.planning import Planner
 from reconciler.app.previews import Posting, Previews, brief, looked_at, summary
+from reconciler.app.problems import Problems
 from reconciler.app.questions import Case, Questions
 from reconciler.app.stories import Story
 from reconciler.approval.judgement import Judgement, Verdict
@@ -22,7 +23,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.git import history
 from reconciler.git.merge import MergeConflict, merge_tree
 from reconciler.git.mirror import Mirror
-from reconciler.machine.entry import Ended, Previewed, Sighted
+from reconciler.machine.entry import Assigned, Ended, Previewed, Sighted
 from reconciler.machine.ledger import PreviewState
 from reconciler.machine.proposal import Command, Known, Seen, decide, wants_look
 from reconciler.names import SHORT, EventId, Revision, ticket_name
@@ -50,6 +51,7 @@ class Proposals:
     gate: Gate
     questions: Questions
     clock: Clock
+    problems: Problems
     branch: str
     locale: Locale = Locale.EN
     _ensured: set[tuple[str, str]] = field(default_factory=set)
@@ -82,10 +84,12 @@ class Proposals:
             self._unmanaged[pull.number] = inputs
             return
         self._validate(pull, desired)
+        self.problems.tell(pull, desired)
         state = self.journal.ledger.previews.get(ticket)
         if state is None:
             return  # problems only: the statuses say so, and a commit has to follow
         shown = self.previews.artifact(state)
+        self._assigned(pull, ticket)
         case = self.case(pull, ticket, shown, desired, reviews, tip)
         judgements = self.gate.judge(case)
         story = Story(shown.plans[0], ticket, state.previewed.path, desired, pull.author) if shown.plans else None
@@ -209,6 +213,19 @@ class Proposals:
                 entry=Sighted(ticket=case.ticket, addresses=tuple(sorted(new)), by=people),
             )
             self.journal.record([note])
+
+    def _assigned(self, pull: PullRequest, ticket: str) -> None:
+        if self.journal.ledger.assigned.get(ticket, ()) == pull.assignees:
+            return
+        note = Note(
+            Domain.APPROVAL,
+            "ticket_assigned",
+            "approval_ticket",
+            ticket,
+            detail={"ticket": ticket, "assigned_to": ", ".join(pull.assignees), "comment": ""},
+            entry=Assigned(ticket=ticket, people=pull.assignees),
+        )
+        self.journal.record([note])
 
     def end(self, ticket: str, how: str) -> None:
         """A ticket that nothing can approve any more."""

@@ -1,7 +1,7 @@
 """Revert pull requests: a branch whose tree is the tracked one with one landing taken out again (contracts: G18, G21).
 
-Returning to the accepted state needs no approval of its own, but it is a pull request like any other: nothing is pushed
-to the tracked branch by us.
+Returning to the accepted state needs no approval of its own, but it is a pull request like any other: nothing is
+pushed to the tracked branch by us.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Says on the merge commit how a rollout stands: `reconciler/apply: ENVIRONMENT` and `reconciler/health: ENVIRONMENT`.
 
-A failure is never shown as success: the table has one situation for each outcome, and an unknown outcome is a failure.
+A failure is never shown as success: the table has one situation for each outcome, and an unknown outcome is a
+failure.
 """
 
 from collections.abc import Mapping

@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from reconciler.app.clock import SystemClock
+from reconciler.app.commands import Commands
 from reconciler.app.credentials import Vault
 from reconciler.app.desire import Desires
+from reconciler.app.drift import Drift
 from reconciler.app.gate import Gate
 from reconciler.app.journal import Journal
 from reconciler.app.keys import Keys, load_keys
@@ -15,6 +17,7 @@ from reconciler.app.loop import Reconciler
 from reconciler.app.orders import Orders
 from reconciler.app.planning import Planner
 from reconciler.app.previews import Previews
+from reconciler.app.problems import Problems
 from reconciler.app.proposals import Proposals
 from reconciler.app.questions import Questions
 from reconciler.app.reverts import Reverts
@@ -125,14 +128,18 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         stopping=stopping,
         workers=settings.workers,
     )
+    reverts = Reverts(mirror, forge, clock, keys.signing)
+    orders = Orders(mirror, journal, planner, reverts, clock, name)
     reconciler = Reconciler(
         mirror=mirror,
         forge=forge,
         journal=journal,
-        proposals=Proposals(**shared),  # type: ignore[arg-type]
-        landings=Landings(**shared),  # type: ignore[arg-type]
+        proposals=Proposals(**shared, problems=Problems(forge)),  # type: ignore[arg-type]
+        landings=Landings(**shared, reverts=reverts),  # type: ignore[arg-type]
         rollouts=rollouts,
-        orders=Orders(mirror, journal, planner, Reverts(mirror, forge, clock, keys.signing), clock, name),
+        orders=orders,
+        commands=Commands(forge, forge, journal, planner, orders),
+        drift=Drift(planner, journal),
         clock=clock,
         branch=settings.branch,
         workers=settings.workers,

@@ -248,6 +248,14 @@ class Sighted(Value):
     by: tuple[str, ...]
 
 
+class Assigned(Value):
+    """Who shall look at a ticket, as the forge says now."""
+
+    type: Literal["assigned"] = "assigned"
+    ticket: str
+    people: tuple[str, ...]
+
+
 class Stopped(Value):
     """The tracked branch was rewound, vanished or emptied: nothing starts until a person acts (T8)."""
 
@@ -285,6 +293,7 @@ Entry = Annotated[
     | Decided
     | Connected
     | Sighted
+    | Assigned
     | Stopped
     | Continued,
     Field(discriminator="type"),

@@ -13,6 +13,7 @@ from reconciler.machine.entry import (
     Accepted,
     Answered,
     Applying,
+    Assigned,
     BatchDone,
     Connected,
     Continued,
@@ -133,6 +134,7 @@ class Ledger:
     policies: list[tuple[datetime, Revision]] = field(default_factory=list)  # accepted policies, oldest first
     clusters: dict[str, str] = field(default_factory=dict)  # recorded identity by name
     sighted: frozenset[str] = frozenset()
+    assigned: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by ticket
     judged: dict[str, Judged] = field(default_factory=dict)  # the last verdict of each ticket
     told: set[tuple[str, str]] = field(default_factory=set)  # (ticket, comment or review) denied or answered already
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)  # by ticket and environment
@@ -324,6 +326,10 @@ def _sighted(ledger: Ledger, _placed: Placed, entry: Sighted) -> None:
     ledger.sighted |= frozenset(entry.addresses)
 
 
+def _assigned(ledger: Ledger, _placed: Placed, entry: Assigned) -> None:
+    ledger.assigned[entry.ticket] = entry.people
+
+
 def _stopped(ledger: Ledger, _placed: Placed, entry: Stopped) -> None:
     ledger.stopped = entry
 
@@ -353,6 +359,7 @@ _FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
     Refusal: _refusal,
     Connected: _connected,
     Sighted: _sighted,
+    Assigned: _assigned,
     Stopped: _stopped,
     Continued: _continued,
 }
