@@ -14,9 +14,14 @@ import yaml
 
 @cache
 def reading_version() -> str:
-    """A digest over this package's code and the versions of what it reads with."""
+    """The version of reading with this package's code."""
+    return version_of(resources.files("reconciler.specs"))
+
+
+def version_of(folder: Traversable) -> str:
+    """A digest over the code in a folder and the versions of what it reads with; 32 hex digits."""
     digest = hashlib.sha256(f"pydantic {pydantic.VERSION}, pyyaml {yaml.__version__}".encode())
-    for name, content in sorted(_code(resources.files("reconciler.specs"))):
+    for name, content in sorted(_code(folder)):
         digest.update(f"\n{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:32]
 

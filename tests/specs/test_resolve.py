@@ -109,6 +109,29 @@ def test_an_invalid_spec_breaks_the_environments_it_touches_and_no_others(
     assert not desired.unreadable
 
 
+SOAKING = """\
+apiVersion: opspilot.spec/v1
+kind: Environment
+metadata: {name: env-soaking}
+spec:
+  {project: proj-alpha, team: team-app, tier: dev, runtimeType: k8s, mode: external_managed,
+   gates: {soak: {environment: env-staging, duration: 1h}}}
+---
+apiVersion: opspilot.spec/v1
+kind: RoleBinding
+metadata: {name: staging}
+spec: {role: operator, subjects: [{user: dev_user}], scope: {environment: env-staging}}
+"""
+
+
+def test_an_invalid_environment_breaks_neither_rights_in_it_nor_those_that_wait_for_it(reader: Reader) -> None:
+    path = "environments/env-staging.yaml"
+    text = (EXAMPLE / path).read_text("utf-8").replace("tier: staging", "tier: stagin")
+    desired = example().add("soaking.yaml", SOAKING).add(path, text).resolve(reader)
+    assert len(desired.problems) == 1
+    assert desired.broken == {"env-staging"}
+
+
 @pytest.mark.parametrize("path", ["hosts/hosts.yaml", "releases/svc-a/production.yaml", "policy/settings.yaml"])
 @pytest.mark.parametrize("damage", ["cut", "link", "lfs", "large", "encoding"])
 def test_nothing_may_be_planned_while_a_file_with_specs_cannot_be_read(path: str, damage: str, reader: Reader) -> None:
