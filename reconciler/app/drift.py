@@ -1,7 +1,7 @@
 """Whether targets still hold what was last applied: looks by timer, changes nothing, tells once (contracts: G22).
 
 Drift is measured against the last successful artifact of a release whose last plan succeeded. Only fields that we set
-take part; what others own is theirs.
+take part; what others own is theirs. A target that is away shows no change, so nothing is told of it.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Drift:
         for (environment, revision), units in sorted(self._settled().items()):
             plan = self.planner.plan(environment, units, self.planner.desires.at(revision), looks=True)
             key = f"{environment}@{revision}"
-            if plan.blocked or plan.static or not _moved(plan):
+            if plan.static or not _moved(plan):
                 self._told.pop(key, None)
                 continue
             if self._told.get(key) != plan.digest:

@@ -17,7 +17,7 @@ def test_c01_a_release_is_previewed_approved_and_applied_under_one_ticket(stage:
     merged = stage.merge(number, method=method)
     assert stage.image() == "v2.0.1"
     assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] == "success"
-    told = [action for action in stage.actions(ticket=number, release="svc-a")]
+    told = stage.actions(ticket=number, release="svc-a")
     wanted = ["previewed", "pending_approval", "approved", "applying", "applied"]
     assert [action for action in told if action in wanted and action] == [
         "previewed",
