@@ -16,6 +16,8 @@ from typing import IO
 import paramiko
 from paramiko import common as protocol
 
+from reconciler.ssh.session import SILENT
+
 LOOPBACK = "127.0.0.1"
 BLOCK = 1 << 15
 
@@ -67,6 +69,7 @@ class SshServer:
     def _serve(self, link: socket.socket) -> None:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(link)
+        transport.set_log_channel(SILENT)
         for key in (self._host_key, *self.more_keys):
             transport.add_server_key(key)
         with self._lock:

@@ -6,6 +6,7 @@ writes is capped, the rest counted and dropped; every wait has an end. A connect
 next call, never inside one: whether a half-run line may be repeated is the caller's knowledge.
 """
 
+import logging
 import socket
 import threading
 import time
@@ -25,6 +26,8 @@ from reconciler.ssh.text import one_line
 
 CIPHERS: Final = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr", "aes128-ctr")
 MACS: Final = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
+SILENT: Final = "reconciler.ssh.silent"  # paramiko logs tracebacks and what the far side said; we raise it instead
+logging.getLogger(SILENT).disabled = True
 KEPT: Final = 1 << 20  # bytes of each stream that are kept unless a call says otherwise
 BLOCK: Final = 1 << 15
 # How paramiko says that the far side could not prove a key of the pinned type; its messages are all it tells them by.
@@ -163,6 +166,7 @@ class Session:
     def _shake_hands(self, link: socket.socket) -> paramiko.Transport:
         _notice_silence(link, self._patience.silence)
         transport = paramiko.Transport(link)
+        transport.set_log_channel(SILENT)
         try:
             self._greet(transport)
             self._log_in(transport)

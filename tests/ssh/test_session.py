@@ -108,8 +108,11 @@ def _pipe(source: socket.socket, sink: socket.socket) -> None:
     "greeting",
     [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 5000, b"SSH-2.0-x\r\n" + b"\xff" * 5000, b"SSH-1.5-old\r\n"],
 )
-def test_f21_what_does_not_speak_ssh_is_unavailable_after_some_tries(greeting: bytes) -> None:
+def test_f21_what_does_not_speak_ssh_is_unavailable_after_some_tries(
+    greeting: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     seen = []
+    caplog.set_level(0)
 
     def greet(link: socket.socket, number: int) -> None:
         seen.append(number)
@@ -120,6 +123,7 @@ def test_f21_what_does_not_speak_ssh_is_unavailable_after_some_tries(greeting: b
         server.session(port=port).run("x", timeout=SOON)
     assert refusal.value.key == "ssh_unreachable"
     assert len(seen) == 3
+    assert caplog.records == []  # what a stranger said goes into no log
 
 
 def test_f21_a_tarpit_is_left_in_time() -> None:
