@@ -74,9 +74,7 @@ def _tree(root: Path, sums: dict[str, str]) -> Iterable[Problem]:
     found = {one.path: one for one in files.walk(root)}
     for path, one in found.items():
         if path not in sums and path not in checksums.UNSIGNED:
-            yield Problem(
-                Place(path), "artifact_checksum_mismatch", f"a {one.kind} that the checksums do not list"
-            )
+            yield Problem(Place(path), "artifact_checksum_mismatch", f"a {one.kind} that the checksums do not list")
     for path, expected in sums.items():
         if path not in found:
             yield Problem(Place(path), "artifact_missing", "the signed checksums list it, but it is not there")
