@@ -239,8 +239,10 @@ def test_the_sla_hours_are_local_also_when_the_clocks_change() -> None:
 
 @pytest.mark.parametrize("zone", ["Nowhere/Land", "Europe"])
 def test_an_unknown_time_zone_makes_the_clock_run_always(zone: str) -> None:
-    window = Window(days=(Weekday.SUN,), start="01:00", end="05:00", timezone=zone)
-    assert sla_due_at(NOW, Risk.LOW, Sla(hours=window)) == NOW + 8 * HOUR
+    """Loading refuses such a zone; another machine may know fewer of them."""
+    window = Window.model_construct(days=(Weekday.SUN,), start="01:00", end="05:00", timezone=zone)
+    sla = Sla().model_copy(update={"hours": window})
+    assert sla_due_at(NOW, Risk.LOW, sla) == NOW + 8 * HOUR
 
 
 def test_hours_that_never_suffice_make_the_clock_run_always() -> None:
