@@ -8,10 +8,11 @@ Nothing outside loopback and the folder is touched; `close` ends every server an
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any, Protocol
 
 from reconciler.app.clock import SystemClock
 from reconciler.app.keys import make_keys
@@ -38,6 +39,48 @@ STAGING_TOKEN = "K8S_STAGING_TOKEN"
 BUNDLE = "sandbox-bundle"
 
 
+class Cluster(Protocol):
+    """What the world asks of a cluster: the sandbox's, or a real one behind the same words."""
+
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def ca_pem(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kubeconfig(self) -> str: ...
+    def place(self, path: str, body: dict[str, Any]) -> None: ...
+    def look(self, path: str) -> dict[str, Any] | None: ...
+
+
+class MadeHost(Protocol):
+    """What the world asks of a host."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def host_key(self) -> str: ...
+    def stop(self) -> None: ...
+
+
+Clusters = Callable[[str], Cluster]
+Hosts = Callable[[str, Path, str], MadeHost]  # name, folder of its own, public key line that may log in
+
+
+def _sandbox_cluster(_name: str) -> Cluster:
+    return SandboxCluster()
+
+
+def _sandbox_host(_name: str, folder: Path, public_key: str) -> MadeHost:
+    host = SandboxHost(folder)
+    host.authorize(public_key)
+    return host.start()
+
+
 @dataclass(slots=True)
 class World:
     """The world. `start` builds it; `reconciler()` opens a new process's view, as after a restart."""
@@ -45,8 +88,12 @@ class World:
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
     hosts_wanted: Iterable[str] = tuple(HOSTS)
-    clusters: dict[str, SandboxCluster] = field(default_factory=dict)
-    hosts: dict[str, SandboxHost] = field(default_factory=dict)
+    clusters_wanted: Iterable[str] = ("prod", "staging")
+    make_cluster: Clusters = _sandbox_cluster
+    make_host: Hosts = _sandbox_host
+    login_key: str = ""  # OpenSSH private key of hosts that were made elsewhere; a new one otherwise
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    hosts: dict[str, MadeHost] = field(default_factory=dict)
     keys: dict[str, SigningKey] = field(default_factory=dict)
     desks: dict[str, Desk] = field(default_factory=dict)
     assembly: Assembly | None = None
@@ -68,16 +115,19 @@ class World:
         (self.folder / "keys").mkdir(parents=True)
         for name, key in self.keys.items():
             key.save(self.folder / "keys" / name)
-        for name in ("prod", "staging"):
-            self.clusters[name] = SandboxCluster()
+        for name in self.clusters_wanted:
+            self.clusters[name] = self.make_cluster(name)
             self.clusters[name].start()
             self.namespace(name, "svc-a")
         login = SigningKey.generate()
-        login.save(self.folder / "keys" / "hosts-ssh")
+        path = self.folder / "keys" / "hosts-ssh"
+        if self.login_key:
+            path.write_text(self.login_key, encoding="utf-8")
+            path.chmod(0o600)
+        else:
+            login.save(path)
         for name in self.hosts_wanted:
-            host = SandboxHost(self.folder / "hosts" / name)
-            host.authorize(login.public.line)
-            self.hosts[name] = host.start()
+            self.hosts[name] = self.make_host(name, self.folder / "hosts" / name, login.public.line)
         self._bundle()
         transport = Transport(self.folder / "git-home")
         BareRepository.create(self.origin, transport)
@@ -113,6 +163,12 @@ class World:
         for cluster in self.clusters.values():
             cluster.stop()
         os.environ.pop(STAGING_TOKEN, None)
+
+    def sandbox(self, name: str) -> SandboxCluster:
+        """A cluster that is the sandbox's: it counts effects and lets somebody else edit."""
+        found = self.clusters[name]
+        assert isinstance(found, SandboxCluster), f"cluster {name} is a real one"  # noqa: S101
+        return found
 
     def desk(self, login: str) -> Desk:
         """A person's machine."""
@@ -164,6 +220,8 @@ class World:
             for path in sorted(root.rglob("*"))
             if path.is_file() and BUNDLE not in path.parts
         }
+        if "staging" not in self.clusters:
+            files = {path: text for path, text in files.items() if "staging" not in path}
         if not self.hosts:
             files = {path: _without_hosts(text) for path, text in files.items() if not _about_hosts(path)}
         return {path: self._replaced(text) for path, text in files.items()}
@@ -171,11 +229,17 @@ class World:
     def _replaced(self, text: str) -> str:
         text = self._hosts_replaced(text)
         for address, name in (("10.0.2.10:6443", "prod"), ("10.0.3.10:6443", "staging")):
-            text = text.replace(address, self.clusters[name].endpoint.removeprefix("https://"))
+            if name in self.clusters:
+                text = text.replace(address, self.clusters[name].endpoint.removeprefix("https://"))
+        text = self._people_replaced(text)
+        if "staging" not in self.clusters:
+            return _without_staging(text)
         authority = self.clusters["staging"].ca_pem.strip().replace("\n", "\n    ")
-        text = text.replace(
+        return text.replace(
             "  credential: k8s-staging\n", f"  credential: k8s-staging\n  certificateAuthority: |\n    {authority}\n"
         )
+
+    def _people_replaced(self, text: str) -> str:
         for name in PEOPLE[:3]:
             pattern = rf"(metadata: {{name: {name}}}.*?sshKeys: \[)[^\]]*(\])"
             text = re.sub(pattern, rf"\g<1>{self.keys[name].public.line}\g<2>", text, flags=re.DOTALL)
@@ -203,7 +267,8 @@ class World:
         self.home.mkdir()
         kubeconfig = self.home / "k8s-prod-external.kubeconfig"
         kubeconfig.write_text(self.clusters["prod"].kubeconfig(), encoding="utf-8")
-        os.environ[STAGING_TOKEN] = self.clusters["staging"].token
+        if "staging" in self.clusters:
+            os.environ[STAGING_TOKEN] = self.clusters["staging"].token
         bundle_key = (self.folder / "keys" / "bundle.pub").read_text(encoding="utf-8").strip()
         reached = [f"{host.address}:{host.port}" for host in self.hosts.values()]
         reached += [cluster.endpoint.removeprefix("https://") for cluster in self.clusters.values()]
@@ -224,6 +289,12 @@ class World:
             'project = "proj-alpha"',
         ]
         (self.home / FILE_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _without_staging(text: str) -> str:
+    """Documents about staging leave files that hold others too."""
+    documents = text.split("---\n")
+    return "---\n".join(one for one in documents if "name: k8s-staging}" not in one)
 
 
 def _about_hosts(path: str) -> bool:

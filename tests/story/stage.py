@@ -36,6 +36,12 @@ class Stage:
         world.start()
         return stage
 
+    @classmethod
+    def on(cls, world: World, clock: MovableClock) -> "Stage":
+        """A world that was made by the caller, started here."""
+        world.start()
+        return cls(world, clock)
+
     @property
     def ledger(self) -> Ledger:
         return self.world.opened.journal.ledger
@@ -135,7 +141,7 @@ class Stage:
 
     def effects(self, cluster: str = "prod") -> int:
         """How many writes the cluster saw that were no dry run: its own count."""
-        return len(self.world.clusters[cluster].real_effects)
+        return len(self.world.sandbox(cluster).real_effects)
 
     def tip(self) -> Revision:
         return self.desk("admin").tip()

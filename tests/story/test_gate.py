@@ -207,7 +207,7 @@ def test_c11_an_unreachable_cluster_waits_and_is_not_read_as_empty(stage: Stage)
 
 
 def test_g22_hand_made_drift_is_told_and_nothing_is_changed(stage: Stage) -> None:
-    stage.world.clusters["prod"].edit("api/v1/namespaces/svc-a/configmaps/svc-a", {"data": {"LOG_LEVEL": "trace"}})
+    stage.world.sandbox("prod").edit("api/v1/namespaces/svc-a/configmaps/svc-a", {"data": {"LOG_LEVEL": "trace"}})
     before = stage.effects()
     stage.world.opened.reconciler.look_for_drift()
     stage.world.opened.reconciler.look_for_drift()

@@ -102,7 +102,7 @@ def test_g11_an_old_preview_is_renewed_by_looking_again_and_its_approval_stands(
 def test_c03_what_changed_after_the_preview_is_preview_mismatch(stage: Stage) -> None:
     number = stage.propose()
     stage.approve(number)
-    stage.world.clusters["prod"].edit(
+    stage.world.sandbox("prod").edit(
         "apis/apps/v1/namespaces/svc-a/deployments/svc-a",
         {
             "spec": {
