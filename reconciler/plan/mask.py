@@ -2,27 +2,55 @@
 
 A masked leaf keeps one thing: whether it is the same value as another (an HMAC under a key that never leaves the
 reconciler). `Masked` is a type of its own: what is masked cannot be sent to a target by mistake, and nothing but a
-masked value enters a plan. Knows no renderer.
+masked value enters a plan. Text that holds a secret among other words (an argument, a line of a configuration file, an
+address with a password) keeps its other words. Knows no renderer.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NewType
 
 from reconciler.canonical import keyed_tag
 
 Masked = NewType("Masked", object)
 
-# Names whose literal values are treated as secrets wherever they stand (env entries, ConfigMap keys, spec variables).
-SENSITIVE_NAME = re.compile(
-    r"passw(or)?d|secret|token|api_?-?key|private_?-?key|credential|authorization|conn(ection)?_?str", re.IGNORECASE
+_NAMES = (
+    r"passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|private|signing|encryption|client)[_-]?-?key|credential"
+    r"|authorization|conn(?:ection)?_?str"
 )
+# Names whose literal values are treated as secrets wherever they stand (env entries, ConfigMap keys, spec variables).
+SENSITIVE_NAME = re.compile(_NAMES + r"|(?:^|[_.-])pass$|(?:^|[_.-])dsn$", re.IGNORECASE)
 # Annotations that repeat a whole object, so also its secret values.
 SENSITIVE_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
-# Text that is a secret whatever its name says.
-PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1")
+# Text that is a secret whatever its name says: private keys, as they are and in base64 (certificates are none); and text
+# that imitates a mark, so that nobody writes down what stands for a secret and has it taken for the same value.
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|LS0tLS1CRUdJTi(?!BDRVJU)|<secret [0-9a-f]"
+)
+# Secrets within longer text; the group that matched is what is taken out.
+_IN_TEXT = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"authorization[\"']?[ \t]*[=:][ \t]*[\"']?(?:[a-z]+[ \t]+)?([^\s\"'<,;&]+)",
+        r"\b(?:bearer|basic)[ \t]+(?=\S*[0-9=])([a-z0-9._~+/=-]{8,})",
+        r"[a-z][a-z0-9+.-]*://[^\s/:@]*:([^\s/@]+)@",  # postgres://user:x@host
+        # password=x, --token=x, "apiKey": "x"; a colon needs its space, else the tag of image `token-service:v2` is one
+        rf"(?:{_NAMES})[\w.-]{{0,40}}[\"']?[ \t]*(?:=[ \t]*|:[ \t]+|:(?=[\"']))(?:[\"']([^\"'<]+)|([^\s\"'<,;&]+))",
+        r"passw(?:or)?d:([^\s\"'<,;&]+)",
+        r"(eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)",  # a JSON web token
+    )
+)
+# An argument whose value is the next item: ["--password", "x"].
+_FLAG = re.compile(rf"--?[\w.-]*(?:{_NAMES})[\w.-]*", re.IGNORECASE)
+# These fields name a secret or say how a token is mounted; they never hold one.
+REFERENCES = frozenset(
+    {
+        "secretName", "secretRef", "secretKeyRef", "imagePullSecrets", "automountServiceAccountToken",
+        "serviceAccountToken", "credential", "credentials", "tokenExpirationSeconds", "authCredential",
+    }
+)  # fmt: skip
 
 
 def mask_object(body: Any, key: bytes, *, kind: str = "") -> Masked:
@@ -32,9 +60,13 @@ def mask_object(body: Any, key: bytes, *, kind: str = "") -> Masked:
     """
     if not isinstance(body, Mapping):
         return mask_value(body, key)
-    masked = {name: mask_value(value, key, name=str(name)) for name, value in body.items()}
-    if (kind or body.get("kind")) == "Secret":
+    secret = (kind or body.get("kind")) == "Secret"
+    values = ("data", "stringData") if secret else ("binaryData",)
+    masked = {name: mask_value(value, key, name=str(name)) for name, value in body.items() if name not in values}
+    if secret:
         masked.update(_secret_fields(body, key))
+    elif "binaryData" in body:  # nobody can read it in a preview, and it may be anything
+        masked["binaryData"] = Masked({str(name): mark(v, key) for name, v in _mapping(body["binaryData"]).items()})
     return Masked(masked)
 
 
@@ -45,12 +77,14 @@ def mask_value(value: Any, key: bytes, *, name: str = "") -> Masked:
             return Masked({k: (mark(v, key) if k == "value" else mask_value(v, key)) for k, v in value.items()})
         return Masked({k: mask_value(v, key, name=str(k)) for k, v in value.items()})
     if isinstance(value, (list, tuple)):
-        return Masked([mask_value(item, key) for item in value])
+        return Masked(list(_items(value, key, name)))
     if name in SENSITIVE_ANNOTATIONS:
         return Masked(mark(value, key))
-    if isinstance(value, str) and (PRIVATE_KEY.search(value) or (SENSITIVE_NAME.search(name) and not _reference(name))):
+    if value is None or isinstance(value, bool):
+        return Masked(value)
+    if SENSITIVE_NAME.search(name) and name not in REFERENCES:
         return Masked(mark(value, key))
-    return Masked(value)
+    return Masked(_text(value, key) if isinstance(value, str) else value)
 
 
 def mark(value: Any, key: bytes) -> str:
@@ -58,10 +92,25 @@ def mark(value: Any, key: bytes) -> str:
     return f"<secret {keyed_tag(key, value if isinstance(value, str) else repr(value))[:32]}>"
 
 
-def _reference(name: str) -> bool:
-    # These fields name a secret or say how a token is mounted; they never hold one.
-    return name in {"secretName", "secretRef", "secretKeyRef", "imagePullSecrets", "automountServiceAccountToken",
-                    "serviceAccountToken", "credential", "credentials", "tokenExpirationSeconds"}  # fmt: skip
+def _items(values: Iterable[Any], key: bytes, name: str) -> Iterator[Masked]:
+    flagged = False
+    for value in values:
+        yield Masked(mark(value, key)) if flagged and isinstance(value, str) else mask_value(value, key, name=name)
+        flagged = isinstance(value, str) and _FLAG.fullmatch(value) is not None
+
+
+def _text(text: str, key: bytes) -> str:
+    if PRIVATE_KEY.search(text):
+        return mark(text, key)
+    for pattern in _IN_TEXT:
+        text = pattern.sub(lambda found: _without(found, key), text)
+    return text
+
+
+def _without(found: re.Match[str], key: bytes) -> str:
+    group = found.lastindex or 0
+    start, end = found.start(group) - found.start(), found.end(group) - found.start()
+    return f"{found[0][:start]}{mark(found[group], key)}{found[0][end:]}"
 
 
 def _secret_fields(body: Mapping[str, Any], key: bytes) -> dict[str, Masked]:
@@ -71,12 +120,7 @@ def _secret_fields(body: Mapping[str, Any], key: bytes) -> dict[str, Masked]:
         merged[str(name)] = mark(_decoded(str(value)), key)
     for name, value in _mapping(body.get("stringData")).items():
         merged[str(name)] = mark(_latin(str(value).encode()), key)
-    fields: dict[str, Masked] = {"stringData": Masked(None)} if "stringData" in body else {}
-    if merged:
-        fields["data"] = Masked(merged)
-    return {name: value for name, value in fields.items() if value is not None} | (
-        {} if merged or "data" not in body else {"data": Masked({})}
-    )
+    return {"data": Masked(merged)} if merged or "data" in body else {}
 
 
 def _mapping(value: Any) -> Mapping[Any, Any]:
@@ -85,7 +129,7 @@ def _mapping(value: Any) -> Mapping[Any, Any]:
 
 def _decoded(text: str) -> str:
     try:
-        return _latin(base64.b64decode(text, validate=True))
+        return _latin(base64.b64decode("".join(text.split()), validate=True))
     except (binascii.Error, ValueError):
         return text
 
