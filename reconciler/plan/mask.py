@@ -24,7 +24,7 @@ _NAMES = (
 SENSITIVE_NAME = re.compile(_NAMES + r"|(?:^|[_.-])pass$|(?:^|[_.-])dsn$", re.IGNORECASE)
 # Annotations that repeat a whole object, so also its secret values.
 SENSITIVE_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
-# Text that is a secret whatever its name says: private keys, as they are and in base64 (certificates are none); and text
+# Text that is a secret whatever its name says: private keys, as they are and in base64 (no certificates); and text
 # that imitates a mark, so that nobody writes down what stands for a secret and has it taken for the same value.
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|LS0tLS1CRUdJTi(?!BDRVJU)|<secret [0-9a-f]"
