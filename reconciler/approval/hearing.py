@@ -313,7 +313,7 @@ def eligible(question: Question, policy: Policy, scope: Scope) -> Iterator[str]:
     """The names of the people who may approve on a scope, by role and relation."""
     related = authors(question, policy.persons) | contributors(question, policy.persons)
     for name, person in sorted(policy.persons.by_name.items()):
-        if name not in related and not person.bot and scope in _may_approve(question, policy, person):
+        if name not in related and scope in _may_approve(question, policy, person):
             yield name
 
 

@@ -164,6 +164,18 @@ def test_g15_what_ensures_a_second_person_falls_away_but_the_settings_count_stay
     assert ask(two, **alone(plan=plan(risk=risk), reviews=(signed_review("bob"),))).approved
 
 
+def test_g15_a_merge_by_an_approver_who_is_not_the_author_is_recorded_as_self_approved() -> None:
+    """Nobody looked twice: the merge was the approval, also for a bot that nobody is known to have asked."""
+    judgement = ask(ALLOWED, **alone(pull=merged(at=minutes(15), by="bob-login", author="robot-login")))
+    assert judgement.approved
+    assert judgement.self_approved
+
+
+def test_g15_an_own_approval_that_was_enough_ends_as_one() -> None:
+    fields = alone(commits=(commit(signing_key="", pusher=""),))
+    assert ask(ALLOWED, now=minutes(15 + 60 * 24), **fields).verdict is Verdict.ENDED
+
+
 def test_g15_an_ended_own_approval_lowers_nothing() -> None:
     nobodys = (commit(signing_key="", pusher=""),)
     now = minutes(15) + (minutes(60 * 24) - POSTED)
@@ -183,13 +195,16 @@ def test_g15_alone_on_what_is_held_by_a_signature() -> None:
 
 
 def test_g15_merging_what_is_held_since_is_no_approval_of_it() -> None:
-    assert not ask(ALLOWED, **alone(held=HELD)).approved
+    judgement = ask(ALLOWED, **alone(held=HELD))
+    assert not judgement.approved
+    assert judgement.ignored == ()
 
 
 def test_g2_a_change_of_policy_is_never_self_approved_by_merging() -> None:
     admins = always(bindings=[*BINDINGS, bind("admin", "alice")], allow_self_approval=True)
-    about = plan(environment=POLICY, policy_only=True, units=(unit("policy/policy"),), tier="")
-    assert not ask(admins, **alone(plan=about, sides=())).approved
+    for tier in ("", "dev"):
+        about = plan(environment=POLICY, policy_only=True, units=(unit("policy/policy"),), tier=tier)
+        assert not ask(admins, **alone(plan=about, sides=())).approved
 
 
 LOW: dict[str, Any] = {

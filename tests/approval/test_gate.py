@@ -110,6 +110,13 @@ def test_g2_a_root_signature_ends_and_says_until_when() -> None:
     assert with_right.verdict is Verdict.ENDED
 
 
+def test_g2_an_ended_root_signature_was_enough_by_itself() -> None:
+    two = always(bindings=[*BINDINGS, bind("operator", "alice")], approvals={"critical": 2})
+    given: dict[str, Any] = {"decisions": (BY_ROOT,), **OF_POLICY}
+    assert ask(two, **given).approved
+    assert ask(two, now=minutes(10) + timedelta(hours=4), **given).verdict is Verdict.ENDED
+
+
 def test_g2_a_root_signature_about_another_change_of_policy_counts_for_nothing() -> None:
     other = decision(subject=PolicySubject("6" * 64, ABOUT_POLICY.new))
     assert not ask(decisions=(signed("root", other),), **OF_POLICY).approved

@@ -183,6 +183,15 @@ def test_g14_the_account_must_have_been_theirs_when_the_approval_was_given() -> 
         assert not judgement.approved
 
 
+def test_g14_an_approval_stays_with_whoever_had_the_account_when_it_was_given() -> None:
+    users = {**USERS, "bob": user("bob", logins=Logins()), "carol": user("carol", logins=Logins(github="bob-login"))}
+    carols = policy(users, [*BINDINGS, bind("approver", "carol")])
+    policies = Policies(carols, ((minutes(-60), carols), (minutes(15), policy())))
+    judgement = ask(policies, reviews=(review(at=minutes(10)),))
+    assert why(judgement) == [Why.NO_ROLE]
+    assert not judgement.approved
+
+
 def test_g14_before_any_policy_nobody_has_a_role() -> None:
     assert not ask(Policies(policy(users={}, bindings=[])), reviews=(review(),)).approved
     later = Policies(policy(users={}, bindings=[]), ((minutes(11), policy()),))
@@ -298,6 +307,13 @@ def test_g16_each_scope_needs_its_own_approvers() -> None:
     assert not ask(policies, reviews=(review("stranger"),), **fields).approved
     assert ask(policies, reviews=(review(), review("stranger")), **fields).approved
     assert ask(policies, reviews=(review("dave"),), **fields).approved  # one person with both roles
+
+
+def test_g12_the_ticket_ends_with_the_first_scope_that_loses_its_approval() -> None:
+    fields: dict[str, Any] = {"sides": (side(), side(scope=STAGING, tier="dev"))}
+    reviews = (review(at=minutes(12)), review("stranger", at=minutes(5)))
+    judgement = ask(always(bindings=BETA), reviews=reviews, **fields)
+    assert judgement.until == minutes(5 + 24 * 60)
 
 
 def test_g3_scopes_that_the_plan_names_count_without_a_side() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.approval.clocks import CLOCK_SKEW
-from reconciler.approval.decision import Posting
+from reconciler.approval.decision import Posting, Verb
 from reconciler.approval.judgement import Verdict, Why
 from reconciler.names import SHORT, Digest, EventId
 from reconciler.plan.change import Risk
@@ -20,6 +20,7 @@ from tests.approval.builders import (
     always,
     ask,
     decision,
+    key,
     merged,
     minutes,
     plan,
@@ -93,6 +94,7 @@ def test_g13_quoting_does_not_help_before_the_posting(shift: timedelta) -> None:
         TICKET_DIGEST[:SHORT] + "0000",
         "0" + TICKET_DIGEST[:SHORT],
         "0" * 64,
+        TICKET_DIGEST[4:20],
     ],
 )
 def test_g13_a_quote_that_is_not_the_digest_is_none(body: str) -> None:
@@ -256,6 +258,17 @@ def test_g13_a_rejection_by_anyone_who_could_approve_blocks_whenever_given(field
     assert judgement.key == "approval_ticket_not_approved"
     assert [(one.person, one.comment) for one in judgement.rejections] == [("carol", rejection.body)]
     assert judgement.reasons == ("rejected by carol",)
+
+
+def test_g13_a_rejection_from_an_account_that_the_forge_marks_as_bot_does_not_block() -> None:
+    assert ask(reviews=(review(verdict=Said.REJECT, author_is_bot=True), review("carol"))).approved
+
+
+@pytest.mark.parametrize("signer", [key("an old key"), key("carol"), key("bob")])
+def test_g13_a_rejection_blocks_by_the_account_whatever_key_signed_its_decision(signer: str) -> None:
+    rejection = signed_review(made=decision(Verb.REJECT), verdict=Said.REJECT, signer=signer)
+    judgement = ask(reviews=(rejection, review("carol")))
+    assert [one.person for one in judgement.rejections] == ["bob"]
 
 
 @pytest.mark.parametrize("by", ["stranger", "robot", "oracle", "nobody"])
