@@ -48,7 +48,7 @@ def _tier(subject: Subject) -> Risk | None:
         return Risk.MEDIUM if subject.production else Risk.LOW
     if subject.production:
         return Risk.HIGH
-    return Risk.LOW if subject.tiers <= {"dev", "staging"} else Risk.MEDIUM
+    return Risk.LOW if subject.tiers and subject.tiers <= {"dev", "staging"} else Risk.MEDIUM
 
 
 def _deletion(subject: Subject) -> Risk | None:
@@ -61,7 +61,11 @@ def _deletion(subject: Subject) -> Risk | None:
 
 
 def _install(subject: Subject) -> Risk | None:
-    if any(change.operation is Operation.RUN for change in subject.changes):
+    leaving = (
+        change.operation is Operation.DELETE and UnitRef.parse(change.unit).kind is UnitKind.ENVIRONMENT
+        for change in subject.changes
+    )
+    if any(leaving) or any(change.operation is Operation.RUN for change in subject.changes):
         return Risk.CRITICAL if subject.production else Risk.HIGH
     return None
 

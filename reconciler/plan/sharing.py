@@ -4,36 +4,48 @@ Reads the accepted and the proposed side together, so that neither renaming an e
 `dev` lowers the risk of what is done to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from reconciler.names import POLICY, UnitRef
 from reconciler.specs.desired import Desired
 
+NOBODY: Mapping[str, frozenset[str]] = MappingProxyType({})
 
-def addresses(desired: Desired, environment: str) -> frozenset[str]:
-    """What an environment's targets are reached at: "host:port" of its nodes and of its clusters' API servers."""
+
+def addresses(desired: Desired, environment: str, identities: Mapping[str, frozenset[str]] = NOBODY) -> frozenset[str]:
+    """What an environment's targets are reached at, and who they are known to be.
+
+    "host:port" and the pinned key of its nodes, "host:port" of its clusters' API servers, and their `identities` (the
+    UIDs of kube-system by cluster): neither another name for the same address nor another address lowers anything.
+    """
     found: set[str] = set()
     spec = desired.environments.get(environment)
     for node in spec.spec.nodes if spec is not None else ():
         host = desired.hosts.get(node.host)
         if host is not None:
-            found.add(f"{host.spec.address.lower()}:{host.spec.port}")
+            found |= {
+                f"{host.spec.address.lower()}:{host.spec.port}",
+                f"key:{' '.join(host.spec.host_key.split()[:2])}",
+            }
     for name, cluster in desired.clusters.items():
         if cluster.spec.environment == environment:
-            found.add(_api_server(cluster.spec.endpoint) or f"credential:{cluster.spec.credential or name}")
+            found |= _api_servers(desired, name) | {f"uid:{uid}" for uid in identities.get(name, ())}
     return frozenset(found)
 
 
-def sharing(environment: str, sides: Iterable[Desired]) -> frozenset[str]:
-    """The environment itself and every other that shares an address with it on any side."""
+def sharing(
+    environment: str, sides: Iterable[Desired], identities: Mapping[str, frozenset[str]] = NOBODY
+) -> frozenset[str]:
+    """The environment itself and every other that shares a target with it on any side."""
     if environment == POLICY:
         return frozenset({POLICY})
     listed = tuple(sides)
-    own = frozenset().union(*(addresses(side, environment) for side in listed))
+    own = frozenset().union(*(addresses(side, environment, identities) for side in listed))
     found = {environment}
     for side in listed:
-        found |= {name for name in side.environments if own & addresses(side, name)}
+        found |= {name for name in side.environments if own & addresses(side, name, identities)}
     return frozenset(found)
 
 
@@ -69,8 +81,17 @@ def by_environment(units: Iterable[UnitRef], owners: Iterable[tuple[UnitRef, str
     return {name: tuple(refs) for name, refs in sorted(grouped.items())}
 
 
-def _api_server(endpoint: str | None) -> str:
-    if not endpoint:
-        return ""
-    parts = urlsplit(endpoint)
+def _api_servers(desired: Desired, cluster: str) -> set[str]:
+    """The endpoint's address; of a kubeconfig that says it instead, every address that its credential may reach."""
+    spec = desired.clusters[cluster].spec
+    credential = desired.credentials.get(spec.credential or "")
+    listed = [spec.endpoint] if spec.endpoint else list(credential.spec.addresses) if credential is not None else []
+    return {_host_and_port(text) for text in listed} or {f"cluster:{cluster}"}
+
+
+def _host_and_port(text: str) -> str:
+    bare = (
+        text if "://" in text else f"https://[{text}]" if text.count(":") > 1 and "[" not in text else f"https://{text}"
+    )
+    parts = urlsplit(bare)
     return f"{(parts.hostname or '').lower()}:{parts.port or 443}"
