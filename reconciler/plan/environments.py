@@ -1,7 +1,8 @@
 """Desired nodes x observed hosts x a verified bundle -> install, join, upgrade and remove steps.
 
 The bundle's index says which hooks run, in which order and on which role; this module only decides on which hosts. A
-host that carries another environment, or whose identity moved, blocks the plan. Knows no SSH and no hook's content.
+host that carries another environment blocks the plan; its identity (machine id and host key) is part of what the plan
+touches. Knows no SSH and no hook's content.
 """
 
 from collections.abc import Iterator, Mapping

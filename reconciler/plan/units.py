@@ -13,7 +13,9 @@ from reconciler.canonical import digest_of
 from reconciler.names import POLICY, Digest, ObjectRef, UnitKind, UnitRef
 from reconciler.plan.mask import mask_object, mask_value
 from reconciler.specs.desired import Desired
-from reconciler.specs.kinds import Environment, Model
+from reconciler.specs.kinds import Environment, Model, Release
+from reconciler.specs.kinds.release import SourceKind
+from reconciler.specs.release_source import ReleaseSource
 from reconciler.specs.spec import Spec
 
 POLICY_UNIT = UnitRef(UnitKind.POLICY, POLICY)
@@ -45,7 +47,10 @@ class Cutter:
         for name, environment in desired.environments.items():
             yield _unit(UnitRef(UnitKind.ENVIRONMENT, name), name, self._environment(desired, environment))
         for name, cluster in desired.clusters.items():
-            content = {"spec": self._spec(cluster), "credentials": self._credentials(desired, cluster.spec.credential)}
+            entry = cluster.spec.network_entry.lvs_vip
+            credentials = self._credentials(desired, cluster.spec.credential)
+            credentials |= self._credentials(desired, entry.auth_credential if entry is not None else None)
+            content = {"spec": self._spec(cluster), "credentials": credentials}
             yield _unit(UnitRef(UnitKind.CLUSTER, name), cluster.spec.environment, content)
         for name, release in desired.releases.items():
             yield _unit(UnitRef(UnitKind.RELEASE, name), release.spec.environment, self._release(desired, name))
@@ -76,17 +81,19 @@ class Cutter:
     def _release(self, desired: Desired, name: str) -> dict[str, Any]:
         release = desired.releases[name]
         spec = self._spec(release)
-        spec["source"] = {key: value for key, value in spec["source"].items() if key != "path"}
+        spec["source"] = {key: value for key, value in spec["source"].items() if key not in {"path", "values"}}
         service = desired.services.get(release.spec.service or "")
         source = desired.sources.get(name)
         objects = {} if source is None else {str(ref_of(body)): mask_object(body, self.key) for body in source.objects}
-        rendered_elsewhere = source is not None and not source.objects
+        rendered_elsewhere = source is not None and source.type is not SourceKind.MANIFESTS
+        known = release.spec.environment in desired.environments
         return {
             "spec": spec,
             "service": self._spec(service) if service is not None else None,
             "objects": objects,
-            # a source that others render (helm, kustomize, compose) stands for itself by the content of its files
-            "files": sorted(str(blob) for _, blob in source.files) if source is not None and rendered_elsewhere else [],
+            # a source that others render (helm, kustomize, compose) stands for itself by its files and what fills them
+            "files": _files(release.spec, source) if source is not None and rendered_elsewhere else [],
+            "variables": mask_value(desired.variables_of(name), self.key) if rendered_elsewhere and known else {},
         }
 
     def _credentials(self, desired: Desired, name: str | None) -> dict[str, Any]:
@@ -102,6 +109,16 @@ class Cutter:
         masked = mask_value(model.model_dump(mode="json"), self.key)
         assert isinstance(masked, dict)  # noqa: S101  a mapping stays a mapping
         return masked
+
+
+def _files(release: Release, source: ReleaseSource) -> list[list[str]]:
+    """Each file by its place in the source, not in the repository, and its content; value files by their order."""
+    root = release.source.path.rstrip("/")
+    names = {root: ""}
+    for number, path in enumerate(release.source.values):
+        names[path] = f"{names.get(path, '')}values[{number}]"
+    below = f"{root}/"
+    return sorted([names.get(path, path.removeprefix(below)), str(blob)] for path, blob in source.files)
 
 
 def ref_of(body: Mapping[str, Any]) -> ObjectRef:
