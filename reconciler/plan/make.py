@@ -5,17 +5,16 @@ touch. Times, commit ids, tool versions and bookkeeping are added after hashing.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 from reconciler.canonical import digest_of
 from reconciler.errors import Refused
-from reconciler.names import POLICY, ObjectRef, Revision, UnitKind, UnitRef
+from reconciler.names import POLICY, ObjectRef, UnitKind, UnitRef
 from reconciler.plan import guards, unsupported
+from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.change import (
     PRIORITIES,
-    Action,
     Change,
     Check,
     FieldChange,
@@ -23,20 +22,20 @@ from reconciler.plan.change import (
     Plan,
     PlanSet,
     Severity,
+    Touched,
     UnitPlan,
 )
 from reconciler.plan.clusters import plan_cluster
 from reconciler.plan.diff import diff
 from reconciler.plan.environments import EnvironmentAsk, NodeAsk, plan_environment
-from reconciler.plan.order import batches_of
 from reconciler.plan.part import Part, error, warning
 from reconciler.plan.releases import ReleaseAsk, plan_release
 from reconciler.plan.risk import assess
+from reconciler.plan.sequence import in_batches
 from reconciler.plan.sharing import scopes, sharing, tiers
 from reconciler.plan.units import Unit, ref_of
 from reconciler.specs.desired import Desired
-from reconciler.state.bundle import Bundle
-from reconciler.state.observed import Failure, Observed
+from reconciler.state.observed import Failure
 
 RUNTIMES: Mapping[str, tuple[str, ...]] = {"k8s": ("k8s",), "compose": ("compose",), "hybrid": ("k8s", "compose")}
 # Deletions are shown first; the rest in the order in which a reader asks.
@@ -51,57 +50,29 @@ SHOWN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison: a desired state and its units."""
-
-    desired: Desired
-    units: Mapping[UnitRef, Unit] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PlanAsk:
-    """Everything a plan is made of.
-
-    `accepted` holds, for each unit, the side at its last accepted revision (absent: never accepted); `observed` is None
-    for a static plan, which compares two desired states and looks at nothing (G4).
-    """
-
-    environment: str
-    units: tuple[UnitRef, ...]
-    proposed: Side
-    accepted: Mapping[UnitRef, Side]
-    accepted_at: Mapping[UnitRef, Revision]
-    observed: Observed | None
-    bundles: Mapping[str, Bundle | Failure]
-    known_uids: Mapping[str, str]
-    limits: guards.PruneLimits
-    key: bytes
-    held: tuple[Revision, ...] = ()
-    checks: tuple[Check, ...] = ()  # of the whole pull request, such as policy beside other changes
-
-
 def make_plan(ask: PlanAsk) -> Plan:
     """The plan of one environment. Never raises on what was observed: what is wrong is a check that blocks."""
-    parts = {ref: _part(ask, ref) for ref in ask.units} if not _broken(ask) else {}
+    refs = tuple(sorted(ask.units))
+    parts = {ref: _part(ask, ref) for ref in refs} if not _broken(ask) else {}
     changes = sorted(
         (change for part in parts.values() for change in part.changes),
         key=lambda change: (SHOWN.index(change.operation), change.unit, change.where, change.subject),
     )
-    units = tuple(_unit_plan(ask, ref) for ref in ask.units)
+    units = tuple(_unit_plan(ask, ref) for ref in refs)
     checks = [*ask.checks, *_broken(ask), *(check for part in parts.values() for check in part.checks)]
     checks += _guards(ask, units, changes, sum(part.owned for part in parts.values()))
     try:
-        batches = _batches(ask, parts)
+        batches = in_batches(ask, parts)
     except Refused as refused:
         batches = ()
         checks.append(error("", refused.key, refused.message))
-    sides = [ask.proposed.desired, *(side.desired for side in ask.accepted.values())]
-    shared = sharing(ask.environment, sides)
+    sides = [ask.proposed.desired, *(side.desired for side in ask.accepted.values()), *ask.neighbours]
+    shared = sharing(ask.environment, sides, _identities(ask))
     risk, reasons = assess(tiers(shared, sides), units, tuple(changes))
     touched = tuple(sorted((touch for part in parts.values() for touch in part.touched), key=lambda t: t.subject))
     artifact = digest_of("artifact", [[unit.unit, unit.artifact, _fields(unit.specs)] for unit in units])
     project, team, tier = _scope(ask, sides)
+    static = ask.observed is None and ask.environment != POLICY
     return Plan(
         environment=ask.environment,
         project=project,
@@ -120,6 +91,7 @@ def make_plan(ask: PlanAsk) -> Plan:
             "plan",
             {
                 "environment": ask.environment,
+                "static": static,  # nobody approves a look by approving a comparison
                 "artifact": artifact,
                 "actions": [[action.model_dump(mode="json") for action in batch] for batch in batches],
                 "touched": [touch.model_dump(mode="json") for touch in touched],
@@ -127,7 +99,7 @@ def make_plan(ask: PlanAsk) -> Plan:
             },
         ),
         observed_at=ask.observed.at if ask.observed is not None else None,
-        static=ask.observed is None and ask.environment != POLICY,
+        static=static,
         held=ask.held,
         policy_only=ask.environment == POLICY,
         scopes=scopes(shared, sides),
@@ -169,15 +141,15 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
     spec = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
     if spec is None:
         return Part()
-    if new is not None and new.spec.suspend:
-        return Part(checks=(warning(str(ref), "", f"release {ref.name} is suspended: accepted, and not applied"),))
-    if spec.source.type.value != "manifests" or spec.cluster is None:
-        message = f"release {ref.name}: sources of type {spec.source.type.value} cannot be applied by this version"
-        return Part(checks=(error(str(ref), "release_state_invalid", message, "set suspend: true, or use manifests"),))
     if old is not None and new is not None and old.spec.cluster != new.spec.cluster:
         message = f"release {ref.name} moves from cluster {old.spec.cluster} to {new.spec.cluster} in one step"
         hint = "add the release there under a new name, and remove this one in a later pull request"
         return Part(checks=(error(str(ref), "release_state_invalid", message, hint),))
+    if new is not None and new.spec.suspend:  # after the move: a later step would not find what it left there
+        return Part(checks=(warning(str(ref), "", f"release {ref.name} is suspended: accepted, and not applied"),))
+    if spec.source.type.value != "manifests" or spec.cluster is None:
+        message = f"release {ref.name}: sources of type {spec.source.type.value} cannot be applied by this version"
+        return Part(checks=(error(str(ref), "release_state_invalid", message, "set suspend: true, or use manifests"),))
     asked = tuple(unsupported.in_release(str(ref), new.spec)) if new is not None else ()
     if ask.observed is None:
         return replace(_static_release(ask, ref), checks=asked)
@@ -198,19 +170,33 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
             desired=_objects(ask.proposed.desired, ref.name) if new is not None else {},
             observed=seen if seen is not None else failure,
             forget=new is None and old is not None and old.spec.on_removal.value == "forget",
-            leaves_to=_taken_by_others(ask, ref),
-            comes_from=frozenset(other.name for other in ask.units if other.kind is UnitKind.RELEASE and other != ref),
+            leaves_to=_taken_by_others(ask, ref, spec.cluster),
+            comes_from=frozenset(_others_on(ask, ref, spec.cluster)),
         ),
         ask.key,
     )
-    return replace(part, checks=(*asked, *part.checks))
+    identity = (
+        Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid if cluster is not None else None}),
+    )
+    return replace(part, checks=(*asked, *part.checks), touched=(*part.touched, *(identity if part.steps else ())))
 
 
-def _taken_by_others(ask: PlanAsk, ref: UnitRef) -> dict[ObjectRef, str]:
-    taken: dict[ObjectRef, str] = {}
+def _others_on(ask: PlanAsk, ref: UnitRef, cluster: str) -> Iterator[str]:
+    """The other releases of this plan that are, or were, on the same cluster."""
     for other in ask.units:
-        if other.kind is UnitKind.RELEASE and other != ref and other.name in ask.proposed.desired.releases:
-            taken |= dict.fromkeys(_objects(ask.proposed.desired, other.name), other.name)
+        if other.kind is UnitKind.RELEASE and other != ref:
+            sides = [ask.proposed.desired, *(side.desired for side in (ask.accepted.get(other),) if side is not None)]
+            found = (side.releases.get(other.name) for side in sides)
+            if any(release is not None and release.spec.cluster == cluster for release in found):
+                yield other.name
+
+
+def _taken_by_others(ask: PlanAsk, ref: UnitRef, cluster: str) -> dict[ObjectRef, str]:
+    taken: dict[ObjectRef, str] = {}
+    for name in _others_on(ask, ref, cluster):
+        release = ask.proposed.desired.releases.get(name)
+        if release is not None and release.spec.cluster == cluster:
+            taken |= dict.fromkeys(_objects(ask.proposed.desired, name), name)
     return taken
 
 
@@ -306,54 +292,28 @@ def _fields(fields: tuple[FieldChange, ...]) -> list[list[Any]]:
 
 def _guards(ask: PlanAsk, units: tuple[UnitPlan, ...], changes: list[Change], owned: int) -> Iterator[Check]:
     desired = ask.proposed.desired
-    left = [name for name, release in desired.releases.items() if release.spec.environment == ask.environment]
+    needing: dict[UnitRef, list[str]] = {}
+    living: dict[tuple[str, str], str] = {}
+    for name, release in desired.releases.items():
+        needing.setdefault(UnitRef(UnitKind.ENVIRONMENT, release.spec.environment), []).append(name)
+        if release.spec.cluster is not None:
+            needing.setdefault(UnitRef(UnitKind.CLUSTER, release.spec.cluster), []).append(name)
+            for ref in _objects(desired, name):
+                living[f"cluster {release.spec.cluster}", ref.namespace] = name
     remaining = len(desired.environments) + len(desired.clusters) + len(desired.releases)
     yield from guards.deletion_cap(changes, owned, ask.limits)
-    yield from guards.empty_desired(units, remaining=remaining)
-    yield from guards.removed_with_dependants(units, left)
+    yield from guards.empty_desired(units, changes, remaining=remaining)
+    yield from guards.removed_with_dependants(units, needing)
+    yield from guards.namespace_in_use(changes, living)
 
 
-def _batches(ask: PlanAsk, parts: Mapping[UnitRef, Part]) -> tuple[tuple[Action, ...], ...]:
-    """Batches by dependency: the environment's install, its clusters, then releases by dependsOn; phases in each."""
-    phases = {ref: sorted({step.phase for step in part.steps}) for ref, part in parts.items()}
-    needs: dict[str, set[str]] = {}
-    for ref in parts:
-        nodes = [f"{ref}#{phase:04}" for phase in phases[ref]] or [f"{ref}#none"]
-        needs[nodes[0]] = {_last(other, phases) for other in _before(ask, ref) if other in parts}
-        for earlier, later in pairwise(nodes):
-            needs[later] = {earlier}
-    actions: dict[str, list[Action]] = {}
-    for ref, part in parts.items():
-        for step in part.steps:
-            actions.setdefault(f"{ref}#{step.phase:04}", []).append(step.action)
-    found = []
-    for level in batches_of(needs):
-        batch = tuple(action for node in level for action in sorted(actions.get(node, ()), key=lambda a: a.id))
-        if batch:
-            found.append(batch)
-    return tuple(found)
-
-
-def _last(ref: UnitRef, phases: Mapping[UnitRef, list[int]]) -> str:
-    return f"{ref}#{phases[ref][-1]:04}" if phases[ref] else f"{ref}#none"
-
-
-def _before(ask: PlanAsk, ref: UnitRef) -> Iterator[UnitRef]:
-    """What has to be done before a unit. A removal goes the other way: releases first, then what carries them."""
-    desired = ask.proposed.desired
-    removed = {other for other in ask.units if other not in ask.proposed.units}
-    order = (UnitKind.ENVIRONMENT, UnitKind.CLUSTER, UnitKind.RELEASE)
-    rank = order.index(ref.kind) if ref.kind in order else 0
-    for other in ask.units:
-        if other.kind not in order or other == ref:
-            continue
-        lower = order.index(other.kind) < rank
-        higher = order.index(other.kind) > rank
-        if (ref not in removed and other not in removed and lower) or (ref in removed and other in removed and higher):
-            yield other
-    release = desired.releases.get(ref.name) if ref.kind is UnitKind.RELEASE else None
-    for name in release.spec.depends_on if release is not None else ():
-        yield UnitRef(UnitKind.RELEASE, name)
+def _identities(ask: PlanAsk) -> dict[str, frozenset[str]]:
+    """By cluster, who it is: as recorded and as seen now. Two names for one API server are one target (G3)."""
+    seen = ask.observed.clusters if ask.observed is not None else {}
+    return {
+        name: frozenset(uid for uid in (ask.known_uids.get(name, ""), seen[name].uid if name in seen else "") if uid)
+        for name in {*ask.known_uids, *seen}
+    }
 
 
 def _scope(ask: PlanAsk, sides: list[Desired]) -> tuple[str, str, str]:
@@ -362,3 +322,6 @@ def _scope(ask: PlanAsk, sides: list[Desired]) -> tuple[str, str, str]:
             spec = side.environments[ask.environment].spec
             return spec.project, spec.team, spec.tier.value
     return "", "", ""
+
+
+__all__ = ["PlanAsk", "Side", "make_plan", "plan_set"]

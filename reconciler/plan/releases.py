@@ -3,6 +3,7 @@
 Compares what a server-side dry run says an object would become with what it is: both were observed, nothing is asked
 here. Only fields that we send or own take part. Values are shown only of objects that the release owns already (G4);
 an object of somebody else blocks the plan; an object that leaves one release and enters another is handed over (G28).
+An object is the same one in every version of its kind's API.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,8 @@ from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.plan.risk import DATA_KINDS
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 
-# Order of kinds within a release; what is not named comes with the configuration. Deletions come last, workloads first.
+# Order of kinds within a release; what is not named comes with the configuration. Deletions come last and go the other
+# way: traffic, workloads, configuration, and namespaces at the end.
 PHASES: Mapping[str, int] = {
     "Namespace": 0,
     "CustomResourceDefinition": 0,
@@ -32,7 +34,8 @@ PHASES: Mapping[str, int] = {
     "HorizontalPodAutoscaler": 3,
 }
 CONFIGURATION = 1
-DELETION = 4
+FIRST_DELETION = 4
+LAST_PHASE = max(PHASES.values())
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
@@ -46,8 +49,9 @@ class ReleaseAsk:
     desired: Mapping[ObjectRef, Any] = field(repr=False)
     observed: ObservedRelease | Failure
     forget: bool = False  # onRemoval: forget, of a removed release
-    leaves_to: Mapping[ObjectRef, str] = field(default_factory=dict)  # objects that another release of this plan takes
-    comes_from: frozenset[str] = frozenset()  # releases of this plan that let objects go
+    # objects that other releases of this plan want on the same cluster, and those releases
+    leaves_to: Mapping[ObjectRef, str] = field(default_factory=dict)
+    comes_from: frozenset[str] = frozenset()  # releases of this plan on the same cluster: they may let objects go
 
 
 def plan_release(ask: ReleaseAsk, key: bytes) -> Part:
@@ -103,7 +107,7 @@ class _Planner:
             if item.known_after_apply or not same(live, result):
                 return self._apply(phase, ref, item, Operation.UPDATE, live, result)
             return _Found(phase)
-        if item.owner in self.ask.comes_from:
+        if item.owner in self.ask.comes_from and self._wanted_by(ref) != item.owner:
             return self._apply(phase, ref, item, Operation.HAND_OVER, live, result)
         holder = item.owner if " " in item.owner else f"release {item.owner}"  # words name another controller
         holder = holder if item.owner else "nobody that this reconciler knows"
@@ -112,12 +116,16 @@ class _Planner:
         return _Found(phase, checks=(error(self.ask.unit, "owned_by_another", message, hint),))
 
     def unwanted(self) -> Iterator[_Found]:
+        wanted = {_place(ref) for ref in self.ask.desired}
         for ref, item in sorted(self.observed.objects.items(), key=lambda pair: pair[0]):
-            if ref in self.ask.desired or not item.exists or item.owner != self.ask.release:
+            if _place(ref) in wanted or not item.exists or item.owner != self.ask.release:
                 continue
-            if ref in self.ask.leaves_to:
+            if self._wanted_by(ref):
                 continue  # the other release takes it over in the same plan
             yield self._leave(ref, item)
+
+    def _wanted_by(self, ref: ObjectRef) -> str:
+        return next((name for other, name in self.ask.leaves_to.items() if _place(other) == _place(ref)), "")
 
     def _apply(
         self,
@@ -171,8 +179,9 @@ class _Planner:
         if loses_data:
             checks = (warning(self.ask.unit, "", f"deleting {ref} deletes the data in it; no return covers that"),)
         action = self._action(kind, ref, item, pre=live, post=None)
-        # Where an object is deleted its identity decides, not the values that nobody sets any more.
-        return _Found(DELETION, change, action, self._touched(ref, item, Masked(None)), checks)
+        phase = FIRST_DELETION + LAST_PHASE - PHASES.get(ref.kind, CONFIGURATION)
+        # The values that go with it are in the action's `pre`; they are not shown.
+        return _Found(phase, change, action, self._touched(ref, item, Masked(None)), checks)
 
     def _action(
         self, kind: ActionKind, ref: ObjectRef, item: ObservedObject, *, pre: Masked | None, post: Masked | None
@@ -201,6 +210,10 @@ class _Planner:
 def fingerprint(masked: Masked | None) -> str:
     """The digest of an object's masked fields: what an action finds before it acts, and leaves after it (G20)."""
     return digest_of("object", masked)
+
+
+def _place(ref: ObjectRef) -> tuple[str, str, str, str]:
+    return ref.group, ref.kind, ref.namespace, ref.name
 
 
 def _touches_pods(fields: tuple[FieldChange, ...]) -> bool:

@@ -1,0 +1,43 @@
+"""What a plan is made of: one environment, its units, both sides of each, and one look. Decides nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.names import Revision, UnitRef
+from reconciler.plan import guards
+from reconciler.plan.change import Check
+from reconciler.plan.units import Unit
+from reconciler.specs.desired import Desired
+from reconciler.state.bundle import Bundle
+from reconciler.state.observed import Failure, Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: a desired state and its units."""
+
+    desired: Desired
+    units: Mapping[UnitRef, Unit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAsk:
+    """Everything a plan is made of.
+
+    `accepted` holds, for each unit, the side at its last accepted revision (absent: never accepted); `observed` is None
+    for a static plan, which compares two desired states and looks at nothing (G4).
+    """
+
+    environment: str
+    units: tuple[UnitRef, ...]
+    proposed: Side
+    accepted: Mapping[UnitRef, Side]
+    accepted_at: Mapping[UnitRef, Revision]
+    observed: Observed | None
+    bundles: Mapping[str, Bundle | Failure]
+    known_uids: Mapping[str, str]
+    limits: guards.PruneLimits
+    key: bytes
+    held: tuple[Revision, ...] = ()
+    checks: tuple[Check, ...] = ()  # of the whole pull request, such as policy beside other changes
+    neighbours: tuple[Desired, ...] = ()  # accepted sides of units that are not planned here; they count for the risk
