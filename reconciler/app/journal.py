@@ -134,16 +134,19 @@ class Journal:
         )
 
     def _fold(self, files: Mapping[str, bytes]) -> None:
-        for event in _events_in(files):
-            if event.event_id not in self._absorbed:
-                self._absorbed.add(event.event_id)
-                self._absorb(event)
+        fold_files(files, self.ledger, self.events, self._absorbed)
 
-    def _absorb(self, event: Event) -> None:
-        self.events.append(event)
+
+def fold_files(files: Mapping[str, bytes], ledger: Ledger, events: list[Event], absorbed: set[EventId]) -> None:
+    """Fold the events among an audit commit's files in, each once. Raises Untrusted on one that is no record."""
+    for event in _events_in(files):
+        if event.event_id in absorbed:
+            continue
+        absorbed.add(event.event_id)
+        events.append(event)
         entry = event.detail.get("entry")
         if entry is not None:
-            self.ledger.absorb(
+            ledger.absorb(
                 Placed(
                     event=event.event_id, at=event.occurred_at, actor=event.actor_id, entry=ENTRY.validate_python(entry)
                 )

@@ -13,6 +13,7 @@ from reconciler.app.clock import SystemClock
 from reconciler.app.decisions import submit
 from reconciler.app.desire import Desires
 from reconciler.app.settings import Settings
+from reconciler.app.view import View, read_view
 from reconciler.app.wiring import keys_at, open_mirror, repository_id
 from reconciler.approval.decision import CommitSubject, Decision, PullSubject, Subject, UnitSubject, Verb
 from reconciler.bundle.folder import FolderBundles
@@ -41,6 +42,7 @@ class Desk:
     key: SigningKey
     clock: Clock
     required: Sequence[str] = REQUIRED
+    named: str = ""
 
     def person(self) -> Person:
         """The people's door to the embedded forge."""
@@ -58,11 +60,21 @@ class Desk:
         self.mirror.sync()
         return ForgeLedger(
             self.mirror,
-            repository_id=repository_id(self.settings),
+            repository_id=self.repository(),
             logins=lambda login: keys_at(self.desires, self.tip(), login),
             our_keys=self.reconciler_keys(),
             clock=self.clock,
         )
+
+    def view(self) -> View:
+        """The audit branch as this machine reads it."""
+        return read_view(self.mirror)
+
+    def repository(self) -> str:
+        """What decisions are bound to: as the audit branch says, before it exists as the settings name it."""
+        if not self.named:
+            self.named = self.view().repository
+        return self.named or repository_id(self.settings)
 
     def tip(self) -> Revision:
         """The tracked branch's tip, asked for anew. Raises Refused where there is none."""
@@ -117,7 +129,7 @@ class Desk:
 
     def _decision(self, subject: Subject, verb: Verb, reason: str, digest: str, event: str) -> Decision:
         return Decision(
-            repository=repository_id(self.settings),
+            repository=self.repository(),
             subject=subject,
             verb=verb,
             digest=digest,

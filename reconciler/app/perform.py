@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.diff import same
@@ -274,7 +274,7 @@ class Performer:
         }
 
 
-class Interrupted(ReconcilerError):
+class Interrupted(Unavailable):
     """The process was asked to stop between two looks; the recorded plan goes on after the next start."""
 
 

@@ -15,8 +15,13 @@ from reconciler.plan.units import POLICY_UNIT
 from reconciler.state.event import Domain, Severity, Source
 
 
-def trust(mirror: Mirror, journal: Journal, planner: Planner, commit: Revision, tracked: str) -> None:
-    """Record the trust. Raises Refused where something is trusted already or the commit is not on the branch."""
+def trust(
+    mirror: Mirror, journal: Journal, planner: Planner, commit: Revision, *, tracked: str, repository: str
+) -> None:
+    """Record the trust. Raises Refused where something is trusted already or the commit is not on the branch.
+
+    `repository` is the id that decisions are bound to; people's machines learn it from this event.
+    """
     if journal.ledger.trusted is not None:
         raise Refused(
             f"trusting {commit[:SHORT]}: {journal.ledger.trusted[:SHORT]} is trusted already",
@@ -38,7 +43,12 @@ def trust(mirror: Mirror, journal: Journal, planner: Planner, commit: Revision, 
         "policy",
         source=Source.API_DIRECT,
         severity=Severity.CRITICAL,
-        detail={"ticket": "policy", "comment": f"first policy trusted at {commit}", "reviewed_by": "operator"},
+        detail={
+            "ticket": "policy",
+            "comment": f"first policy trusted at {commit}",
+            "reviewed_by": "operator",
+            "repository": repository,
+        },
         entry=entry,
     )
     journal.record([note], guarded=True)

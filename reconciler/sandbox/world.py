@@ -138,7 +138,14 @@ class World:
         self.open()
         opened = self.opened
         opened.mirror.sync()
-        trust(opened.mirror, opened.journal, opened.planner, first, BRANCH)
+        trust(
+            opened.mirror,
+            opened.journal,
+            opened.planner,
+            first,
+            tracked=BRANCH,
+            repository=opened.repository_id,
+        )
         return self
 
     @property

@@ -1,0 +1,260 @@
+"""One reading of the repository for whoever stands at a door: desired state, audit, tickets, pull requests.
+
+Needs no key of the reconciler and no secret, connects to the repository alone and writes nothing there: everything is
+rebuilt from Git in the person's own mirror. The rule: who signed the audit branch is remembered at the first reading,
+and another signer stops every later one, so nobody who can push there shows people a preview that is not ours.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reconciler.app.clock import SystemClock
+from reconciler.app.desire import Desires
+from reconciler.app.people import Desk
+from reconciler.app.settings import FILE_NAME, Settings, load_settings
+from reconciler.app.wiring import keys_at, open_mirror, repository_id
+from reconciler.approval.persons import ForgeKind
+from reconciler.approval.persons import Person as PolicyPerson
+from reconciler.approval.policy import Policy
+from reconciler.bundle.folder import FolderBundles
+from reconciler.errors import Refused, Untrusted
+from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
+from reconciler.git import audit_chain, history, signatures
+from reconciler.git.audit_branch import AUDIT
+from reconciler.git.keys import PublicKey, SigningKey
+from reconciler.git.mirror import Mirror
+from reconciler.git.trees import find
+from reconciler.machine.entry import ENTRY, Placed
+from reconciler.machine.ledger import Ledger
+from reconciler.names import Revision
+from reconciler.ports import Clock
+from reconciler.report.record import event_of
+from reconciler.specs.cache import SqliteCache
+from reconciler.specs.desired import Desired
+from reconciler.state.event import Event
+
+Json = dict[str, Any]
+SIGNERS = "audit_signers"  # a file in the person's state: one public key a line
+LARGEST_FILE = audit_chain.LARGEST
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which repository, as a person named it: by a reconciler.toml, or by itself."""
+
+    config: Path | None = None
+    repository: str = ""
+    branch: str = ""
+    key: Path | None = None  # lends itself to ssh where nothing else is named
+
+
+def settings_of(where: Where, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a person's machine: state in their own cache folder, whatever reconciler.toml says of state.
+
+    Raises SpecError where the file is wrong, Refused where nothing is named.
+    """
+    env = os.environ if environment is None else environment
+    named = where.repository or ("" if where.config else env.get("RECONCILER_REPOSITORY", ""))
+    path = where.config or Path(FILE_NAME)
+    if where.repository or (named and not path.exists()):
+        settings = Settings(repository=_located(named), branch=where.branch or env.get("RECONCILER_BRANCH", "main"))
+        settings = _with_ssh(settings, where.key, env)
+    elif where.config or path.exists():
+        settings = load_settings(path, env)
+        settings = replace(settings, branch=where.branch) if where.branch else settings
+    else:
+        raise Refused(
+            f"looking for the repository: there is no {FILE_NAME} here",
+            key="validation_error",
+            hint="name one with --config FILE, or the repository with --repo PATH_OR_URL",
+        )
+    return replace(settings, state=_cache(env) / repository_id(settings)[:16])
+
+
+def operator_settings(where: Where) -> Settings:
+    """The reconciler's own settings, for verbs that need its keys. Raises SpecError where the file is wrong."""
+    if where.repository:
+        raise Refused(
+            "opening the reconciler: this needs its own settings and keys",
+            key="permission_denied",
+            hint="run it on its machine, with --config FILE",
+        )
+    settings = load_settings(where.config or Path(FILE_NAME))
+    return replace(settings, branch=where.branch) if where.branch else settings
+
+
+def _located(text: str) -> str:
+    return text if "://" in text or "@" in text else str(Path(text).resolve())
+
+
+def _with_ssh(settings: Settings, key: Path | None, env: Mapping[str, str]) -> Settings:
+    identity = env.get("RECONCILER_GIT_IDENTITY", str(key.resolve()) if key is not None else "")
+    known = env.get("RECONCILER_GIT_KNOWN_HOSTS", str(Path(env.get("HOME", "/")) / ".ssh" / "known_hosts"))
+    return replace(settings, git_identity=Path(identity) if identity else None, git_known_hosts=Path(known))
+
+
+def _cache(env: Mapping[str, str]) -> Path:
+    """https://specifications.freedesktop.org/basedir-spec: a relative value is to be ignored."""
+    named = env.get("XDG_CACHE_HOME", "")
+    folder = Path(named) if named.startswith("/") else Path(env.get("HOME", "/tmp")) / ".cache"  # noqa: S108
+    return folder / "reconciler"
+
+
+@dataclass(slots=True)
+class Reading:
+    """The repository as it stood at one look. `signer` is the key that signed the audit branch's tip."""
+
+    settings: Settings
+    mirror: Mirror
+    desires: Desires
+    clock: Clock
+    tip: Revision | None
+    audit: Revision | None
+    signer: str
+    events: tuple[Event, ...]
+    ledger: Ledger
+
+    @property
+    def fingerprint(self) -> str:
+        """The signer of the audit branch as people compare keys; empty where there is no audit branch."""
+        return PublicKey.parse(self.signer).fingerprint if self.signer else ""
+
+    @property
+    def revision(self) -> Revision:
+        """The tip of the tracked branch. Raises Refused where there is none."""
+        if self.tip is None:
+            raise Refused(
+                f"reading branch {self.settings.branch} of {self.settings.repository}: there is none",
+                key="validation_error",
+                hint="push a first commit to it, or name another with --branch",
+            )
+        return self.tip
+
+    def desired(self) -> Desired:
+        """What the tracked branch says."""
+        return self.desires.at(self.revision).desired
+
+    def policy(self) -> Policy:
+        """The policy in force: the last accepted one (G2)."""
+        forge = ForgeKind(self.settings.forge)
+        accepted = self.desires.at(self.ledger.policies[-1][1]).desired if self.ledger.policies else Desired()
+        try:
+            return Policy.of(
+                accepted.settings,
+                accepted.roles,
+                accepted.users,
+                accepted.bindings,
+                root_signers=self.settings.root_signers,
+                forge=forge,
+            )
+        except ValueError as error:
+            raise Refused(str(error), key="validation_error", hint="correct reconciler.toml") from error
+
+    def file(self, path: str) -> bytes | None:
+        """A file of the audit branch's newest tree; None where there is none."""
+        found = find(self.mirror.repository, self.audit, path) if self.audit is not None else None
+        return self.mirror.repository.blob(found.blob, LARGEST_FILE) if found is not None else None
+
+    def forge(self) -> ForgeLedger:
+        """The embedded forge's log, for reading."""
+        return ForgeLedger(
+            self.mirror,
+            repository_id=repository_id(self.settings),
+            logins=lambda login: keys_at(self.desires, self.revision, login),
+            our_keys=(self.signer,) if self.signer else (),
+            clock=self.clock,
+        )
+
+    def desk(self, login: str, key: Path) -> Desk:
+        """The person's desk. An empty login is found by the key. Raises Refused where the key cannot be used."""
+        signing = SigningKey.load(key)
+        name = login or self._login(signing.public.line)
+        return Desk(self.settings, self.mirror, self.desires, name, signing, self.clock)
+
+    def person(self, login: str) -> PolicyPerson:
+        """Who a login is under the policy in force. Raises Refused where nobody, or more than one, is."""
+        found = self.policy().persons.by_login(login) if login else None
+        if found is None:
+            raise Refused(
+                f"looking for {login or 'you'}: no one User of the policy in force has this login",
+                key="permission_denied",
+                hint="name your login with --as LOGIN",
+            )
+        return found
+
+    def login_of(self, key: Path) -> str:
+        """The login that a key speaks for; `root` for a root signer, empty where it is nobody's."""
+        return self._login(SigningKey.load(key).public.line)
+
+    def is_root(self, key: Path | None) -> bool:
+        """Whether reconciler.toml names this key among its root signers."""
+        return key is not None and self.policy().is_root(SigningKey.load(key).public.line)
+
+    def _login(self, line: str) -> str:
+        for name, user in sorted(self.desired().users.items()) if self.tip is not None else ():
+            if any(PublicKey.parse(known).line == line for known in user.spec.ssh_keys):
+                return user.spec.logins.embedded or name
+        return "root" if self.policy().is_root(line) else ""
+
+
+def read(settings: Settings, clock: Clock | None = None) -> Reading:
+    """Look at the repository and fold its audit. Raises Unavailable, Untrusted(audit_diverged)."""
+    mirror = open_mirror(settings)
+    mirror.sync()
+    refs = mirror.refs()
+    audit = refs.get(AUDIT)
+    signer = _signer(mirror, audit, settings.state / SIGNERS) if audit is not None else ""
+    events, ledger = _folded(mirror, audit)
+    # a person's machine never compares secrets, so its HMAC key only has to be stable
+    tag = hashlib.sha256(b"desk").digest()
+    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), FolderBundles((), ()), tag)
+    tip = refs.get(f"refs/heads/{settings.branch}")
+    return Reading(settings, mirror, desires, clock or SystemClock(), tip, audit, signer, events, ledger)
+
+
+def _folded(mirror: Mirror, audit: Revision | None) -> tuple[tuple[Event, ...], Ledger]:
+    """Every event in the order in which it was appended, and the ledger that they make."""
+    ledger = Ledger()
+    events: list[Event] = []
+    repository = mirror.repository
+    chain = audit_chain.between(repository, None, audit) if audit is not None else ()
+    for record in audit_chain.records(repository, chain):
+        for path, content in sorted(record.files.items()):
+            if path.startswith("events/"):
+                events.append(_event(path, content, ledger))
+    return tuple(events), ledger
+
+
+def _event(path: str, content: bytes, ledger: Ledger) -> Event:
+    try:
+        event = event_of(path, content)
+        raw = event.detail.get("entry")
+        if raw is not None:
+            entry = ENTRY.validate_python(raw)
+            ledger.absorb(Placed(event=event.event_id, at=event.occurred_at, actor=event.actor_id, entry=entry))
+    except (ValueError, KeyError) as error:
+        raise Untrusted(f"reading {path} from the audit branch: {error}", key="audit_diverged") from error
+    return event
+
+
+def _signer(mirror: Mirror, audit: Revision, remembered: Path) -> str:
+    """The key that signed the tip. Remembers the first one, and refuses any other until a person adds it."""
+    found = signatures.verify_commit(history.commit(mirror.repository, audit)).key
+    if not found:
+        raise Untrusted(f"reading the audit branch: {audit[:12]} is not signed", key="audit_diverged")
+    known = remembered.read_text(encoding="utf-8").split("\n") if remembered.exists() else []
+    if not known:
+        remembered.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remembered.write_text(found + "\n", encoding="utf-8")
+    elif found not in known:
+        raise Untrusted(
+            f"reading the audit branch: {audit[:12]} is signed by {PublicKey.parse(found).fingerprint}, "
+            "which did not sign it before",
+            key="audit_diverged",
+            hint=f"ask whoever runs the reconciler; if its key did change, add the new one to {remembered}",
+        )
+    return found
