@@ -165,8 +165,12 @@ def _objects(
             result=deepcopy(wanted.get(ref)),
             owner=owner,
         )
-        found[ref] = edit.get(str(ref), lambda same: same)(item)
+        found[ref] = edit.get(str(ref), _as_it_is)(item)
     return found
+
+
+def _as_it_is(item: ObservedObject) -> ObservedObject:
+    return item
 
 
 def _bodies(side: Side, name: str) -> dict[ObjectRef, Any]:
