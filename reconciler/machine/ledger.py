@@ -183,7 +183,8 @@ def _trusted(ledger: Ledger, placed: Placed, entry: Trusted) -> None:
 
 def _previewed(ledger: Ledger, placed: Placed, entry: Previewed) -> None:
     before = ledger.previews.get(entry.ticket)
-    changed = placed.at if before is not None and before.previewed.digest != entry.digest else None
+    same = before is not None and before.previewed.digest == entry.digest
+    changed = placed.at if before is not None and not same else before.changed_at if before is not None else None
     standing: dict[str, Standing] = {}
     for plan in entry.plans:
         earlier = before.standing.get(plan.environment) if before is not None else None
@@ -191,12 +192,13 @@ def _previewed(ledger: Ledger, placed: Placed, entry: Previewed) -> None:
         if earlier is not None and earlier.digest == plan.digest:
             standing[plan.environment] = replace(earlier, postings=(*earlier.postings, posting))
         else:
-            replaced = placed.at if earlier is not None else None
+            # also where the ticket stood without this plan: whoever read it then read something else
+            replaced = placed.at if before is not None else None
             standing[plan.environment] = Standing(plan.digest, placed.at, replaced, (posting,))
     ledger.previews[entry.ticket] = PreviewState(
         previewed=entry,
         event=placed.event,
-        posted_at=placed.at,
+        posted_at=before.posted_at if before is not None and same else placed.at,
         changed_at=changed,
         looked_at=entry.looked_at,
         inputs=(entry.tip, entry.head),
@@ -266,19 +268,22 @@ def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
     key = (entry.environment, entry.generation)
     rollout = replace(ledger.rollouts[key], finished=entry)
     ledger.rollouts[key] = rollout
-    went_back = {one.unit: one for one in rollout.returning.to} if rollout.returning is not None else {}
+    went_back = {one.unit: one for one in rollout.returning.to} if rollout.returning is not None else None
     for accepted in rollout.passed.units:
         state = ledger.units[accepted.unit]
         if state.generation != entry.generation:
             continue  # a newer plan took the unit over
-        if entry.outcome in SUCCESSES:
+        outcome = entry.outcome
+        if went_back is not None and accepted.unit not in went_back:
+            if state.outcome:
+                continue  # it had ended, and the return was of another unit of the same plan
+            outcome = "failed"  # there was nothing that it could go back to
+        elif outcome in SUCCESSES:
             moved = state.successful if state.successful != accepted else state.previous
             state = replace(state, successful=accepted, previous=moved)
-        elif entry.outcome == "rolled_back" and rollout.returning is not None:
-            if accepted.unit not in went_back:
-                continue  # the return was of another unit of the same plan
+        elif outcome == "rolled_back" and went_back is not None:
             state = replace(state, successful=went_back[accepted.unit])
-        ledger.units[accepted.unit] = replace(state, outcome=entry.outcome)
+        ledger.units[accepted.unit] = replace(state, outcome=outcome)
 
 
 def _hold(ledger: Ledger, _placed: Placed, entry: Hold) -> None:
@@ -295,7 +300,9 @@ def _retry(ledger: Ledger, _placed: Placed, entry: Retry) -> None:
     passed = rollout.passed.model_copy(update={"retries": rollout.passed.retries + 1})
     ledger.rollouts[key] = replace(rollout, passed=passed, batch=-1, done=-1, returning=None, finished=None)
     for accepted in passed.units:
-        ledger.units[accepted.unit] = replace(ledger.units[accepted.unit], outcome="")
+        state = ledger.units[accepted.unit]
+        if state.generation == entry.generation:  # else a newer plan took the unit over
+            ledger.units[accepted.unit] = replace(state, outcome="")
 
 
 def _decided(ledger: Ledger, _placed: Placed, entry: Decided) -> None:

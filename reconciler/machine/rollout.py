@@ -105,11 +105,14 @@ TRANSITIONS: Mapping[State, Mapping[Event, tuple[State, tuple[Command, ...]]]] =
     }
 )
 # After BATCH_READY the next batch is recorded while applying; a hold is looked at there, before anything new starts.
+# These rows hold instead of those of APPLYING until it is recorded: nothing in them applies an unrecorded batch.
 BETWEEN_BATCHES: Mapping[Event, tuple[State, tuple[Command, ...]]] = MappingProxyType(
     {
         Event.RECORDED: (State.APPLYING, (Command.APPLY_BATCH,)),
         Event.HELD: (State.APPLYING, (Command.WAIT,)),
         Event.RESUMED: (State.APPLYING, (Command.RECORD_BATCH,)),
+        Event.UNREACHABLE: (State.APPLYING, (Command.WAIT, Command.RECORD_BATCH)),
+        **_FAILURES,
     }
 )
 
@@ -120,12 +123,16 @@ class UnexpectedEvent(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A rollout's place in the table. `batch` counts from 0; `returns`: a failure goes back by itself."""
+    """A rollout's place in the table.
+
+    `batch` counts from 0, and `recorded` says whether its intent is durable; `returns`: a failure goes back by itself.
+    """
 
     batches: int
     returns: bool = False
     state: State = State.PENDING
     batch: int = 0
+    recorded: bool = False
 
 
 def classify(rollout: Rollout, event: Event) -> Event:
@@ -140,14 +147,19 @@ def classify(rollout: Rollout, event: Event) -> Event:
 def step(rollout: Rollout, event: Event) -> tuple[Rollout, tuple[Command, ...]]:
     """The next state and what to do. Raises UnexpectedEvent where the table has no row."""
     chosen = classify(rollout, event)
-    rows = dict(TRANSITIONS[rollout.state])
-    if rollout.state is State.APPLYING:
-        rows |= BETWEEN_BATCHES
+    rows = rows_of(rollout)
     if chosen not in rows:
         raise UnexpectedEvent(f"rollout in {rollout.state}: no row for {chosen}")
     state, commands = rows[chosen]
-    batch = rollout.batch + 1 if chosen is Event.BATCH_READY else rollout.batch
-    return replace(rollout, state=state, batch=batch), commands
+    if chosen is Event.BATCH_READY:
+        return replace(rollout, state=state, batch=rollout.batch + 1, recorded=False), commands
+    return replace(rollout, state=state, recorded=rollout.recorded or chosen is Event.RECORDED), commands
+
+
+def rows_of(rollout: Rollout) -> Mapping[Event, tuple[State, tuple[Command, ...]]]:
+    """The rows that hold where a rollout stands."""
+    between = rollout.state is State.APPLYING and not rollout.recorded
+    return BETWEEN_BATCHES if between else TRANSITIONS[rollout.state]
 
 
 def resumed(
@@ -155,9 +167,9 @@ def resumed(
 ) -> tuple[Rollout, tuple[Command, ...]]:
     """Where a recorded rollout goes on after a restart, and with what. `batch`, `done`: last recorded (-1: none)."""
     if returning:
-        return Rollout(batches, returns, State.ROLLING_BACK, max(batch, 0)), (Command.RETURN,)
+        return Rollout(batches, returns, State.ROLLING_BACK, max(batch, 0), recorded=True), (Command.RETURN,)
     if batch < 0:
         return Rollout(batches, returns), (Command.RECORD_BATCH,)
     if done >= batch:
-        return step(Rollout(batches, returns, State.VERIFYING, batch), Event.BATCH_READY)
-    return Rollout(batches, returns, State.APPLYING, batch), (Command.APPLY_BATCH,)
+        return step(Rollout(batches, returns, State.VERIFYING, batch, recorded=True), Event.BATCH_READY)
+    return Rollout(batches, returns, State.APPLYING, batch, recorded=True), (Command.APPLY_BATCH,)
