@@ -272,11 +272,9 @@ def test_g9_a_source_of_manifests_without_objects_is_not_its_files(files: Files)
 def test_g9_the_signed_digest_of_its_bundle_is_in_the_environment(files: Files) -> None:
     named = files.edited("env.yaml", "tier: dev", "tier: dev, bundle: {version: v1}")
     side = named.good
-    cut: list[Unit] = [
-        Cutter(KEY, {"v1": digest}).cut(side.desired)[UnitRef.parse("environment/dev")]
-        for digest in ("a" * 64, "b" * 64)
-    ]
-    assert cut[0].artifact != cut[1].artifact
+    ref = UnitRef.parse("environment/dev")
+    one, other = (Cutter(KEY, {"v1": digest * 64}).cut(side.desired)[ref] for digest in "ab")
+    assert one.artifact != other.artifact
 
 
 def test_a_config_map_of_another_release_is_not_in_this_one(files: Files) -> None:

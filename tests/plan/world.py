@@ -150,7 +150,7 @@ def _objects(
 ) -> dict[ObjectRef, ObservedObject]:
     wanted = _bodies(side, name)
     stands: dict[ObjectRef, tuple[str, Any]] = {}
-    for other in live.desired.releases if live is not None else ():
+    for other in _on_the_same(name, side, live):
         assert live is not None
         stands |= {ref: (other, body) for ref, body in _bodies(live, other).items()}
     found = {item.ref: item for item in extra}
@@ -167,6 +167,15 @@ def _objects(
         )
         found[ref] = edit.get(str(ref), _as_it_is)(item)
     return found
+
+
+def _on_the_same(name: str, side: Side, live: Side | None) -> Iterable[str]:
+    """Releases that were applied to the cluster of one of them."""
+    if live is None:
+        return ()
+    releases = live.desired.releases
+    where = (releases.get(name) or side.desired.releases[name]).spec.cluster
+    return [other for other, one in releases.items() if one.spec.cluster == where]
 
 
 def _as_it_is(item: ObservedObject) -> ObservedObject:
