@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.app.tickets import tickets_of
-from reconciler.approval.tickets import TicketStatus
+from reconciler.approval.inbox import Ask, View, Viewer, inbox, seen_by
+from reconciler.approval.tickets import TicketStatus, operable
+from reconciler.specs.kinds.role_binding import BindingScope
 from tests.story.stage import RELEASE, Stage
 
 
@@ -88,3 +91,49 @@ def test_c14_at_the_end_no_ticket_is_orphaned_and_the_inbox_counts_them_all(stag
     found = Counter(ticket.status for ticket in tickets)
     assert found[TicketStatus.PENDING] == 1
     assert sum(found.values()) == len(tickets) == 4
+
+
+def test_c11_an_invalid_kubeconfig_is_said_with_a_hint_and_nothing_is_connected_to(stage: Stage) -> None:
+    path = stage.world.home / "k8s-prod-external.kubeconfig"
+    path.write_text(path.read_text(encoding="utf-8").replace('"token"', '"exec"'), encoding="utf-8")
+    stage.restart()
+    before = stage.world.sandbox("prod").requests.total()
+    number = stage.propose()
+    checks = [check for plan in stage.plans(number).plans for check in plan.blocked]
+    assert {check.key for check in checks} == {"kubeconfig_invalid"}
+    page = stage.desk("dev_user").person().show(number)
+    assert any("kubeconfig_invalid" in comment.body and "33003" in comment.body for comment in page.comments)
+    assert stage.world.sandbox("prod").requests.total() == before
+
+
+def test_c11_a_missing_artifact_is_said_before_a_host_is_contacted(tmp_path: Path) -> None:
+    stage = Stage.build(tmp_path / "world", hosts=("cp-1", "wk-1", "wk-2", "compose-1"))
+    try:
+        (tmp_path / "world" / "bundles" / "sandbox-bundle" / "hooks" / "rollback.sh").unlink()
+        stage.settle()
+        state = next(iter(stage.ledger.previews.values()))
+        plans = stage.world.opened.reconciler.landings.previews.artifact(state)
+        keys = {check.key for plan in plans.plans for check in plan.blocked if plan.environment != "env-staging"}
+        assert keys == {"artifact_missing"}
+        assert not (tmp_path / "world" / "hosts" / "cp-1" / "opspilot" / "store").exists()
+    finally:
+        stage.world.close()
+
+
+def test_c13_a_ticket_of_another_project_is_neither_seen_nor_operable(stage: Stage) -> None:
+    number = stage.propose()
+    tickets = tickets_of(stage.world.opened.journal.events)
+    policy = stage.world.opened.planner.policy()
+    person = policy.persons.by_login("dev_user")
+    assert person is not None
+    now = stage.clock.now()
+    assert inbox(tickets, Viewer(person, policy), Ask(view=View.ALL), now).total == len(tickets)
+    elsewhere = tuple(
+        binding.model_copy(update={"scope": BindingScope(project="proj-beta")}) for binding in policy.bindings
+    )
+    other = replace(policy, bindings=elsewhere)
+    assert inbox(tickets, Viewer(person, other), Ask(view=View.ALL), now).total == 0
+    ticket = next(one for one in tickets if one.ticket == f"dep-appr-{number}")
+    denial = operable(seen_by(Viewer(person, other), ticket))
+    assert denial is not None
+    assert denial.key == "approval_ticket_not_found"

@@ -229,7 +229,7 @@ def test_a_comment_command_of_somebody_without_apply_is_refused_once(stage: Stag
     assert not stage.ledger.holds
 
 
-def test_c13_an_invalid_spec_says_where_and_plans_nothing(stage: Stage) -> None:
+def test_an_invalid_spec_says_where_and_plans_nothing(stage: Stage) -> None:
     text = stage.release_text("v2.0.1").replace("cluster: k8s", "clutser: k8s")
     number = stage.propose({RELEASE: text}, branch="typo")
     state, words = stage.statuses(stage.pull(number).head)["reconciler/validate"]

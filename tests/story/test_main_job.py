@@ -229,3 +229,18 @@ def test_c05_the_timeline_is_the_same_from_every_door(stage: Stage) -> None:
     live = [row.cells() for row in stage.rows(ticket=number)]
     stage.restart()
     assert [row.cells() for row in stage.rows(ticket=number)] == live
+
+
+def test_an_idle_look_writes_nothing_and_asks_the_targets_nothing(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    opened = stage.world.opened
+    opened.reconciler.look()
+    refs = dict(opened.mirror.refs())
+    requests = stage.world.sandbox("prod").requests.total()
+    fetches, polls = opened.mirror.fetches, opened.mirror.poller.requests
+    opened.reconciler.look()
+    assert dict(opened.mirror.refs()) == refs
+    assert stage.world.sandbox("prod").requests.total() == requests
+    assert opened.mirror.fetches == fetches
+    assert opened.mirror.poller.requests - polls <= 8  # one for the loop, the others for the forge's own looks
