@@ -109,11 +109,11 @@ def _end(screen: Screen, folder: Path, broke: str | None, *, keep: bool) -> None
     if broke is not None:
         screen.show(Text(f"step {step} broke: {broke}", "bold red"))
     if keep:
-        config = folder / "reconciler" / "reconciler.toml"
-        screen.say(f"Look further in {folder} (its servers have ended):")
-        screen.types("you", f"git -C {folder}/origin.git log reconciler/audit")
-        screen.types("you", f"reconciler timeline --release svc-a --config {config}")
-        screen.types("you", f"reconciler audit verify --config {config}")
+        screen.say("The servers have ended, and the history is here:")
+        screen.types("you", f"cd {folder}")
+        screen.types("you", "git -C origin.git log reconciler/audit")
+        for command in ("timeline --release svc-a", "audit verify", "inbox"):
+            screen.types("you", f"reconciler {command} --config reconciler/reconciler.toml")
 
 
 def _table(checks: list[Check]) -> Table:
