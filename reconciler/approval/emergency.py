@@ -101,8 +101,6 @@ def _about_this(question: Question, signed: SignedDecision) -> Denial | None:
 
 
 def _by_whom(question: Question, person: Person, policy: Policy) -> Denial | None:
-    if person.bot:
-        return Denial("approval_permission_denied", f"{person.name} is a bot: never in an emergency")
     needed = frozenset({Permission.EMERGENCY})
     asked = (lacking(policy, person, needed, scope) for scope in question.scopes)
     return next((Denial("approval_permission_denied", one.message, one.hint) for one in asked if one), None)

@@ -147,6 +147,14 @@ def test_g5_only_the_canonical_bytes_are_a_decision(data: bytes) -> None:
         parse_decision(data)
 
 
+def test_g5_what_is_too_long_is_neither_written_nor_parsed() -> None:
+    with pytest.raises(ValueError, match=r"writing a decision .* longer than"):
+        decision(reason="\N{GRINNING FACE}" * 4096)
+    assert parse_decision(decision(reason="x" * 4096).signed_bytes)
+    with pytest.raises(ValueError, match="16385 bytes, more than 16384"):
+        parse_decision(b"[" * (LONGEST_DECISION + 1))
+
+
 @given(st.binary(max_size=300))
 def test_g5_no_bytes_crash_the_reading(data: bytes) -> None:
     with pytest.raises(ValueError):
