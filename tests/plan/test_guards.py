@@ -13,6 +13,7 @@ from reconciler.plan.make import make_plan
 from reconciler.state.observed import Observed, ObservedObject
 from tests.plan.world import Files, ask, cluster, config, environment, keys, operations, plan, release, seen
 
+NEXT = ("apps/web/deployment.yaml", "web:v1", "web:v2")
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: web}\n"
 
 

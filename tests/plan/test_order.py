@@ -13,6 +13,7 @@ from reconciler.state.observed import ObservedObject
 from tests.plan.world import Files, cluster, config, keys, operations, plan, release
 
 ALL = PruneLimits(100, 100)
+NEXT = ("apps/web/deployment.yaml", "web:v1", "web:v2")
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: web}\n"
 INGRESS = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\nspec: {}\n"
 
@@ -55,9 +56,7 @@ def test_a_removal_goes_the_other_way(full: Files) -> None:
 
 
 def test_what_is_applied_comes_before_what_is_deleted(full: Files) -> None:
-    after = full.edited("apps/web/deployment.yaml", "web:v1", "web:v2").but(
-        {"apps/web/config.yaml": config("settings2")}
-    )
+    after = full.edited(*NEXT).but({"apps/web/config.yaml": config("settings2")})
     assert steps(plan(after.good, full.good)) == [
         ["web apply ConfigMap"],
         ["web apply Deployment"],
@@ -165,7 +164,7 @@ def old_version(ref: ObjectRef, owner: str = "web") -> ObservedObject:
 
 
 def test_an_object_in_another_version_of_its_api_is_the_same_object(files: Files) -> None:
-    after = files.edited("apps/web/deployment.yaml", "web:v1", "web:v2")
+    after = files.edited(*NEXT)
     ref = ObjectRef("apps", "v1", "Deployment", "web", "web")
     made = plan(after.good, files.good, extra={"web": [old_version(ref)]})
     assert operations(made) == {"Deployment.apps web/web": Operation.UPDATE}
@@ -196,8 +195,6 @@ def test_only_what_the_release_owns_is_deleted(files: Files) -> None:
 
 
 def test_deletions_are_shown_first(files: Files) -> None:
-    after = files.edited("apps/web/deployment.yaml", "web:v1", "web:v2").but(
-        {"apps/web/config.yaml": config("settings2")}
-    )
+    after = files.edited(*NEXT).but({"apps/web/config.yaml": config("settings2")})
     shown = [change.operation for change in plan(after.good, files.good).changes]
     assert shown == [Operation.DELETE, Operation.CREATE, Operation.UPDATE]
