@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.names import EventId
+from reconciler.names import SHORT, EventId
 from reconciler.report.neutral import name, plain
 from reconciler.state.event import Domain, Event, from_json, time_of
 
@@ -19,6 +19,8 @@ SUBJECT = 72  # characters; what `git log --oneline` and every forge show whole
 TRAILER_CAP = 200
 BODY_CAP = 500
 _CALLS = str.maketrans({"@": r"\u{40}", "#": r"\u{23}", "!": r"\u{21}"})  # forges act on these in commit messages
+# What an event of a release may be about beside the release: that is what it is called, and it is no release's id.
+_OTHERS = frozenset({"commit", "plan"})
 _TO = frozenset({"applied", "applying", "adopted"})
 _PATH = re.compile(r"events/\d{4}/\d{2}/\d{2}/([0-9A-Z]{26})\.json")
 
@@ -75,13 +77,17 @@ def subject_of(event: Event) -> str:
         words.append(version)
     if event.environment_id and event.environment_id != event.resource_id:
         words.append(f"{'to' if event.action in _TO else 'in'} {event.environment_id}")
-    return _inert(name(f"{event.domain.replace('_', ' ')} {event.resource_id}: {' '.join(words)}"))
+    what, which = event.domain.replace("_", " "), event.resource_id
+    if event.resource_type in _OTHERS:
+        what, which = event.resource_type, which[:SHORT] if event.resource_type == "commit" else which
+    return _inert(name(f"{what} {which}: {' '.join(words)}"))
 
 
 def release_of(event: Event) -> str:
     """The release that an event is about, or an empty string."""
     scope = detail_text(event, "scope_id") if detail_text(event, "scope_type") == Domain.RELEASE else ""
-    return detail_text(event, "release_id") or scope or (event.resource_id if event.domain is Domain.RELEASE else "")
+    named = event.domain is Domain.RELEASE and event.resource_type not in _OTHERS
+    return detail_text(event, "release_id") or scope or (event.resource_id if named else "")
 
 
 def ticket_of(event: Event) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from reconciler.names import EventId
-from reconciler.report.record import SUBJECT, commit_of, event_of, path_of
+from reconciler.report.record import SUBJECT, commit_of, event_of, path_of, release_of
 from reconciler.state.event import ActorType, Domain, Event, Source, event_id
 
 from .test_event import ID, NOW, event
@@ -152,3 +152,20 @@ def test_t40_an_id_beyond_all_time_is_no_record() -> None:
         event_of("events/9999/12/31/7" + "Z" * 25 + ".json", late)
     with pytest.raises(ValueError):
         path_of(EventId("7" + "Z" * 25))
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "identity", "subject"),
+    [
+        ("plan", "env-k8s-prod", "plan env-k8s-prod: applying\n"),
+        ("commit", "8738c2c90404798bacc5c44b9c2f99015cef214e", "commit 8738c2c90404: applying to env-k8s-prod\n"),
+    ],
+)
+def test_what_is_no_release_is_called_what_it_is_and_has_no_release_id(
+    resource_type: str, identity: str, subject: str
+) -> None:
+    told = event(action="applying", resource_type=resource_type, resource_id=identity, detail={})
+    message = commit_of([told]).message
+    assert message.startswith(subject)
+    assert "Release-Id" not in message
+    assert release_of(told) == ""
