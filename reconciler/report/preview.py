@@ -157,8 +157,8 @@ def _environments(plans: PlanSet, context: Context, words: Phrases) -> Part:
 
 def _approve(plan: Plan, context: Context, words: Phrases) -> str:
     asked = context.approvers.get(plan.environment)
-    if asked is None:
-        return ""
+    if asked is None or plan.blocked:
+        return ""  # nobody can approve it as it is
     if not asked.people:
         return words.approve_nobody.format(n=asked.count)
     text = words.approve.format(n=asked.count, people=sections.names(asked.people, words))
@@ -172,8 +172,10 @@ def _row(*cells: str) -> str:
 
 def _tail(plans: PlanSet, context: Context, words: Phrases) -> Iterator[str]:
     yield f"\n#### {words.next}\n"
-    command = f"{words.next_command}{words.colon}{code_name(context.command)}"
-    yield words.space.join([*_next(plans, words), command])
+    steps = [*_next(plans, words)]
+    if not any(plan.blocked for plan in plans.plans):
+        steps.append(f"{words.next_command}{words.colon}{code_name(context.command)}")
+    yield words.space.join(steps)
     yield ""
     yield words.whole.format(artifact=code_name(context.artifact), digest=code_name(plans.digest))
 

@@ -312,3 +312,16 @@ def test_both_languages_say_the_same_things(name: str) -> None:
     assert CUT not in str(english) + str(chinese)
     if name not in {"comma", "colon", "space"}:
         assert english != chinese
+
+
+@pytest.mark.parametrize("people", [(), ("approver_user",)])
+def test_what_cannot_be_approved_names_no_approver_and_no_command_to_approve(people: tuple[str, ...]) -> None:
+    error = Check(severity=Severity.ERROR, key="resource_conflict", message="somebody else holds it", unit="", hint="")
+    blocked = plan(checks=(error,))
+    asked = {blocked.environment: Approvers(1, people, ())}
+    shown = render(blocked, approvers=asked, command="reconciler pr approve 42 --digest 3fa2b1c09d77").body
+    fine = render(plan(checks=()), approvers=asked, command="reconciler pr approve 42 --digest 3fa2b1c09d77").body
+    for words in ("nobody has the role", "approver_user", "reconciler pr approve"):
+        assert words not in shown
+    assert ("approver_user" if people else "nobody has the role") in fine
+    assert "reconciler pr approve" in fine
