@@ -76,7 +76,7 @@ class Questions:
                 changed_at=standing.changed_at if standing is not None and fits else preview.changed_at,
                 looked_at=preview.looked_at if plan.environment != POLICY else (preview.looked_at or preview.posted_at),
                 base=preview.previewed.base,
-                head=case.pull.head if case.pull is not None else preview.previewed.head,
+                head=preview.inputs[1],
                 truncated=preview.previewed.truncated,
                 earlier=tuple(Posting(EventId(event), digest) for event, digest in earlier),
             ),

@@ -8,6 +8,7 @@ from reconciler.approval.decision import Verb
 from reconciler.errors import ReconcilerError
 from reconciler.forges.embedded.record import Method
 from reconciler.names import Revision
+from reconciler.sandbox.cluster import SandboxCluster
 from tests.story.stage import RELEASE, Stage
 
 SETTINGS = "policy/settings.yaml"
@@ -248,3 +249,23 @@ def test_g17_every_commit_of_a_rebase_belongs_to_its_pull_request(stage: Stage, 
     stage.approve(number)
     stage.merge(number, method=method)
     assert (stage.image(), stage.image("staging")) == ("v2.0.1", "v2.0.1")
+
+
+def test_g4_a_reviewer_accepts_the_addresses_of_a_static_preview_and_only_then_is_it_looked_at(stage: Stage) -> None:
+    with SandboxCluster() as extra:
+        known = stage.world.clusters["staging"]
+        files = {
+            path: text.replace(known.endpoint, extra.endpoint).replace(
+                known.ca_pem.strip().replace("\n", "\n    "), extra.ca_pem.strip().replace("\n", "\n    ")
+            )
+            for path, text in stage.world.example().items()
+            if path in {"clusters/clusters.yaml", "credentials/credentials.yaml"}
+        }
+        number = stage.propose(files, branch="elsewhere")
+        assert extra.requests.total() == 0
+        assert stage.preview(number).previewed.static
+        stage.approve(number, login="dev_user" if stage.pull(number).author != "dev_user" else "admin")
+        assert not stage.preview(number).previewed.static
+        checks = {check.key for plan in stage.plans(number).plans for check in plan.blocked}
+        assert checks == {"cluster_permission_insufficient"}  # it was asked, and does not know the old token
+        assert stage.statuses(stage.pull(number).head)["reconciler/approval"][0] != "success"
