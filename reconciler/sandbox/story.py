@@ -17,7 +17,6 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -26,7 +25,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.story_acts import install, release, timeline
 from reconciler.sandbox.story_refusals import failure, refusals
-from reconciler.sandbox.story_screen import INDENT, WIDTH, Broken, Check, Screen
+from reconciler.sandbox.story_screen import INDENT, Broken, Check, Screen
 from reconciler.sandbox.story_stage import Stage
 
 INTERRUPTED = 130  # what a shell shows after Ctrl-C
@@ -57,7 +56,7 @@ def play(
     make_cluster: Callable[[], SandboxCluster] = SandboxCluster,
 ) -> int:
     """Play it; the exit code. `pace`: seconds between two steps. `keep`: leave the folder for a look afterwards."""
-    console = console or _console()
+    console = console or Console(highlight=False)
     begun = SystemClock()
     start = begun.now()
     folder = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
@@ -102,9 +101,7 @@ def _end(screen: Screen, folder: Path, broke: str | None, *, keep: bool) -> None
     left = processes(folder)
     seen = f"{len(left)} processes, folder {'kept' if keep else 'there' if folder.exists() else 'gone'}"
     screen.checks.append(Check(len(ACTS) + 1, "nothing is left behind", seen, not left and folder.exists() == keep))
-    console = screen.console
-    console.print()
-    console.print(Rule(Text(f"{len(ACTS) + 1}. What was seen", "bold"), align="left", style="cyan"))
+    screen.begin(len(ACTS) + 1, "What was seen")
     screen.show(_table(screen.checks))
     if broke is not None:
         screen.show(Text(f"step {step} broke: {broke}", "bold red"))
@@ -136,12 +133,6 @@ def processes(folder: Path) -> tuple[int, ...]:
                 if mark in (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes():
                     found.append(int(entry.name))
     return tuple(found)
-
-
-def _console() -> Console:
-    """The terminal, not too wide to read; plain text in the same width where there is none."""
-    found = Console(highlight=False)
-    return Console(width=min(found.width, WIDTH) if found.is_terminal else WIDTH, highlight=False)
 
 
 @contextlib.contextmanager

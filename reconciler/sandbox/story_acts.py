@@ -119,7 +119,7 @@ def release(stage: Stage, screen: Screen) -> None:
 
 def timeline(stage: Stage, screen: Screen) -> None:
     """Who did what, out of `git log` on the audit branch, and who signed it."""
-    screen.say("Every decision and every effect is a signed commit on the branch reconciler/audit. No server needed:")
+    screen.say("Every decision and every effect is a signed commit on reconciler/audit, and git alone reads it:")
     signers = stage.folder / "signers"
     ours = stage.world.opened.keys.signing.public.line
     signers.write_text(f'reconciler namespaces="git" {ours}\n', encoding="utf-8")

@@ -16,12 +16,14 @@ from rich.rule import Rule
 from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 
 from reconciler.ports import Clock
 
 WIDTH = 100  # columns: what a README and a projector show without breaking lines
 INDENT = 3
 COLORS = {"success": "green", "applied": "green", "failure": "red", "error": "red", "pending": "yellow"}
+PAGE = {"markdown.code": "cyan", "markdown.h3": "bold underline", "markdown.h4": "bold"}  # on any background
 
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
@@ -53,13 +55,18 @@ class Screen:
     checks: list[Check] = field(default_factory=list)
     step: int = 0
 
+    @property
+    def width(self) -> int:
+        """The terminal's, not too wide to read; in a pipe always the same."""
+        return min(self.console.width, WIDTH) if self.console.is_terminal else WIDTH
+
     def begin(self, step: int, title: str) -> None:
         """A numbered step; readers get their pause before it."""
         if self.step:
             self.clock.wait(self.pace)
         self.step = step
         self.console.print()
-        self.console.print(Rule(Text(f"{step}. {title}", "bold"), align="left", style="cyan"))
+        self.show(Rule(Text(f"{step}. {title}", "bold"), align="left", style="cyan"), indent=0)
 
     def say(self, text: str) -> None:
         """A sentence to the newcomer."""
@@ -85,8 +92,8 @@ class Screen:
 
     def comment(self, body: str) -> None:
         """A comment of a pull request as a person reads it, folded parts open."""
-        page = Markdown(unfolded(body), code_theme="ansi_light", inline_code_theme="ansi_light")
-        self.show(page, indent=INDENT + 2)
+        with self.console.use_theme(Theme(PAGE)):
+            self.show(Markdown(unfolded(body), code_theme="ansi_light"), indent=INDENT + 2)
 
     def rows(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A small table."""
@@ -107,7 +114,7 @@ class Screen:
 
     def show(self, what: RenderableType, *, indent: int = INDENT) -> None:
         """Anything, indented."""
-        room = self.console.options.update(width=self.console.width - indent)
+        room = self.console.options.update(width=self.width - indent)
         shown: list[Segment] = []
         blank = True
         for line in self.console.render_lines(what, room, pad=False):
@@ -115,7 +122,7 @@ class Screen:
             if kept or not blank:  # one empty line is as good as three
                 shown += [Segment(" " * indent), *kept, Segment.line()] if kept else [Segment.line()]
             blank = not kept
-        self.console.print(Segments(shown), end="")
+        self.console.print(Segments(shown), end="", crop=False)
 
 
 def _without_end(line: list[Segment]) -> list[Segment]:

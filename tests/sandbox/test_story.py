@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,13 @@ def threads() -> set[str]:
 
 def test_the_whole_story_holds_and_leaves_nothing_behind(tmp: Path) -> None:
     before, console = threads(), paper()
-    assert play(keep=False, pace=0, console=console) == 0, text(console)
+    clusters: list[SandboxCluster] = []
+
+    def made() -> SandboxCluster:
+        clusters.append(SandboxCluster())
+        return clusters[-1]
+
+    assert play(keep=False, pace=0, console=console, make_cluster=made) == 0, text(console)
     shown = text(console)
     ending = shown.partition("What was seen")[2]
     assert [line.split()[0] for line in ending.splitlines() if line.endswith("yes")] == list("11122233444445556")
@@ -64,6 +71,10 @@ def test_the_whole_story_holds_and_leaves_nothing_behind(tmp: Path) -> None:
     assert not list(tmp.iterdir())
     assert not processes(tmp)
     assert threads() == before
+    assert len(clusters) == 2
+    for cluster in clusters:
+        with socket.socket() as asked:
+            assert asked.connect_ex(("127.0.0.1", int(cluster.endpoint.rpartition(":")[2]))) != 0
 
 
 def test_a_broken_step_exits_1_and_says_which_and_a_kept_folder_stays(tmp: Path) -> None:
