@@ -8,6 +8,7 @@ where a defect is logged, told, and the next look starts clean.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -25,11 +26,18 @@ from reconciler.machine.entry import Continued, Stopped
 from reconciler.machine.ledger import SUCCESSES
 from reconciler.names import Revision
 from reconciler.ports import Clock, Forge
+from reconciler.report.phrases import Locale
 from reconciler.state.event import Domain, EventStatus, Severity
 from reconciler.state.forge import PullRequest, PullRequestState
 
 LOG = structlog.get_logger("reconciler")
 ROUNDS = 20  # of one `run --once`: until nothing is left to do, and never for ever
+
+
+class Speaker(Protocol):
+    """What writes to people, in one language."""
+
+    locale: Locale
 
 
 @dataclass(slots=True)
@@ -47,6 +55,8 @@ class Reconciler:
     drift: Drift
     clock: Clock
     branch: str
+    speakers: tuple[Speaker, ...] = ()  # beside the parts above, who else speaks to people
+    locale: str = ""  # of reconciler.toml; empty: what the policy in force says
     workers: int = 4
     stopping: Callable[[], bool] = lambda: False
     faults: list[str] = field(default_factory=list)  # what went wrong in the last round, for the caller's exit code
@@ -59,12 +69,19 @@ class Reconciler:
         tip = self._tip()
         if tip is None or self.stopping():
             return
+        self._speak()
         self.landings.take_in_first()
         self._guarded("orders", lambda: self.orders.take_in(tip))
         self._guarded("landings", lambda: self.landings.take_in(tip))
         self._pass()
         self._carry_out()
         self._proposals(tip)
+
+    def _speak(self) -> None:
+        """Everybody speaks the language that the settings name."""
+        locale = Locale(self.locale or self.landings.planner.policy().settings.locale.value)
+        for speaker in (self.proposals, self.landings, self.commands, *self.speakers):
+            speaker.locale = locale
 
     def settle(self) -> None:
         """Rounds until one of them changes nothing any more (`run --once`)."""

@@ -67,6 +67,7 @@ class Performer:
     key: bytes
     desired: Desired
     namespaces: Mapping[str, str] = field(default_factory=dict)
+    identities: Mapping[str, str] = field(default_factory=dict)  # recorded UID of kube-system by cluster
     workers: int = 4
     stopping: Callable[[], bool] = lambda: False
 
@@ -101,6 +102,10 @@ class Performer:
         objects = [action for action in actions if action.object is not None]
         if not objects:
             return
+        known = self.identities.get(cluster, "")
+        if known and api.facts().uid != known:
+            message = f"applying to cluster {cluster}: it is another cluster than the accepted one"
+            raise Untrusted(message, key="target_changed")
         releases = sorted({action.unit.partition("/")[2] for action in objects})
         observed = api.observe(self.wanted(releases))
         for release in releases:

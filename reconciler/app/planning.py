@@ -25,7 +25,9 @@ from reconciler.plan.part import error
 from reconciler.plan.sharing import by_environment
 from reconciler.plan.units import touched
 from reconciler.ports import Clock, DesiredObjects, Targets
-from reconciler.state.observed import Observed
+from reconciler.specs.desired import Desired
+from reconciler.state.bundle import Bundle
+from reconciler.state.observed import Failure, Observed
 
 MayLook = Callable[[str], bool]  # by environment: whether the author may have its targets looked at
 
@@ -126,13 +128,27 @@ class Planner:
                 accepted=accepted,
                 accepted_at={ref: state.accepted.revision for ref, state in states.items()},
                 observed=observed,
-                bundles=self.desires.found_bundles(proposed.desired),
+                bundles=self._bundles(proposed, accepted),
                 known_uids=ledger.clusters,
                 limits=PruneLimits(prune.max_percent, prune.max_objects),
                 key=self.key,
                 checks=tuple(found),
+                neighbours=self.neighbours(),
             )
         )
+
+    def neighbours(self) -> tuple[Desired, ...]:
+        """Every accepted side: what is planned by nobody now counts for the risk of what shares its target (G3)."""
+        units = self.journal.ledger.accepted().values()
+        revisions = {state.accepted.revision for state in units if not state.accepted.removed}
+        return tuple(self.desires.at(revision).desired for revision in sorted(revisions))
+
+    def _bundles(self, proposed: Side, accepted: Mapping[UnitRef, Side]) -> Mapping[str, Bundle | Failure]:
+        """The bundles of both sides: what leaves is taken down by the bundle that it was installed from."""
+        found: dict[str, Bundle | Failure] = {}
+        for side in (*accepted.values(), proposed):
+            found |= self.desires.found_bundles(side.desired)
+        return found
 
     def unaccepted(self, units: tuple[UnitRef, ...], proposed: Side) -> frozenset[str]:
         """Addresses that a look at these units would reach and that nobody accepted yet."""

@@ -143,8 +143,9 @@ class Questions:
         state = ledger.units.get(str(UnitRef(UnitKind.ENVIRONMENT, plan.environment)))
         if state is not None:
             accepted.append(self.desires.at(state.accepted.revision).desired)
-        sides = [proposed, *accepted]
-        names = sharing(plan.environment, sides)
+        sides = [proposed, *accepted, *self.planner.neighbours()]
+        identities = {name: frozenset({uid}) for name, uid in ledger.clusters.items()}
+        names = sharing(plan.environment, sides, identities)
         return tuple(
             dict.fromkeys(
                 SideFacts.of(name, side.environments[name].spec)

@@ -29,6 +29,9 @@ from reconciler.state.event import Domain, EventStatus
 Report = Callable[[RolloutState, Plan, str, str], None]  # rollout, plan, outcome ("" while it runs), words
 
 
+RETURNS = 1000  # attempts of returns count from here; retries of one approval are three (G22)
+
+
 def task_of(environment: str, generation: int) -> str:
     """The id of the task that a rollout is on hosts, and of its folder of logs."""
     return f"{environment}-{generation}"
@@ -243,7 +246,9 @@ class _Run:
         if plan.static:
             raise Refused("returning: the targets may not be looked at", key="release_rollback_failed")
         performer = self._performer_of(side)
-        order = Order(plan, self._passed.generation, str(self._state.event), self._passed.retries, self._task)
+        # a return is another operation on a host than the way forward, also where it runs the same hook
+        attempt = RETURNS + self._passed.retries
+        order = Order(plan, self._passed.generation, str(self._state.event), attempt, self._task)
         for batch in plan.batches:
             result = performer.apply(batch, order)
             if result.failure is not None:
@@ -288,6 +293,7 @@ class _Run:
             key=context.key,
             desired=side.desired,
             namespaces=self._namespaces(),
+            identities=context.journal.ledger.clusters,
             workers=context.workers,
             stopping=context.stopping,
         )

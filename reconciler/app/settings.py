@@ -9,7 +9,6 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,11 @@ class SecretSource:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting. Times are timedelta; paths absolute."""
+    """Every setting; paths are absolute."""
 
     repository: str
     branch: str = "main"
     forge: str = "embedded"
-    audit_repository: str = ""  # empty: the same repository
-    audit_shared: bool = False
     state: Path = Path("state")
     root_signers: tuple[str, ...] = ()
     bundle_keys: tuple[str, ...] = ()
@@ -49,7 +46,6 @@ class Settings:
     git_known_hosts: Path | None = None
     token_variable: str = ""
     workers: int = 4
-    connect_timeout: timedelta = timedelta(seconds=10)
     locale: str = ""  # empty: what the repository's Settings say
 
     @property
@@ -82,8 +78,6 @@ _PLAIN: Mapping[str, type] = {
     "repository": str,
     "branch": str,
     "forge": str,
-    "audit_repository": str,
-    "audit_shared": bool,
     "token_variable": str,
     "workers": int,
     "locale": str,
@@ -140,8 +134,6 @@ class _Reader:
                 values[name] = self._texts(table[name], name)
         if "bundle_folders" in table:
             values["bundle_folders"] = tuple(map(self._file, self._texts(table["bundle_folders"], "bundle_folders")))
-        if "connect_timeout" in table:
-            values["connect_timeout"] = timedelta(seconds=self._typed(table, "connect_timeout", int) or 10)
         values |= {name: self._secrets(table[name], name) for name in _SECRETS if name in table}
         values["repository"] = self._repository(values.get("repository"))
         if self._problems:

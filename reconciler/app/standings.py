@@ -22,7 +22,7 @@ ENDED: Mapping[str, Situation] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Standings:
     """Writes the statuses of rollouts."""
 

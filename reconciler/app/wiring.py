@@ -1,6 +1,7 @@
 """The only place that builds adapters: from settings to everything that one process holds."""
 
 import hashlib
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ from reconciler.forges.embedded.forge import EmbeddedForge
 from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
 from reconciler.git.audit_branch import AuditBranch
 from reconciler.git.mirror import Mirror
-from reconciler.git.remote import Remote
+from reconciler.git.remote import Remote, Token
 from reconciler.git.transport import Transport
 from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
@@ -66,7 +67,13 @@ class Assembly:
 def open_mirror(settings: Settings) -> Mirror:
     """The local mirror of the configured repository. Connects to nothing."""
     transport = Transport(settings.cache / "git-home")
-    remote = Remote(settings.repository, identity=settings.git_identity, known_hosts=settings.git_known_hosts)
+    text = os.environ.get(settings.token_variable, "") if settings.token_variable else ""
+    remote = Remote(
+        settings.repository,
+        token=Token(text) if text else None,
+        identity=settings.git_identity,
+        known_hosts=settings.git_known_hosts,
+    )
     return Mirror(settings.cache / "mirror", remote, transport)
 
 
@@ -116,6 +123,7 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         "clock": clock,
         "branch": settings.branch,
     }
+    standings = Standings(forge)
     rollouts = Rollouts(
         planner=planner,
         desires=desires,
@@ -124,7 +132,7 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         bundles=bundles,
         clock=clock,
         key=keys.hmac,
-        report=Standings(forge).report,
+        report=standings.report,
         stopping=stopping,
         workers=settings.workers,
     )
@@ -140,6 +148,8 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         orders=orders,
         commands=Commands(forge, forge, journal, planner, orders),
         drift=Drift(planner, journal),
+        speakers=(previews, standings),
+        locale=settings.locale,
         clock=clock,
         branch=settings.branch,
         workers=settings.workers,
