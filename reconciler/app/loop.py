@@ -80,7 +80,8 @@ class Reconciler:
     def _speak(self) -> None:
         """Everybody speaks the language that the settings name."""
         locale = Locale(self.locale or self.landings.planner.policy().settings.locale.value)
-        for speaker in (self.proposals, self.landings, self.commands, *self.speakers):
+        speakers: tuple[Speaker, ...] = (self.proposals, self.landings, self.commands, *self.speakers)
+        for speaker in speakers:
             speaker.locale = locale
 
     def settle(self) -> None:
