@@ -7,7 +7,7 @@ and another signer stops every later one, so nobody who can push there shows peo
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from reconciler.app.clock import SystemClock
 from reconciler.app.desire import Desires
 from reconciler.app.people import Desk
 from reconciler.app.settings import FILE_NAME, Settings, load_settings
+from reconciler.app.view import View, read_view
 from reconciler.app.wiring import keys_at, open_mirror, repository_id
 from reconciler.approval.persons import ForgeKind
 from reconciler.approval.persons import Person as PolicyPerson
@@ -23,23 +24,17 @@ from reconciler.approval.policy import Policy
 from reconciler.bundle.folder import FolderBundles
 from reconciler.errors import Refused, Untrusted
 from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
-from reconciler.git import audit_chain, history, signatures
-from reconciler.git.audit_branch import AUDIT
 from reconciler.git.keys import PublicKey, SigningKey
 from reconciler.git.mirror import Mirror
-from reconciler.git.trees import find
-from reconciler.machine.entry import ENTRY, Placed
 from reconciler.machine.ledger import Ledger
 from reconciler.names import Revision
 from reconciler.ports import Clock
-from reconciler.report.record import event_of
 from reconciler.specs.cache import SqliteCache
 from reconciler.specs.desired import Desired
 from reconciler.state.event import Event
 
 Json = dict[str, Any]
 SIGNERS = "audit_signers"  # a file in the person's state: one public key a line
-LARGEST_FILE = audit_chain.LARGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +101,43 @@ def _cache(env: Mapping[str, str]) -> Path:
 
 @dataclass(slots=True)
 class Reading:
-    """The repository as it stood at one look. `signer` is the key that signed the audit branch's tip."""
+    """The repository as it stood at one look. `tip` is the tracked branch's, `view` the audit branch."""
 
     settings: Settings
-    mirror: Mirror
     desires: Desires
     clock: Clock
     tip: Revision | None
-    audit: Revision | None
-    signer: str
-    events: tuple[Event, ...]
-    ledger: Ledger
+    view: View
+
+    @property
+    def mirror(self) -> Mirror:
+        """The person's own mirror."""
+        return self.view.mirror
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the audit branch says, folded."""
+        return self.view.ledger
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Every event, in the order in which it was appended."""
+        return self.view.events
+
+    @property
+    def audit(self) -> Revision | None:
+        """The tip of the audit branch."""
+        return self.view.tip
+
+    @property
+    def signer(self) -> str:
+        """The public key that signed the tip of the audit branch; empty where there is none."""
+        return self.view.signer
+
+    @property
+    def repository(self) -> str:
+        """What decisions are bound to: as the first event says, before there is one as the settings name it (G5)."""
+        return self.view.repository or repository_id(self.settings)
 
     @property
     def fingerprint(self) -> str:
@@ -154,16 +175,11 @@ class Reading:
         except ValueError as error:
             raise Refused(str(error), key="validation_error", hint="correct reconciler.toml") from error
 
-    def file(self, path: str) -> bytes | None:
-        """A file of the audit branch's newest tree; None where there is none."""
-        found = find(self.mirror.repository, self.audit, path) if self.audit is not None else None
-        return self.mirror.repository.blob(found.blob, LARGEST_FILE) if found is not None else None
-
     def forge(self) -> ForgeLedger:
         """The embedded forge's log, for reading."""
         return ForgeLedger(
             self.mirror,
-            repository_id=repository_id(self.settings),
+            repository_id=self.repository,
             logins=lambda login: keys_at(self.desires, self.revision, login),
             our_keys=(self.signer,) if self.signer else (),
             clock=self.clock,
@@ -173,7 +189,7 @@ class Reading:
         """The person's desk. An empty login is found by the key. Raises Refused where the key cannot be used."""
         signing = SigningKey.load(key)
         name = login or self._login(signing.public.line)
-        return Desk(self.settings, self.mirror, self.desires, name, signing, self.clock)
+        return Desk(self.settings, self.mirror, self.desires, name, signing, self.clock, named=self.repository)
 
     def person(self, login: str) -> PolicyPerson:
         """Who a login is under the policy in force. Raises Refused where nobody, or more than one, is."""
@@ -204,49 +220,24 @@ class Reading:
 def read(settings: Settings, clock: Clock | None = None) -> Reading:
     """Look at the repository and fold its audit. Raises Unavailable, Untrusted(audit_diverged)."""
     mirror = open_mirror(settings)
-    mirror.sync()
-    refs = mirror.refs()
-    audit = refs.get(AUDIT)
-    signer = _signer(mirror, audit, settings.state / SIGNERS) if audit is not None else ""
-    events, ledger = _folded(mirror, audit)
+    try:
+        view = read_view(mirror)
+    except (ValueError, KeyError) as error:  # signed, and still not what we write: never guessed at
+        raise Untrusted(f"reading the audit branch: {error}", key="audit_diverged") from error
+    if view.tip is not None:
+        _check_signer(view.signer, view.tip, settings.state / SIGNERS)
     # a person's machine never compares secrets, so its HMAC key only has to be stable
     tag = hashlib.sha256(b"desk").digest()
     desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), FolderBundles((), ()), tag)
-    tip = refs.get(f"refs/heads/{settings.branch}")
-    return Reading(settings, mirror, desires, clock or SystemClock(), tip, audit, signer, events, ledger)
+    tip = mirror.refs().get(f"refs/heads/{settings.branch}")
+    return Reading(settings, desires, clock or SystemClock(), tip, view)
 
 
-def _folded(mirror: Mirror, audit: Revision | None) -> tuple[tuple[Event, ...], Ledger]:
-    """Every event in the order in which it was appended, and the ledger that they make."""
-    ledger = Ledger()
-    events: list[Event] = []
-    repository = mirror.repository
-    chain = audit_chain.between(repository, None, audit) if audit is not None else ()
-    for record in audit_chain.records(repository, chain):
-        for path, content in sorted(record.files.items()):
-            if path.startswith("events/"):
-                events.append(_event(path, content, ledger))
-    return tuple(events), ledger
-
-
-def _event(path: str, content: bytes, ledger: Ledger) -> Event:
-    try:
-        event = event_of(path, content)
-        raw = event.detail.get("entry")
-        if raw is not None:
-            entry = ENTRY.validate_python(raw)
-            ledger.absorb(Placed(event=event.event_id, at=event.occurred_at, actor=event.actor_id, entry=entry))
-    except (ValueError, KeyError) as error:
-        raise Untrusted(f"reading {path} from the audit branch: {error}", key="audit_diverged") from error
-    return event
-
-
-def _signer(mirror: Mirror, audit: Revision, remembered: Path) -> str:
-    """The key that signed the tip. Remembers the first one, and refuses any other until a person adds it."""
-    found = signatures.verify_commit(history.commit(mirror.repository, audit)).key
+def _check_signer(found: str, audit: Revision, remembered: Path) -> None:
+    """Remember the first signer, and refuse any other until a person adds it."""
     if not found:
-        raise Untrusted(f"reading the audit branch: {audit[:12]} is not signed", key="audit_diverged")
-    known = remembered.read_text(encoding="utf-8").split("\n") if remembered.exists() else []
+        raise Untrusted(f"reading the audit branch: {audit[:12]} is not verifiably signed", key="audit_diverged")
+    known = remembered.read_text(encoding="utf-8").splitlines() if remembered.exists() else []
     if not known:
         remembered.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         remembered.write_text(found + "\n", encoding="utf-8")
@@ -257,4 +248,3 @@ def _signer(mirror: Mirror, audit: Revision, remembered: Path) -> str:
             key="audit_diverged",
             hint=f"ask whoever runs the reconciler; if its key did change, add the new one to {remembered}",
         )
-    return found

@@ -1,16 +1,20 @@
-"""`reconciler init DIR`: keys, reconciler.toml, and a repository of three spec files that validates.
+"""`reconciler init`: everything that a first reconciler needs, in one folder, and nothing that is there is replaced.
 
-Makes files in one new or empty folder and nothing else. The person who runs it becomes the root signer and the admin.
+Makes the reconciler's keys, a key for the person where none is named, reconciler.toml that trusts that person, and a
+repository whose two spec files say who they are and where something may run. Connects to nothing.
 """
 
 import getpass
+import json
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.app.keys import age_recipient, make_keys
-from reconciler.app.settings import FILE_NAME, load_settings
-from reconciler.errors import Refused
+from reconciler.app.settings import FILE_NAME, Settings, load_settings
+from reconciler.errors import Refused, Unavailable
 from reconciler.git.bare import BareRepository
 from reconciler.git.commits import Person
 from reconciler.git.keys import SigningKey
@@ -20,18 +24,154 @@ from reconciler.names import Revision
 from reconciler.ports import Clock
 from reconciler.specs.kinds.fields import PERSON
 
-POLICY = """\
+REPOSITORY = "repository.git"
+SPECS = "specs"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person said. Without `repository` one is made in the folder; without `key` one is made there."""
+
+    folder: Path
+    login: str
+    email: str
+    key: Path | None = None
+    repository: str = ""
+    branch: str = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What was made. `commit` is None where the specs are left for the person to commit."""
+
+    config: Path
+    repository: str
+    key: Path
+    commit: Revision | None
+    specs: tuple[str, ...]
+    signer: str
+    recipient: str
+
+
+def login_here() -> str:
+    """The name of whoever runs this, where a User may have it."""
+    name = getpass.getuser().lower()
+    return name if re.fullmatch(PERSON, name) else "admin"
+
+
+def begin(wanted: Wanted, clock: Clock) -> Begun:
+    """Make it all. Raises Refused where a reconciler is there already, Unavailable where nothing can be written."""
+    config = wanted.folder / FILE_NAME
+    if not re.fullmatch(PERSON, wanted.login):
+        raise Refused(f"starting as {wanted.login[:60]!r}: no User can have this name", key="validation_error")
+    if config.exists() or (wanted.folder / REPOSITORY).exists():
+        raise Refused(
+            f"starting in {wanted.folder}: there is a reconciler already",
+            key="resource_conflict",
+            hint="use it, or name another folder",
+        )
+    try:
+        wanted.folder.mkdir(parents=True, exist_ok=True)
+        key_path, key = _key(wanted)
+        specs = first_specs(wanted.login, wanted.email, key.public.line)
+        _write_new(config, _toml(wanted, key.public.line))
+        settings = load_settings(config, {})
+        keys = make_keys(settings)
+        commit = None if wanted.repository else _repository(wanted, settings, specs, key, clock)
+        if wanted.repository:
+            _leave(wanted.folder / SPECS, specs)
+    except OSError as error:
+        raise Unavailable(f"writing to {wanted.folder}: {error.strerror}") from error
+    return Begun(
+        config=config,
+        repository=settings.repository,
+        key=key_path,
+        commit=commit,
+        specs=tuple(specs),
+        signer=keys.signing.public.line,
+        recipient=age_recipient(keys),
+    )
+
+
+def first_specs(login: str, email: str, key: str) -> Mapping[str, str]:
+    """The first spec files, by path: who may do what, and where something may run."""
+    return {"policy.yaml": _policy(login, email, key), "environments/dev.yaml": ENVIRONMENT}
+
+
+def _key(wanted: Wanted) -> tuple[Path, SigningKey]:
+    if wanted.key is not None:
+        return wanted.key, SigningKey.load(wanted.key)
+    path = wanted.folder / "keys" / wanted.login
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        SigningKey.generate().save(path)
+    return path, SigningKey.load(path)
+
+
+def _repository(
+    wanted: Wanted, settings: Settings, specs: Mapping[str, str], key: SigningKey, clock: Clock
+) -> Revision:
+    made = BareRepository.create(Path(settings.repository), Transport(settings.cache / "git-home"))
+    commit = commit_tree(
+        made,
+        files={path: text.encode() for path, text in specs.items()},
+        parents=(),
+        message="Start: who may do what, and a first environment\n",
+        author=Person(wanted.login, wanted.email, clock.now()),
+        signer=key,
+    )
+    made.set_ref(f"refs/heads/{wanted.branch}", commit)
+    return commit
+
+
+def _leave(folder: Path, specs: Mapping[str, str]) -> None:
+    for path, text in specs.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        _write_new(folder / path, text)
+
+
+def _write_new(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _toml(wanted: Wanted, key: str) -> str:
+    named = wanted.repository
+    if named and "://" not in named and "@" not in named:
+        named = str(Path(named).resolve())
+    return "\n".join(
+        (
+            "# Where trust begins: this file stays on the reconciler's machine and nothing in Git can change it.",
+            f"repository = {json.dumps(named or REPOSITORY)}",
+            f"branch = {json.dumps(wanted.branch)}",
+            "",
+            "# Whoever holds one of these keys may approve the first plan and every later change of policy.",
+            f"root_signers = [{json.dumps(key)}]",
+            "",
+            "# Secrets that Credential specs may name; each is for one project, and where given for these addresses.",
+            "# [files.my-kubeconfig]",
+            '# path = "secrets/my-kubeconfig"',
+            '# project = "default"',
+            "",
+        )
+    )
+
+
+def _policy(login: str, email: str, key: str) -> str:
+    return f"""\
+# Who may do what. Changes of policy travel in a pull request of their own.
 apiVersion: opspilot.spec/v1
 kind: Settings
 metadata: {{name: settings}}
 spec:
-  allowSelfApproval: true # a team of one; take it out when there are two
+  allowSelfApproval: true # for a team of one: the approver's own merge is the approval
 ---
 apiVersion: opspilot.spec/v1
 kind: User
 metadata: {{name: {login}}}
 spec:
-  emails: [{email}]
+  emails: [{json.dumps(email)}]
   sshKeys: [{key}]
 ---
 apiVersion: opspilot.spec/v1
@@ -42,7 +182,10 @@ spec:
   subjects: [{{user: {login}}}]
   scope: {{}} # everywhere
 """
+
+
 ENVIRONMENT = """\
+# A place where releases run. It exists already; `mode: platform_managed` has it installed on hosts of yours.
 apiVersion: opspilot.spec/v1
 kind: Environment
 metadata: {name: dev}
@@ -51,70 +194,3 @@ spec:
   runtimeType: k8s
   mode: external_managed
 """
-README = """\
-# Desired state
-
-What runs where. Change a file, open a pull request, read its preview, merge.
-
-Next: describe a cluster (kind Cluster, with a Credential) and a release (kind Release).
-`reconciler schema export DIR` writes the fields of every kind for your editor.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """What was made."""
-
-    folder: Path
-    config: Path
-    repository: Path
-    commit: Revision
-    login: str
-    key: Path
-    recipient: str
-
-
-def start(folder: Path, clock: Clock) -> Started:
-    """Make everything under a folder that is new or empty. Raises Refused otherwise."""
-    if folder.exists() and any(folder.iterdir()):
-        raise Refused(f"starting in {folder}: it is not empty", key="resource_conflict", hint="name a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    folder = folder.resolve()
-    login = _login()
-    key = folder / f"{login}.key"
-    signing = SigningKey.generate()
-    signing.save(key)
-    repository = folder / "desired-state.git"
-    transport = Transport(folder / "state" / "cache" / "git-home")
-    bare = BareRepository.create(repository, transport)
-    files = {
-        "policy.yaml": POLICY.format(login=login, email=f"{login}@localhost", key=signing.public.line).encode(),
-        "environments/dev.yaml": ENVIRONMENT.encode(),
-        "README.md": README.encode(),
-    }
-    person = Person(login, f"{login}@localhost", clock.now())
-    commit = commit_tree(bare, files=files, parents=[], message="start", author=person, signer=signing)
-    bare.set_ref("refs/heads/main", commit)
-    config = folder / FILE_NAME
-    config.write_text(_config(repository, signing.public.line), encoding="utf-8")
-    keys = make_keys(load_settings(config))
-    return Started(folder, config, repository, commit, login, key, age_recipient(keys))
-
-
-def _login() -> str:
-    name = getpass.getuser().lower()
-    return name if re.fullmatch(PERSON, name) else "admin"
-
-
-def _config(repository: Path, root_signer: str) -> str:
-    return (
-        "# Where trust begins: this file stands outside Git, and nothing in Git can change it.\n"
-        f'repository = "{repository}"\n'
-        'branch = "main"\n'
-        'state = "state"\n'
-        f'root_signers = ["{root_signer}"]\n'
-        "# bundle_keys = []        keys that may sign install bundles\n"
-        "# bundle_folders = []     where those bundles lie\n"
-        "# accepted_addresses = [] host:port that a first preview may connect to\n"
-        "# [files.NAME]            a secret file that a Credential may name: path, project, addresses\n"
-    )

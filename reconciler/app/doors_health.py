@@ -1,0 +1,251 @@
+"""What `doctor` looks at: settings with their source, keys, repository, audit, bundles, secrets. Changes nothing.
+
+Every look is one row; a row that fails never keeps the others from being looked at.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from reconciler.app.doors import Json, Reading, Where, operator_settings, read, settings_of
+from reconciler.app.doors_run import alone
+from reconciler.app.keys import age_recipient, load_keys
+from reconciler.app.settings import ENVIRONMENT_PREFIX, FILE_NAME, SecretSource, Settings
+from reconciler.bundle.folder import FolderBundles
+from reconciler.bundle.index import PATH as INDEX
+from reconciler.bundle.keys import read_public_key
+from reconciler.bundle.verify import verify
+from reconciler.errors import ReconcilerError, Refused
+from reconciler.git.keys import SigningKey
+from reconciler.git.transport import Transport
+from reconciler.names import SHORT
+
+OLDEST_GIT = (2, 38)
+OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `status`: ok, warn or error."""
+
+    name: str
+    status: str
+    message: str
+    hint: str = ""
+
+
+def examine(where: Where) -> Json:
+    """Everything, as plain values. Raises SpecError only where the settings themselves cannot be read."""
+    operator = not where.repository
+    settings = operator_settings(where) if operator else settings_of(where)
+    found = list(_findings(settings, where, operator=operator))
+    return {
+        "settings": _settings(settings, where.config or Path(FILE_NAME), operator=operator),
+        "checks": [asdict(one) for one in found],
+        "backup": _backup(settings) if operator else [],
+        "public": _public(settings) if operator else {},
+    }
+
+
+def _findings(settings: Settings, where: Where, *, operator: bool) -> Iterator[Finding]:
+    yield from _git(settings_of(where))
+    if settings.forge != "embedded":
+        yield Finding("forge", "error", f"{settings.forge} is not available in this version", 'forge = "embedded"')
+    reading: list[Reading] = []
+    yield from _tried("repository", lambda: _repository(where, reading))
+    for one in reading:
+        yield from _state(one)
+    if operator:
+        yield from _tried("keys", lambda: _keys(settings))
+        for one in reading:
+            yield from _tried("audit key", lambda one=one: _audit_key(settings, one))  # type: ignore[misc]
+        yield from _tried("root signers", lambda: _roots(settings))
+        yield from _secrets(settings)
+        yield from _bundles(settings)
+        yield _running(settings)
+
+
+def _tried(name: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except ReconcilerError as error:
+        yield Finding(name, "error", f"{error.key}: {error.message}", error.hint())
+
+
+def _git(settings: Settings) -> Iterator[Finding]:
+    def look() -> Iterator[Finding]:
+        text = Transport(settings.cache / "git-home").run(["--version"]).text
+        found = re.search(r"(\d+)\.(\d+)", text)
+        version = (int(found[1]), int(found[2])) if found else (0, 0)
+        fine = version >= OLDEST_GIT
+        yield Finding("git", "ok" if fine else "error", text, "" if fine else "install git 2.38 or newer")
+
+    yield from _tried("git", look)
+
+
+def _repository(where: Where, reading: list[Reading]) -> Iterator[Finding]:
+    one = read(settings_of(where))
+    reading.append(one)
+    yield Finding("repository", "ok", f"{one.settings.repository} answers")
+
+
+def _state(reading: Reading) -> Iterator[Finding]:
+    branch = reading.settings.branch
+    if reading.tip is None:
+        yield Finding("branch", "error", f"there is no branch {branch}", "push a first commit to it")
+        return
+    problems = len(reading.desired().problems)
+    status = "error" if problems else "ok"
+    hint = f"reconciler validate {reading.settings.repository} --rev {branch}" if problems else ""
+    yield Finding("branch", status, f"{branch} at {reading.tip[:SHORT]}, problems in specs: {problems}", hint)
+    ledger = reading.ledger
+    if reading.audit is None or ledger.trusted is None:
+        yield Finding("trust", "warn", "no policy is trusted yet", "reconciler run --trust COMMIT")
+    else:
+        yield Finding("trust", "ok", f"policy trusted at {ledger.trusted[:SHORT]}, {len(ledger.policies)} accepted")
+    if reading.audit is not None:
+        words = f"{len(reading.events)} events, {reading.audit[:SHORT]} signed by {reading.fingerprint}"
+        yield Finding("audit", "ok", words)
+    if ledger.stopped is not None:
+        words = f"the branch was {ledger.stopped.reason}; it stood at {ledger.stopped.last[:SHORT]}"
+        yield Finding("history", "error", f"history_rewritten: {words}", "bring the branch back to a descendant of it")
+    if ledger.waiting:
+        yield Finding("waiting", "warn", f"waits for people: {', '.join(sorted(ledger.waiting))}", "reconciler inbox")
+    failed = sorted(unit for unit, state in ledger.units.items() if state.outcome in {"failed", "rollback_failed"})
+    if failed:
+        yield Finding("rollouts", "warn", f"did not end well: {', '.join(failed)}", "reconciler describe, then retry")
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    load_keys(settings)
+    paths = (settings.signing_key.parent, settings.signing_key, settings.hmac_key, settings.age_identity)
+    yield _private("keys", paths)
+
+
+def _private(name: str, paths: tuple[Path, ...]) -> Finding:
+    open_to_others = [str(path) for path in paths if path.exists() and path.stat().st_mode & OTHERS]
+    if open_to_others:
+        listed = ", ".join(open_to_others)
+        return Finding(name, "error", f"others may read {listed}", f"chmod go-rwx {' '.join(open_to_others)}")
+    return Finding(name, "ok", f"{', '.join(path.name for path in paths)}: only the owner may read them")
+
+
+def _audit_key(settings: Settings, reading: Reading) -> Iterator[Finding]:
+    own = SigningKey.load(settings.signing_key).public
+    if reading.signer and reading.signer != own.line:
+        words = f"the audit branch was last signed by {reading.fingerprint}, our key is {own.fingerprint}"
+        yield Finding("audit key", "warn", words, "fine where several reconcilers share it; look otherwise")
+
+
+def _roots(settings: Settings) -> Iterator[Finding]:
+    from reconciler.approval.ssh_keys import key_id
+
+    wrong = [line for line in settings.root_signers if key_id(line) is None]
+    if wrong:
+        yield Finding("root signers", "error", f"not an SSH public key: {wrong[0][:60]}", "correct reconciler.toml")
+    elif not settings.root_signers:
+        yield Finding("root signers", "error", "none: nobody can approve the first plan", "add your public key")
+    else:
+        yield Finding("root signers", "ok", f"{len(settings.root_signers)} named")
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    for name, source in sorted(settings.files.items()):
+        if source.path is None or not source.path.is_file():
+            yield Finding(f"file {name}", "error", f"{source.path} is not there", "correct files in reconciler.toml")
+        else:
+            yield _private(f"file {name}", (source.path,))
+    for name in sorted(settings.variables):
+        there = name in os.environ
+        hint = "" if there else "set it where the reconciler runs"
+        yield Finding(f"variable {name}", "ok" if there else "warn", "is set" if there else "is not set here", hint)
+
+
+def _bundles(settings: Settings) -> Iterator[Finding]:
+    if not settings.bundle_folders:
+        return
+    yield from _tried("bundle keys", lambda: _trusted(settings))
+    for folder in settings.bundle_folders:
+        roots = (
+            [folder] if (folder / INDEX).is_file() else sorted(one.parent.parent for one in folder.glob(f"*/{INDEX}"))
+        )
+        if not roots:
+            yield Finding(f"bundle {folder.name}", "warn", f"no bundle is in {folder}", "reconciler bundle index")
+        for root in roots:
+            yield from _tried(f"bundle {root.name}", lambda root=root: _bundle(root, settings))  # type: ignore[misc]
+
+
+def _trusted(settings: Settings) -> Iterator[Finding]:
+    FolderBundles((), settings.bundle_keys)  # refuses a key that cannot be used
+    number = len(settings.bundle_keys)
+    yield Finding("bundle keys", "ok" if number else "error", f"{number} trusted", "" if number else "add bundle_keys")
+
+
+def _bundle(root: Path, settings: Settings) -> Iterator[Finding]:
+    bundle = verify(root, [read_public_key(text) for text in settings.bundle_keys])
+    yield Finding(f"bundle {root.name}", "ok", f"version {bundle.version}, {len(bundle.files)} files as signed")
+
+
+def _running(settings: Settings) -> Finding:
+    try:
+        with alone(settings.state):
+            return Finding("process", "ok", "no reconciler runs with this state folder now")
+    except Refused:
+        return Finding("process", "ok", "a reconciler runs with this state folder")
+    except ReconcilerError as error:
+        return Finding("process", "error", error.message)
+
+
+def _settings(settings: Settings, path: Path, *, operator: bool) -> list[Json]:
+    """Every setting with its value and where it is from. Secrets are sources here, never values."""
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8")) if operator else {}
+    except (OSError, tomllib.TOMLDecodeError):
+        written = {}
+    rows = []
+    for item in fields(Settings):
+        variable = ENVIRONMENT_PREFIX + item.name.upper()
+        source = variable if variable in os.environ else path.name if item.name in written else "default"
+        rows.append({"setting": item.name, "value": _value(getattr(settings, item.name)), "source": source})
+    return rows
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return sorted(f"{name} ({_bounds(source)})" for name, source in value.items())
+        case tuple():
+            return [str(one) for one in value]
+        case bool() | int() | None:
+            return value
+        case _:
+            return str(value)
+
+
+def _bounds(source: SecretSource) -> str:
+    return f"project {source.project or 'any'}"
+
+
+def _backup(settings: Settings) -> list[Json]:
+    """What a backup needs: everything else is rebuilt from Git."""
+    wanted = (
+        (settings.signing_key, "signs audit commits"),
+        (settings.hmac_key, "says whether a secret changed"),
+        (settings.age_identity, "opens sealed Credentials"),
+        (settings.audit_tip, "the last audit commit that was seen"),
+    )
+    return [{"path": str(path), "what": what, "present": path.exists()} for path, what in wanted]
+
+
+def _public(settings: Settings) -> Json:
+    """The public halves of our keys, for people who verify and seal."""
+    try:
+        keys = load_keys(settings)
+    except ReconcilerError:
+        return {}
+    public = keys.signing.public
+    return {"signing_key": public.line, "fingerprint": public.fingerprint, "age_recipient": age_recipient(keys)}

@@ -1,0 +1,105 @@
+"""Orders for doors: hold, resume, retry, return now, and the revert that a person proposes.
+
+Signs and submits; whether somebody may is judged by the reconciler under the policy in force. A unit may be named by
+its bare name where only one has it.
+"""
+
+from dataclasses import dataclass
+
+from reconciler.app.doors import Reading
+from reconciler.app.doors_pulls import Order
+from reconciler.app.people import Desk
+from reconciler.approval.decision import Verb
+from reconciler.errors import Refused
+from reconciler.git import history
+from reconciler.git.commits import Person as Name
+from reconciler.git.commits import serialise
+from reconciler.git.merge import MergeConflict, transplant
+from reconciler.git.push import PushResult, push
+from reconciler.git.refnames import branch as branch_ref
+from reconciler.machine.entry import Landed
+from reconciler.names import SHORT, Revision, UnitKind, UnitRef
+
+NAMED = (UnitKind.RELEASE, UnitKind.ENVIRONMENT, UnitKind.CLUSTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A pull request that was opened, and its branch."""
+
+    number: int
+    branch: str
+
+
+def unit_named(reading: Reading, name: str, kinds: tuple[UnitKind, ...] = NAMED) -> str:
+    """An accepted unit by `kind/name` or by its bare name. Raises Refused where there is none, or more than one."""
+    known = [kind for kind in kinds if f"{kind}/{name}" in reading.ledger.units]
+    if name in reading.ledger.units and UnitRef.parse(name).kind in kinds:
+        return name
+    if len(known) == 1:
+        return f"{known[0]}/{name}"
+    words = "several kinds have this name" if known else "nothing of this name was accepted yet"
+    raise Refused(
+        f"looking for {name[:80]}: {words}",
+        key="validation_error" if known else "release_not_found",
+        hint=f"write one of {', '.join(f'{kind}/{name}' for kind in known)}" if known else "`reconciler tree` has all",
+    )
+
+
+def order(reading: Reading, desk: Desk, unit: str, verb: str, reason: str) -> Order:
+    """Sign and submit an order about a unit."""
+    kinds = (UnitKind.RELEASE,) if verb == Verb.ROLLBACK else NAMED
+    named = unit_named(reading, unit, kinds)
+    desk.order(named, Verb(verb), reason=reason)
+    return Order(
+        f"{verb} of {named} signed as {desk.login}",
+        "the reconciler takes it in at its next look; `reconciler timeline` tells what became of it",
+    )
+
+
+def revert(reading: Reading, desk: Desk, release: str, reason: str) -> Proposed:
+    """Propose to take a release's last landed change out again: a branch and a pull request."""
+    named = unit_named(reading, release, (UnitKind.RELEASE,))
+    landed = _landed(reading, named)
+    repository = reading.mirror.repository
+    person = Name(desk.login, desk.email(), desk.clock.now())
+    now, after, before = (
+        history.commit(repository, one).tree for one in (reading.revision, landed.commit, landed.before)
+    )
+    undone = transplant(repository, now, after, before, person)
+    if isinstance(undone, MergeConflict):
+        raise Refused(
+            f"reverting {landed.commit[:SHORT]}: later commits touch the same places: {', '.join(undone.paths[:5])}",
+            key="resource_conflict",
+            hint="write the revert by hand, as a pull request",
+        )
+    title = f"Revert {landed.commit[:SHORT]} ({named})"
+    parts = (undone.tree, (reading.revision,), person, person, f"{title}\n\n{reason}\n")
+    commit = repository.write_commit(serialise(*parts, desk.key.sign(serialise(*parts), "git")))
+    branch = f"revert-{landed.commit[:SHORT]}"
+    return propose(reading, desk, branch, commit, title, reason)
+
+
+def propose(reading: Reading, desk: Desk, branch: str, commit: Revision, title: str, body: str) -> Proposed:
+    """Push a new branch and open its pull request. Raises Refused where the branch exists and holds something else."""
+    ref = branch_ref(branch)
+    if push(reading.mirror.repository, reading.mirror.remote, ref, None, commit) is not PushResult.DONE:
+        raise Refused(
+            f"proposing {branch}: the branch exists already",
+            key="resource_conflict",
+            hint="finish or remove that branch first; `reconciler pr list` shows whether it has a pull request",
+        )
+    return Proposed(desk.person().open(branch, reading.settings.branch, title, body), branch)
+
+
+def _landed(reading: Reading, unit: str) -> Landed:
+    state = reading.ledger.units[unit]
+    rollout = reading.ledger.rollouts.get((state.environment, state.generation))
+    landed = reading.ledger.landed.get(rollout.passed.commit) if rollout is not None else None
+    if landed is None or landed.before == landed.commit:
+        raise Refused(
+            f"reverting {unit}: it has no change that could be taken out",
+            key="release_state_invalid",
+            hint="its first version came with the first plan; propose another version instead",
+        )
+    return landed

@@ -1,0 +1,36 @@
+"""`cluster`: connections, tested as the reconciler makes them."""
+
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import options, show
+from reconciler.cli.choices import Output
+from reconciler.cli.edge import FOUND
+from reconciler.cli.loop import ANYTHING, absent
+
+app = typer.Typer(help="Cluster connections.", no_args_is_help=True)
+app.command("certs", hidden=True, context_settings=ANYTHING)(absent("cluster certs"))
+app.command("kubeconfig", hidden=True, context_settings=ANYTHING)(absent("cluster kubeconfig"))
+
+
+@app.command("test")
+def connection(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    *,
+    output: Annotated[Output, typer.Option("-o", "--output", help="table, json or yaml.")] = Output.TABLE,
+) -> None:
+    """Connect to a cluster: exit 0 it is the recorded one and nothing is missing, 1 otherwise."""
+    opts = options.of(ctx)
+    with opts.assembly() as assembly:
+        from reconciler.app import doors_cluster
+
+        with opts.timed("connecting"), show.progress(f"connecting to {name}"):
+            found = doors_cluster.test(assembly, name)
+    if output is Output.TABLE:
+        show.pairs(found.items())
+    else:
+        show.machine(found, output)
+    if found["missing_permissions"] or not found["same_cluster"]:
+        raise typer.Exit(FOUND)

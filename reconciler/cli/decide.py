@@ -1,0 +1,95 @@
+"""What people decide and order: approve, reject, hold, resume, retry, roll back. Everything is signed."""
+
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import options, show
+from reconciler.cli.loop import refused
+from reconciler.cli.pulls import told
+
+Unit = Annotated[str, typer.Argument(metavar="RELEASE|ENVIRONMENT", help="A name, or kind/name.")]
+Reference = Annotated[str, typer.Argument(metavar="REF", help="TICKET@digest, as the inbox lists it.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Register the verbs."""
+    for verb in (approve, reject, hold, resume, retry, rollback):
+        app.command()(verb)
+
+
+def approve(
+    ctx: typer.Context,
+    reference: Reference,
+    *,
+    emergency: Annotated[bool, typer.Option("--emergency", hidden=True)] = False,
+    reason: Reason = "",
+) -> None:
+    """Approve what a ticket shows: a held commit, a held merge, or an open pull request."""
+    if emergency:
+        refused("reconciler approve --emergency")
+    _decided(ctx, reference, "approve", reason)
+
+
+def reject(
+    ctx: typer.Context, reference: Reference, reason: Annotated[str, typer.Option("--reason", help="Why.")]
+) -> None:
+    """Reject what a ticket shows; rejecting a held commit opens its revert pull request."""
+    _decided(ctx, reference, "reject", reason)
+
+
+def _decided(ctx: typer.Context, reference: str, verb: str, reason: str) -> None:
+    opts = options.of(ctx)
+    reading = opts.reading()
+    desk = opts.desk(reading)
+    from reconciler.app.doors_pulls import decide
+
+    told(decide(reading, desk, reference, verb, reason))
+
+
+def _ordered(ctx: typer.Context, unit: str, verb: str, reason: str) -> None:
+    opts = options.of(ctx)
+    reading = opts.reading()
+    desk = opts.desk(reading)
+    from reconciler.app.doors_orders import order
+
+    told(order(reading, desk, unit, verb, reason))
+
+
+def hold(ctx: typer.Context, unit: Unit, reason: Reason = "") -> None:
+    """Stop before the next step; ends after 24 hours unless renewed."""
+    _ordered(ctx, unit, "hold", reason)
+
+
+def resume(ctx: typer.Context, unit: Unit, reason: Reason = "") -> None:
+    """End a hold."""
+    _ordered(ctx, unit, "resume", reason)
+
+
+def retry(ctx: typer.Context, unit: Unit, reason: Reason = "") -> None:
+    """Try a failed or rolled-back plan again: the same plan, three times for each approval."""
+    _ordered(ctx, unit, "retry", reason)
+
+
+def rollback(
+    ctx: typer.Context,
+    release: Annotated[str, typer.Argument(metavar="RELEASE")],
+    *,
+    now: Annotated[bool, typer.Option("--now", help="At once, within the grant of its approval.")] = False,
+    reason: Reason = "",
+) -> None:
+    """Go back to what was there before: by a revert pull request, or with --now at once."""
+    if now:
+        if not reason:
+            raise typer.BadParameter("--now needs --reason TEXT")
+        _ordered(ctx, release, "rollback", reason)
+        return
+    opts = options.of(ctx)
+    reading = opts.reading()
+    desk = opts.desk(reading)
+    from reconciler.app.doors_orders import revert
+
+    made = revert(reading, desk, release, reason)
+    show.line(f"opened #{made.number} from {made.branch}")
+    show.note("it is previewed, approved and merged like any other")

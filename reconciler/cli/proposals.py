@@ -1,0 +1,40 @@
+"""`propose`: a change as a branch and a pull request, without an editor."""
+
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import options, show
+
+propose = typer.Typer(help="A change as a branch and a pull request.", no_args_is_help=True)
+
+
+def add(app: typer.Typer) -> None:
+    """Register `propose`."""
+    app.add_typer(propose, name="propose")
+
+
+@propose.callback()
+def only() -> None:
+    """A change as a branch and a pull request."""
+
+
+@propose.command()
+def release(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A release, or the service that it releases.")],
+    environment: Annotated[str, typer.Option("--environment", metavar="E")],
+    values: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="A variable; may be repeated.")],
+) -> None:
+    """Set variables of a release, such as image_tag; the rest of the file stays as it is."""
+    pairs = dict(text.partition("=")[::2] for text in values)
+    if not all("=" in text for text in values) or not all(pairs):
+        raise typer.BadParameter("--set takes KEY=VALUE")
+    opts = options.of(ctx)
+    reading = opts.reading()
+    desk = opts.desk(reading)
+    from reconciler.app import doors_propose
+
+    made = doors_propose.release(reading, desk, name, environment, pairs)
+    show.line(f"opened #{made.number} from {made.branch}")
+    show.note("the reconciler previews it at its next look")

@@ -1,0 +1,186 @@
+"""`get`, `describe`, `tree`, `events`, `timeline`: what is desired, how it stands and what happened. Needs no key."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reconciler.cli import options, show
+from reconciler.cli.choices import Output
+
+if TYPE_CHECKING:
+    from reconciler.app.doors import Reading
+
+KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="environment, cluster, host, release, user, ...")]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="table, json or yaml.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")]
+WRITTEN = show.Column("WRITTEN IN", lambda row: f"{row['path']}:{row['line']}" if row["path"] else "(removed)")
+UNIT = (
+    show.Column("NAME", "name", whole=True),
+    show.Column("STATE", "state", whole=True),
+    show.Column("ENVIRONMENT", lambda row: row["spec"].get("environment")),
+    show.Column("ACCEPTED", lambda row: (row["accepted"] or "")[:12], whole=True),
+    show.Column("PENDING", "pending"),
+    WRITTEN,
+)
+COLUMNS: Mapping[str, Sequence[show.Column]] = {
+    "Release": UNIT,
+    "Cluster": UNIT,
+    "Environment": tuple(one for one in UNIT if one.head != "ENVIRONMENT"),
+    "Host": (
+        show.Column("NAME", "name", whole=True),
+        show.Column("ADDRESS", lambda row: row["spec"].get("address")),
+        show.Column("USER", lambda row: row["spec"].get("user")),
+        WRITTEN,
+    ),
+}
+PLAIN = (show.Column("NAME", "name", whole=True), WRITTEN)
+
+
+def add(app: typer.Typer) -> None:
+    """Register the verbs."""
+    for verb in (get, describe, tree, events, timeline):
+        app.command()(verb)
+
+
+def get(
+    ctx: typer.Context,
+    kind: KindArgument,
+    name: Annotated[str, typer.Argument(metavar="[NAME]")] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List specs of the tracked branch with their state."""
+    reading = options.of(ctx).reading()
+    from reconciler.app import doors_state
+
+    wanted = doors_state.kind_named(kind)
+    if name:
+        row = doors_state.described(reading, wanted, name)
+        show.listing([row], COLUMNS.get(wanted, PLAIN), output, whole=row)
+    else:
+        show.listing(doors_state.specs_of(reading, wanted), COLUMNS.get(wanted, PLAIN), output)
+    signed(reading, output)
+
+
+def describe(
+    ctx: typer.Context, kind: KindArgument, name: Annotated[str, typer.Argument()], output: OutputOption = Output.TABLE
+) -> None:
+    """Everything known about one spec: what is wanted, how it stands, what happened last."""
+    reading = options.of(ctx).reading()
+    from reconciler.app import doors_state
+
+    found = doors_state.described(reading, doors_state.kind_named(kind), name)
+    if output is not Output.TABLE:
+        show.machine(found, output)
+        return
+    hidden = {"spec", "events", "problems", "path", "line", "labels"}
+    written = f"{found['path']}:{found['line']}" if found["path"] else "(removed)"
+    show.pairs([*((key, value) for key, value in found.items() if key not in hidden), ("written in", written)])
+    show.line("\nspec", "bold")
+    show.pairs(_flat(found["spec"]))
+    for problem in found["problems"]:
+        show.line(f"{problem['path']}:{problem['line']}: {problem['key']}: {show.said(problem['message'])}", "red")
+    if found["events"]:
+        show.line("\nlast events", "bold")
+        _rows(doors_state.rows(reading, **_question(found))[-doors_state.RECENT :], Output.TABLE)
+    signed(reading, output)
+
+
+def _question(found: Mapping[str, Any]) -> dict[str, str]:
+    return {"Release": {"release": found["name"]}, "Environment": {"environment": found["name"]}}.get(found["kind"], {})
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        return [pair for key, part in value.items() for pair in _flat(part, f"{path}.{key}" if path else str(key))]
+    if isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+        return [pair for number, part in enumerate(value) for pair in _flat(part, f"{path}[{number}]")]
+    return [(path, value)]
+
+
+def tree(ctx: typer.Context, output: OutputOption = Output.TABLE) -> None:
+    """Environments with their hosts, clusters and releases, and the state of each."""
+    reading = options.of(ctx).reading()
+    from reconciler.app import doors_state
+
+    found = doors_state.tree(reading)
+    if output is not Output.TABLE:
+        show.machine(found, output)
+        return
+    for environment in found:
+        _grow(environment)
+    signed(reading, output)
+
+
+def _grow(environment: Mapping[str, Any]) -> None:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    def leaf(words: str, state: str) -> Text:
+        return Text(f"{show.said(words)}  ").append(state, show.STYLES.get(state, ""))
+
+    root = Tree(leaf(f"{environment['environment']} ({environment['tier']})", environment["state"]), guide_style="dim")
+    for host in environment["hosts"]:
+        root.add(leaf(f"host {host['host']}", host["role"]))
+    for cluster in environment["clusters"]:
+        root.add(leaf(f"cluster {cluster['cluster']}", cluster["state"]))
+    for release in environment["releases"]:
+        root.add(leaf(f"release {release['release']} {release['version']}".rstrip(), release["state"]))
+    show.out().print(root)
+
+
+def events(ctx: typer.Context, limit: Limit = 50, output: OutputOption = Output.TABLE) -> None:
+    """Events of the audit branch, oldest first."""
+    reading = options.of(ctx).reading()
+    from reconciler.app import doors_state
+
+    found = doors_state.events(reading)[-limit:]
+    columns = (
+        show.Column("TIME", lambda row: row["occurred_at"][:19]),
+        show.Column("DOMAIN", "domain"),
+        show.Column("ACTION", "action"),
+        show.Column("OF", "resource_id"),
+        show.Column("ACTOR", "actor_id"),
+        show.Column("STATUS", "status", whole=True),
+    )
+    show.listing(found, columns, output)
+    signed(reading, output)
+
+
+def timeline(
+    ctx: typer.Context,
+    release: Annotated[str, typer.Option("--release", metavar="NAME")] = "",
+    environment: Annotated[str, typer.Option("--environment", metavar="NAME")] = "",
+    pr: Annotated[int | None, typer.Option("--pr", metavar="N")] = None,
+    ticket: Annotated[str, typer.Option("--ticket", metavar="NAME")] = "",
+    limit: Limit = 200,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Who proposed, approved, and what was done: the same rows from every door."""
+    reading = options.of(ctx).reading()
+    from reconciler.app import doors_state
+
+    found = doors_state.rows(reading, release=release, environment=environment, ticket=pr if pr is not None else ticket)
+    _rows(found[-limit:], output)
+    signed(reading, output)
+
+
+def _rows(rows: Sequence[Any], output: Output) -> None:
+    cells = [{**row.to_json(), "cells": row.cells()} for row in rows]
+    if output is not Output.TABLE:
+        show.machine([row.to_json() for row in rows], output)
+        return
+    heads = ("TIME", "ACTION", "ACTOR", "TICKET", "WHERE", "")
+    places = (0, 1, 2, 4, 5, 6)
+    columns = [show.Column(head, _cell(place)) for head, place in zip(heads, places, strict=True)]
+    show.listing(cells, columns, Output.TABLE)
+
+
+def _cell(place: int) -> Any:
+    return lambda row: row["cells"][place]
+
+
+def signed(reading: "Reading", output: Output) -> None:
+    """Who signed what was just read, where a person reads it."""
+    if output is Output.TABLE and reading.audit is not None:
+        show.note(f"audit {reading.audit[:12]} signed by {reading.fingerprint}")
