@@ -244,3 +244,15 @@ def test_an_idle_look_writes_nothing_and_asks_the_targets_nothing(stage: Stage) 
     assert stage.world.sandbox("prod").requests.total() == requests
     assert opened.mirror.fetches == fetches
     assert opened.mirror.poller.requests - polls <= 8  # one for the loop, the others for the forge's own looks
+
+
+def test_settings_in_chinese_make_the_preview_chinese(stage: Stage) -> None:
+    text = stage.world.example()["policy/settings.yaml"].replace("locale: en", "locale: zh")
+    number = stage.propose({"policy/settings.yaml": text}, branch="zh", author="admin")
+    stage.desk("root").decide(stage.preview(number), Verb.APPROVE, reason="language")
+    stage.settle()
+    stage.merge(number, login="admin")
+    other = stage.propose()
+    page = stage.desk("dev_user").person().show(other)
+    assert any("预览" in comment.body for comment in page.comments)
+    assert any("审批" in description for _, description in stage.statuses(stage.pull(other).head).values())
