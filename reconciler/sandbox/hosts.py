@@ -131,7 +131,11 @@ class SandboxHost:
                 continue
             with suppress(OSError):
                 handle = os.pidfd_open(int(entry.name))
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                try:
+                    ours = mark in (entry / "environ").read_bytes().split(b"\0")
+                except OSError:  # of somebody else, or gone
+                    ours = False
+                if ours:
                     yield handle
                 else:
                     os.close(handle)
