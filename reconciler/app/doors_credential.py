@@ -9,6 +9,7 @@ from reconciler.errors import Refused
 from reconciler.secret import Secret
 
 RECIPIENT = "age1"
+WORDS = frozenset({"token", "password"})
 
 
 def recipient_of(settings: Settings) -> str:
@@ -16,8 +17,12 @@ def recipient_of(settings: Settings) -> str:
     return age_recipient(load_keys(settings))
 
 
-def sealed_spec(secret: Secret, *, name: str, kind: str, project: str, addresses: tuple[str, ...], to: str) -> str:
-    """A Credential spec that holds the sealed secret, ready to be committed."""
+def sealed_spec(typed: str, *, name: str, kind: str, project: str, addresses: tuple[str, ...], to: str) -> str:
+    """A Credential spec that holds what was typed, sealed, ready to be committed.
+
+    The line end after a token or a password is the terminal's and no part of it.
+    """
+    secret = Secret(typed.rstrip("\r\n") if kind in WORDS else typed)
     if not secret:
         raise Refused(
             f"sealing credential {name}: there is no secret on stdin",

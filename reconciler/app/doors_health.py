@@ -126,11 +126,11 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     yield _private("keys", paths)
 
 
-def _private(name: str, paths: tuple[Path, ...]) -> Finding:
+def _private(name: str, paths: tuple[Path, ...], status: str = "error") -> Finding:
     open_to_others = [str(path) for path in paths if path.exists() and path.stat().st_mode & OTHERS]
     if open_to_others:
         listed = ", ".join(open_to_others)
-        return Finding(name, "error", f"others may read {listed}", f"chmod go-rwx {' '.join(open_to_others)}")
+        return Finding(name, status, f"others may read {listed}", f"chmod go-rwx {' '.join(open_to_others)}")
     return Finding(name, "ok", f"{', '.join(path.name for path in paths)}: only the owner may read them")
 
 
@@ -158,7 +158,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         if source.path is None or not source.path.is_file():
             yield Finding(f"file {name}", "error", f"{source.path} is not there", "correct files in reconciler.toml")
         else:
-            yield _private(f"file {name}", (source.path,))
+            yield _private(f"file {name}", (source.path,), "warn")
     for name in sorted(settings.variables):
         there = name in os.environ
         hint = "" if there else "set it where the reconciler runs"

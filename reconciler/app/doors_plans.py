@@ -13,7 +13,7 @@ from reconciler.app.wiring import Assembly
 from reconciler.errors import Refused, SpecError
 from reconciler.git.merge import MergeConflict, merge_tree
 from reconciler.names import SHORT, Digest, Revision, UnitRef, ticket_name
-from reconciler.plan.change import Operation, Plan, PlanSet
+from reconciler.plan.change import Change, Operation, Plan, PlanSet
 from reconciler.plan.make import plan_set
 from reconciler.plan.sharing import by_environment
 from reconciler.report.preview import Context, render_preview
@@ -40,7 +40,7 @@ class Made:
     @property
     def changes(self) -> int:
         """How many changes on targets, and units of which only specs change."""
-        return sum(sum(plan.counts.values()) + sum(bool(unit.specs) for unit in plan.units) for plan in self.plans)
+        return sum(len(lines_of(plan)) for plan in self.plans)
 
     def to_json(self) -> Json:
         """Everything, masked as plans are."""
@@ -138,7 +138,7 @@ def lines_of(plan: Plan) -> list[Json]:
     """A plan's changes for a table: what, where, which fields; the unchanged are left out."""
     rows: list[Json] = []
     for change in plan.changes:
-        if change.operation is Operation.UNCHANGED:
+        if change.operation is Operation.UNCHANGED or _known(change):
             continue
         rows.append(
             {
@@ -164,6 +164,13 @@ def lines_of(plan: Plan) -> list[Json]:
                 }
             )
     return rows
+
+
+def _known(change: Change) -> bool:
+    """Whether a cluster's identity is the recorded one: connecting to it again changes nothing."""
+    if change.operation is not Operation.CONNECT:
+        return False
+    return any(one.path == "identity" and one.before == one.after for one in change.fields)
 
 
 def _value(value: object) -> str:

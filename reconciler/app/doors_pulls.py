@@ -11,6 +11,7 @@ from reconciler.app.doors import Json, Reading
 from reconciler.app.people import Desk
 from reconciler.approval.decision import Verb
 from reconciler.errors import Refused
+from reconciler.forges.embedded.fold import RECONCILER
 from reconciler.forges.embedded.record import Method
 from reconciler.git import history
 from reconciler.machine.ledger import PreviewState
@@ -222,6 +223,7 @@ def _comment(comment: Comment) -> Json:
     return {
         "id": comment.id,
         "author": comment.author,
+        "ours": comment.author == RECONCILER,
         "body": comment.body,
         "created_at": comment.created_at.isoformat(),
         "edited": comment.edited,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pygit2
 
-from reconciler.app.doors import Json, Reading
+from reconciler.app.doors import Json
 from reconciler.errors import Problem, Refused
 from reconciler.git.bare import opened
 from reconciler.names import BlobId, Revision
@@ -47,11 +47,6 @@ def validate(path: Path, revision: str = "") -> Validation:
     files = _committed(path, revision or "HEAD") if bare or revision else _folder(path)
     loaded, desired = _read(files)
     return Validation(loaded, desired.problems)
-
-
-def desired_of(files: Files) -> Desired:
-    """What some files say."""
-    return _read(files)[1]
 
 
 def _read(files: Files) -> tuple[int, Desired]:
@@ -154,15 +149,6 @@ def _committed(path: Path, revision: str) -> Files:
             else:
                 entries.append(TreeEntry(name, BlobId(str(item.id)), int(item.filemode)))
     return sorted(entries), lambda blob: bytes(repository[pygit2.Oid(hex=blob)].read_raw())
-
-
-def revision_named(reading: Reading, text: str) -> Revision:
-    """A commit by a branch's or tag's name, or by at least seven digits of its id. Raises Refused."""
-    refs = reading.mirror.refs()
-    for ref in (f"refs/heads/{text}", f"refs/tags/{text}"):
-        if ref in refs:
-            return Revision(str(reading.mirror.repository.commit(refs[ref]).id))
-    return commit_named(reading.mirror.repository.objects, text)
 
 
 def commit_named(repository: pygit2.Repository, text: str) -> Revision:

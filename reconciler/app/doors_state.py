@@ -46,15 +46,17 @@ OUTCOMES: Mapping[str, str] = {
     "partially_applied": "failed",
 }
 STEP_ACTIONS = frozenset({"install_step_succeeded", "install_step_failed", "install_step_started"})
+SHORTEST = 3  # characters of a kind's name
 RECENT = 10  # events of a description
 
 
 def kind_named(text: str) -> Kind:
-    """A kind by its name in any case, singular or plural. Raises Refused."""
+    """A kind by its name in any case, singular, plural or as much of it as names one. Raises Refused."""
     word = text.lower().replace("-", "").replace("_", "")
-    for kind in TABLES:
-        if word in {kind.lower(), f"{kind.lower()}s"} or (kind is Kind.PROJECT and word == "project"):
-            return kind
+    found = [kind for kind in TABLES if len(word) >= SHORTEST and f"{kind.lower()}s".startswith(word)]
+    exact = [kind for kind in found if word in {kind.lower(), f"{kind.lower()}s"}]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
     known = ", ".join(kind.lower() for kind in TABLES)
     raise Refused(f"reading {text[:60]}: there is no such kind", key="validation_error", hint=f"one of {known}")
 

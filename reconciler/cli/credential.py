@@ -29,12 +29,12 @@ def seal(
     """Read a secret from stdin and print a Credential spec with it sealed inside."""
     opts = options.of(ctx)
     from reconciler.app import doors_credential
-    from reconciler.secret import Secret
 
     to = recipient or doors_credential.recipient_of(opts.operator())
     if sys.stdin.isatty():
         show.note("reading the secret from the terminal until end of file (Ctrl-D)")
-    secret = Secret(sys.stdin.read())
     sys.stdout.write(
-        doors_credential.sealed_spec(secret, name=name, kind=kind, project=project, addresses=tuple(address), to=to)
+        doors_credential.sealed_spec(
+            sys.stdin.read(), name=name, kind=kind, project=project, addresses=tuple(address), to=to
+        )
     )

@@ -11,9 +11,8 @@ COLUMNS = (
     show.Column("REF", "ref", whole=True),
     show.Column("STATUS", "status", whole=True),
     show.Column("RISK", "risk_level", whole=True),
-    show.Column("PR", "pull_request", whole=True),
     show.Column("BY", "requested_by"),
-    show.Column("DUE", lambda row: f"{row['sla_due_at'][:16]}{' overdue' if row['overdue'] else ''}"),
+    show.Column("DUE", lambda row: "overdue" if row["overdue"] else f"{row['sla_due_at'][11:16]}Z", whole=True),
     show.Column("SUMMARY", "summary"),
 )
 

@@ -60,8 +60,6 @@ def shown(ctx: typer.Context, number: Number, output: OutputOption = Output.TABL
 
 
 def _page(pull: Mapping[str, Any]) -> None:
-    from reconciler.report.neutral import plain
-
     show.pairs(
         [
             ("pull request", f"#{pull['number']} {pull['title']}"),
@@ -94,9 +92,19 @@ def _page(pull: Mapping[str, Any]) -> None:
         )
         show.listing(pull["reviews"], heads, Output.TABLE)
     for comment in pull["comments"]:
-        show.line()
-        show.line(f"{plain(comment['author'])} at {comment['created_at']}:", "dim")
-        for line in comment["body"].splitlines():
+        _comment(comment)
+
+
+def _comment(comment: Mapping[str, Any]) -> None:
+    """One comment. Ours is known by the signature on its record, not by its text."""
+    from reconciler.report.neutral import plain
+
+    show.line()
+    show.line(f"{plain(comment['author'])} at {comment['created_at'][:19]}Z:", "dim")
+    for line in comment["body"].splitlines():
+        if comment["ours"]:
+            show.line(show.ours(line))
+        else:
             show.line(plain(line, cap=show.LONGEST_LINE))
 
 

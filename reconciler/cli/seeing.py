@@ -136,7 +136,7 @@ def events(ctx: typer.Context, limit: Limit = 50, output: OutputOption = Output.
 
     found = doors_state.events(reading)[-limit:]
     columns = (
-        show.Column("TIME", lambda row: row["occurred_at"][:19]),
+        show.Column("TIME", lambda row: row["occurred_at"][5:19].replace("T", " "), whole=True),
         show.Column("DOMAIN", "domain"),
         show.Column("ACTION", "action"),
         show.Column("OF", "resource_id"),
@@ -170,14 +170,20 @@ def _rows(rows: Sequence[Any], output: Output) -> None:
     if output is not Output.TABLE:
         show.machine([row.to_json() for row in rows], output)
         return
-    heads = ("TIME", "ACTION", "ACTOR", "TICKET", "WHERE", "")
-    places = (0, 1, 2, 4, 5, 6)
-    columns = [show.Column(head, _cell(place)) for head, place in zip(heads, places, strict=True)]
+    columns = (
+        show.Column("TIME", lambda row: row["cells"][0][5:], whole=True),
+        show.Column("ACTION", lambda row: row["cells"][1], whole=True),
+        show.Column("ACTOR", lambda row: row["cells"][2], widest=14),
+        show.Column("WHERE", lambda row: " ".join(dict.fromkeys(row["cells"][5].split())), widest=22),
+        show.Column("", _words),
+    )
     show.listing(cells, columns, Output.TABLE)
 
 
-def _cell(place: int) -> Any:
-    return lambda row: row["cells"][place]
+def _words(row: Mapping[str, Any]) -> str:
+    """What else is said, and the ticket where the place does not name it already."""
+    *_, ticket, where, text = row["cells"]
+    return f"{text} ({ticket})".lstrip() if ticket and ticket not in where else text
 
 
 def signed(reading: "Reading", output: Output) -> None:

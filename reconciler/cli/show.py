@@ -45,11 +45,15 @@ STYLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its heading and the field of a row, or what to make of the row. `whole` columns never fold."""
+    """One column: its heading and the field of a row, or what to make of the row.
+
+    A `whole` one never folds; `widest` is how many characters another may take before it folds.
+    """
 
     head: str
     of: str | Callable[[Mapping[str, Any]], Any]
     whole: bool = False
+    widest: int | None = None
 
     def text(self, row: Mapping[str, Any]) -> str:
         """The cell."""
@@ -105,7 +109,7 @@ def listing(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], output
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        table.add_column(column.head, overflow="fold", no_wrap=column.whole)
+        table.add_column(column.head, overflow="fold", no_wrap=column.whole, max_width=column.widest)
     for row in rows:
         texts = [column.text(row) for column in columns]
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
@@ -135,6 +139,11 @@ def pairs(fields: Iterable[tuple[str, Any]]) -> None:
             text = said(value)
             table.add_row(Text(name, style="dim"), Text(text, style=STYLES.get(text, "")))
     out().print(table)
+
+
+def ours(text: str) -> str:
+    """A line of our own, where others stand in code already: only what acts on a terminal is spelled out."""
+    return "".join(one if one.isprintable() else f"\\u{{{ord(one):x}}}" for one in text)
 
 
 def line(text: str = "", style: str = "") -> None:
