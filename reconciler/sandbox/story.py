@@ -109,7 +109,7 @@ def _end(screen: Screen, folder: Path, broke: str | None, *, keep: bool) -> None
         screen.say("The servers have ended, and the history is here:")
         screen.types("you", f"cd {folder}")
         screen.types("you", "git -C origin.git log reconciler/audit")
-        for command in ("timeline --release svc-a", "audit verify", "inbox"):
+        for command in ("timeline --release svc-a", "task list", "audit verify"):
             screen.types("you", f"reconciler {command} --config reconciler/reconciler.toml")
 
 
