@@ -73,7 +73,7 @@ class Gate:
         if verdict not in TOLD:
             yield Note(
                 Domain.APPROVAL,
-                "ticket_viewed",
+                "ticket_commented",
                 "approval_ticket",
                 case.ticket,
                 status=EventStatus.RUNNING,

@@ -12,7 +12,7 @@ from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
 from reconciler.app.journal import Journal, Note
 from reconciler.app.planning import Planner
-from reconciler.app.previews import Posting, Previews
+from reconciler.app.previews import Posting, Previews, provisional
 from reconciler.app.questions import Case, Questions
 from reconciler.app.reverts import Reverts
 from reconciler.app.rollouts import acting_kinds
@@ -209,9 +209,16 @@ class Landings:
         return None
 
     def _case(
-        self, landed: Landed, plans: PlanSet, pull: PullRequest | None, reviews: tuple[Review, ...], *, first: bool
+        self,
+        landed: Landed,
+        plans: PlanSet,
+        pull: PullRequest | None,
+        reviews: tuple[Review, ...],
+        *,
+        first: bool,
+        preview: PreviewState | None = None,
     ) -> Case:
-        state = self.journal.ledger.previews[landed.ticket]
+        state = preview or self.journal.ledger.previews[landed.ticket]
         side = self.desires.at(landed.commit)
         held = landed.commit if pull is None or self._is_held(landed) else None
         base = None if first else landed.before
@@ -260,20 +267,21 @@ class Landings:
         self, landed: Landed, plans: PlanSet, side: Side, pull: PullRequest | None, failure: Failure
     ) -> None:
         author = pull.author if pull is not None else self._author(landed.commit)
-        self.previews.post(
-            Posting(
-                ticket=landed.ticket,
-                pull_request=landed.pull_request,
-                tip=landed.before,
-                head=pull.head if pull is not None else landed.commit,
-                base=self.branch,
-                plans=plans,
-                desired=side.desired,
-                requested_by=author,
-                refused=failure,
-            ),
-            self.planner.policy(),
+        posting = Posting(
+            ticket=landed.ticket,
+            pull_request=landed.pull_request,
+            tip=landed.before,
+            head=pull.head if pull is not None else landed.commit,
+            base=self.branch,
+            plans=plans,
+            desired=side.desired,
+            requested_by=author,
+            refused=failure,
         )
+        first = landed.before == landed.commit
+        case = self._case(landed, plans, pull, (), first=first, preview=provisional(posting, self.clock.now()))
+        asked = self.gate.judge(replace(case, held=landed.commit))
+        self.previews.post(replace(posting, judgements=asked), self.planner.policy())
 
     def _refused(self, landed: Landed, plan: Plan, failure: Failure, refusal: Refusal) -> Note:
         return Note(

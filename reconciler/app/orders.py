@@ -212,7 +212,7 @@ class Orders:
         """Remember the order's text, so that it is carried out once."""
         yield Note(
             Domain.APPROVAL,
-            "ticket_viewed",
+            "ticket_commented",
             "approval_ticket",
             resource,
             detail={"ticket": resource, "comment": "order taken in"},

@@ -15,7 +15,7 @@ from reconciler.approval.policy import Policy
 from reconciler.machine.entry import PlanBrief, Previewed, Renewed
 from reconciler.machine.ledger import PreviewState
 from reconciler.machine.stages import Stage
-from reconciler.names import POLICY, SHORT, Revision, UnitKind
+from reconciler.names import POLICY, SHORT, EventId, Revision, UnitKind
 from reconciler.plan.change import PRIORITIES, Plan, PlanSet
 from reconciler.ports import Clock, ForgeWriter
 from reconciler.report.moved import moved
@@ -237,6 +237,25 @@ def brief(plan: Plan) -> PlanBrief:
         blocked=bool(plan.blocked),
         static=plan.static,
     )
+
+
+def provisional(posting: Posting, now: datetime) -> PreviewState:
+    """A preview as it would stand if it were posted now; it carries no event, so nothing can be decided on it."""
+    previewed = Previewed(
+        ticket=posting.ticket,
+        pull_request=posting.pull_request,
+        tip=posting.tip,
+        head=posting.head,
+        base=posting.base,
+        digest=posting.plans.digest,
+        plans=tuple(map(brief, posting.plans.plans)),
+        static=any(plan.static for plan in posting.plans.plans),
+        truncated=False,
+        path="",
+        looked_at=looked_at(posting.plans),
+        requested_by=posting.requested_by,
+    )
+    return PreviewState(previewed, EventId("none"), now, None, previewed.looked_at, (posting.tip, posting.head), {})
 
 
 def summary(plans: PlanSet) -> str:

@@ -6,13 +6,12 @@ look and never a wrong answer. A plan is made on the tree that merging the head 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate, whole
 from reconciler.app.journal import Journal, Note
 from reconciler.app.planning import Planner
-from reconciler.app.previews import Posting, Previews, brief, looked_at, summary
+from reconciler.app.previews import Posting, Previews, provisional, summary
 from reconciler.app.problems import Problems
 from reconciler.app.questions import Case, Questions
 from reconciler.app.stories import Story
@@ -23,10 +22,10 @@ from reconciler.errors import ReconcilerError
 from reconciler.git import history
 from reconciler.git.merge import MergeConflict, merge_tree
 from reconciler.git.mirror import Mirror
-from reconciler.machine.entry import Assigned, Ended, Previewed, Sighted
+from reconciler.machine.entry import Assigned, Ended, Sighted
 from reconciler.machine.ledger import PreviewState
 from reconciler.machine.proposal import Command, Known, Seen, decide, wants_look
-from reconciler.names import SHORT, EventId, Revision, ticket_name
+from reconciler.names import SHORT, Revision, ticket_name
 from reconciler.plan.change import RISKS, PlanSet
 from reconciler.ports import Clock, Forge, ForgeWriter
 from reconciler.report.phrases import Locale
@@ -144,8 +143,8 @@ class Proposals:
         self, pull: PullRequest, ticket: str, plans: PlanSet, desired: Desired, tip: Revision
     ) -> Mapping[str, Judgement]:
         """Who would have to approve, asked of the judge before there is a preview, as if this one stood already."""
-        now = self.clock.now()
-        preview = provisional(ticket, pull, plans, tip, self.branch, now)
+        posting = self._posting(pull, ticket, tip, plans, desired, {})
+        preview = provisional(posting, self.clock.now())
         return self.gate.judge(self.case(pull, ticket, plans, desired, (), tip, preview))
 
     def _expired(self, ticket: str, reviews: tuple[Review, ...]) -> bool:
@@ -320,27 +319,6 @@ class _MayLook:
             Scope(spec.spec.project, spec.spec.team, environment) if spec is not None else Scope("", "", environment)
         )
         return person is not None and Permission.RELEASE_APPLY in self.policy.permissions(person, scope)
-
-
-def provisional(
-    ticket: str, pull: PullRequest, plans: PlanSet, tip: Revision, base: str, now: datetime
-) -> PreviewState:
-    """A preview as it would stand if it were posted now; it carries no event, so nothing can be decided on it."""
-    previewed = Previewed(
-        ticket=ticket,
-        pull_request=pull.number,
-        tip=tip,
-        head=pull.head,
-        base=base,
-        digest=plans.digest,
-        plans=tuple(map(brief, plans.plans)),
-        static=any(plan.static for plan in plans.plans),
-        truncated=False,
-        path="",
-        looked_at=looked_at(plans),
-        requested_by=pull.author,
-    )
-    return PreviewState(previewed, EventId("none"), now, None, previewed.looked_at, (tip, pull.head), {})
 
 
 def approval_status(ticket: str, plans: PlanSet, judgements: Mapping[str, Judgement], locale: Locale) -> CommitStatus:
