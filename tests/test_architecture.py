@@ -48,7 +48,12 @@ REGISTRIES = tuple(
         ("deb", "debian", "org"),
     )
 )
-ERRORS = {"Problem": 1, "Check": 1}  # calls that take the error key at this place
+# Calls that take the error key at this place.
+KEY_TAKERS = {
+    ("reconciler.errors", "Problem"): 1,
+    ("reconciler.plan.part", "error"): 1,
+    ("reconciler.plan.part", "warning"): 1,
+}
 
 
 def modules() -> Iterator[tuple[str, str]]:
@@ -162,6 +167,19 @@ def test_the_top_level_holds_only_what_belongs_there() -> None:
     assert {name for name in entries if not any(fnmatch.fnmatch(name, one) for one in ignored)} == set()
 
 
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    dead = []
+    for page in (
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "script").rglob("*.md"),
+    ):
+        targets = re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))
+        dead += [f"{page.name}: {one}" for one in targets if "://" not in one and not (page.parent / one).exists()]
+    assert dead == []
+
+
 def test_every_error_key_in_the_code_is_in_the_catalogue() -> None:
     used = {(key, name) for name, text in modules() for key in _keys(ast.parse(text))}
     assert len(used) > 100  # the search itself finds what there is
@@ -169,11 +187,18 @@ def test_every_error_key_in_the_code_is_in_the_catalogue() -> None:
 
 
 def _keys(tree: ast.Module) -> Iterator[str]:
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    places = {
+        alias.asname or alias.name: place
+        for node in imports
+        for alias in node.names
+        if (place := KEY_TAKERS.get((node.module or "", alias.name))) is not None
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg in {"key", "error_key"}:
             yield from _texts(node.value)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            place = ERRORS.get(node.func.id)
+            place = places.get(node.func.id)
             if place is not None and len(node.args) > place:
                 yield from _texts(node.args[place])
 
