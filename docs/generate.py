@@ -1,7 +1,7 @@
-"""The pages of docs/reference/, printed from the code: specs, errors, events, states.
+"""The pages of docs/reference/, printed from the code: the command line, specs, errors, events, states.
 
-Knows Markdown and where each truth stands: schemas of the kinds, the catalogue, the table of a rollout. Holds no truth
-of its own. `python docs/generate.py` writes the pages, `--check` says which are stale.
+Knows Markdown and where each truth stands: the verbs, schemas of the kinds, the catalogue, the table of a rollout.
+Holds no truth of its own. `python docs/generate.py` writes the pages, `--check` says which are stale.
 """
 
 import sys
@@ -11,10 +11,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import typer
 import yaml
 from pydantic import TypeAdapter
 
 from reconciler import catalogue
+from reconciler.cli.main import app
 from reconciler.machine import rollout
 from reconciler.specs.kinds import Kind
 from reconciler.specs.kinds.fields import format_duration
@@ -99,7 +101,26 @@ def states() -> str:
     )
 
 
-PAGES = {"errors.md": errors, "events.md": events, "specs.md": specs, "states.md": states}
+def command_line() -> str:
+    """Every verb that this version has, with its options."""
+    root = typer.main.get_command(app)
+    context = root.make_context("reconciler", [], resilient_parsing=True)
+    return _page(
+        "Command line",
+        "Errors go to stderr as `error: key (code): message`, with a hint. `reconciler explain KEY` says more.",
+        "## Options of every verb",
+        _options(root, context),
+        *_verbs("reconciler", root, context),
+    )
+
+
+PAGES = {
+    "command-line.md": command_line,
+    "errors.md": errors,
+    "events.md": events,
+    "specs.md": specs,
+    "states.md": states,
+}
 
 
 def stale() -> list[str]:
@@ -119,6 +140,27 @@ def main(arguments: Sequence[str]) -> int:
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page(), "utf-8")
     return 0
+
+
+def _verbs(path: str, group: Any, context: Any) -> Iterator[str]:
+    """A heading, what it does and its options, for each verb; typer's own commands have no public type."""
+    for name, verb in group.commands.items():
+        if verb.hidden:
+            continue
+        yield f"## `{path} {name}`"
+        yield str(verb.help or "")
+        if hasattr(verb, "commands"):
+            yield from _verbs(f"{path} {name}", verb, context)
+        elif options := _options(verb, context):
+            yield options
+
+
+def _options(verb: Any, context: Any) -> str:
+    records = [
+        one.get_help_record(context) for one in verb.params if "completion" not in one.name and one.name != "help"
+    ]
+    rows = [(f"`{record[0]}`", record[1]) for record in records if record is not None]
+    return _table(("option", "what it says"), rows) if rows else ""
 
 
 def _kind(schema: Schema) -> Iterator[str]:
@@ -227,7 +269,7 @@ def _page(title: str, *blocks: str) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(
-        f"| {' | '.join(cell.replace('|', '&#124;').replace(chr(10), ' ') for cell in line)} |" for line in lines
+        f"| {' | '.join(cell.replace('|', r'\|').replace(chr(10), ' ') for cell in line)} |" for line in lines
     )
 
 
