@@ -85,7 +85,7 @@ def test_a_broken_step_exits_1_and_says_which_and_a_kept_folder_stays(tmp: Path)
     assert "3. " not in shown  # nothing is told that rests on what did not hold
     (folder,) = tmp.iterdir()
     assert (folder / "origin.git" / "HEAD").exists()
-    assert "cd " in shown
+    assert "git -C origin.git log" in shown
     assert (folder / "reconciler" / "reconciler.toml").exists()
     assert not processes(tmp)
 
