@@ -42,9 +42,11 @@ def sealed_spec(typed: str, *, name: str, kind: str, project: str, addresses: tu
             raise Refused(
                 f"sealing credential {name}: address {address[:80]!r}: {error}", key="endpoint_invalid"
             ) from error
+    import pyrage
+
     try:
         armored = seal(secret, name=name, project=project, addresses=addresses, recipient=to)
-    except ValueError as error:  # what pyrage says of a recipient
+    except (ValueError, pyrage.RecipientError) as error:
         raise Refused(f"sealing credential {name}: the recipient cannot be used", key="validation_error") from error
     head = {
         "apiVersion": "opspilot.spec/v1",

@@ -19,6 +19,8 @@ from reconciler.plan.sharing import by_environment
 from reconciler.report.preview import Context, render_preview
 
 Looks = Callable[[str], bool]
+# what forbids applying a plan while all of its changes are known
+IN_THE_WAY = frozenset({"resource_conflict", "owned_by_another", "deletion_cap_exceeded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Made:
         return tuple(
             f"{plan.environment}: {check.key}: {check.message}" for plan in self.plans for check in plan.blocked
         )
+
+    @property
+    def unknown(self) -> bool:
+        """Whether something could not be looked at or planned, so that the changes are not all."""
+        return any(check.key not in IN_THE_WAY for plan in self.plans for check in plan.blocked)
 
     @property
     def changes(self) -> int:

@@ -26,8 +26,14 @@ def inbox(  # noqa: PLR0913  every filter is an option
     ctx: typer.Context,
     *,
     view: Annotated[choices.View, typer.Option("--view", help="mine, pending or all.")] = "mine",
-    status: Annotated[list[choices.Status] | None, typer.Option("--status", help="May be repeated.")] = None,
-    scope_type: Annotated[list[choices.ScopeType] | None, typer.Option("--scope-type", help="May be repeated.")] = None,
+    status: Annotated[
+        list[choices.Status] | None,
+        typer.Option("--status", metavar="STATUS", help="pending, approved, ...; may be repeated."),
+    ] = None,
+    scope_type: Annotated[
+        list[choices.ScopeType] | None,
+        typer.Option("--scope-type", metavar="TYPE", help="release, install, ...; may be repeated."),
+    ] = None,
     project: Annotated[str, typer.Option("--project")] = "",
     team: Annotated[str, typer.Option("--team")] = "",
     environment: Annotated[str, typer.Option("--environment")] = "",

@@ -40,7 +40,7 @@ def diff(
         with opts.timed("looking at the targets"), show.progress("looking at the targets"):
             made = doors_plans.diff(assembly, rev)
     _print(made, output.value)
-    if made.blocked:
+    if made.unknown:
         raise typer.Exit(NOT_DONE)
     if made.changes:
         raise typer.Exit(FOUND)
@@ -52,7 +52,10 @@ def preview(
     rev: Annotated[str, typer.Option("--rev", help="A branch, tag or commit to plan.")] = "",
     output: Annotated[Style, typer.Option("-o", "--output", help="table, markdown, json or yaml.")] = "table",
 ) -> None:
-    """Make the plan of a pull request or a revision and print it. Posts nothing; `pr show` has the posted one."""
+    """Plan a pull request or a revision now and print it.
+
+    Exit 1 where the plan cannot be applied as it is. Posts nothing; `pr show` has the posted one.
+    """
     if (pr is None) == (not rev):
         raise typer.BadParameter("name exactly one of --pr N and --rev R")
     opts = options.of(ctx)
@@ -63,7 +66,7 @@ def preview(
             made = doors_plans.preview(assembly, number=pr, revision=rev)
     _print(made, output)
     if made.blocked:
-        raise typer.Exit(NOT_DONE)
+        raise typer.Exit(FOUND)
 
 
 def _print(made: "Made", output: str) -> None:
