@@ -26,7 +26,10 @@ def approve(
     emergency: Annotated[bool, typer.Option("--emergency", hidden=True)] = False,
     reason: Reason = "",
 ) -> None:
-    """Approve what a ticket shows: a held commit, a held merge, or an open pull request."""
+    """Approve what a ticket shows.
+
+    A held commit, a held merge, or an open pull request.
+    """
     if emergency:
         refused("reconciler approve --emergency")
     _decided(ctx, reference, "approve", reason)
@@ -35,7 +38,10 @@ def approve(
 def reject(
     ctx: typer.Context, reference: Reference, reason: Annotated[str, typer.Option("--reason", help="Why.")]
 ) -> None:
-    """Reject what a ticket shows; rejecting a held commit opens its revert pull request."""
+    """Reject what a ticket shows.
+
+    Rejecting a held commit opens its revert pull request.
+    """
     _decided(ctx, reference, "reject", reason)
 
 
@@ -58,7 +64,10 @@ def _ordered(ctx: typer.Context, unit: str, verb: str, reason: str) -> None:
 
 
 def hold(ctx: typer.Context, unit: Unit, reason: Reason = "") -> None:
-    """Stop before the next step; ends after 24 hours unless renewed."""
+    """Stop before the next step.
+
+    A hold ends after 24 hours unless renewed.
+    """
     _ordered(ctx, unit, "hold", reason)
 
 
@@ -68,7 +77,10 @@ def resume(ctx: typer.Context, unit: Unit, reason: Reason = "") -> None:
 
 
 def retry(ctx: typer.Context, unit: Unit, reason: Reason = "") -> None:
-    """Try a failed or rolled-back plan again: the same plan, three times for each approval."""
+    """Try a failed or rolled-back plan again.
+
+    The same plan, three times for each approval.
+    """
     _ordered(ctx, unit, "retry", reason)
 
 
@@ -79,7 +91,10 @@ def rollback(
     now: Annotated[bool, typer.Option("--now", help="At once, within the grant of its approval.")] = False,
     reason: Reason = "",
 ) -> None:
-    """Go back to what was there before: by a revert pull request, or with --now at once."""
+    """Go back to what was there before.
+
+    By a revert pull request, or with --now at once, within the grant of the approval.
+    """
     if now:
         if not reason:
             raise typer.BadParameter("--now needs --reason TEXT")

@@ -26,7 +26,10 @@ def doctor(
     ctx: typer.Context,
     output: Annotated[Output, typer.Option("-o", "--output", help="table, json or yaml.")] = Output.TABLE,
 ) -> None:
-    """Look at settings, keys, repository, audit and bundles: exit 0 well, 1 something is wrong."""
+    """Look at settings, keys, repository, audit, bundles.
+
+    Exit 0 well, 1 something is wrong. Says where each setting is from and what needs a backup.
+    """
     opts = options.of(ctx)
     with opts.timed("loading the program"):
         from reconciler.app import doors_health

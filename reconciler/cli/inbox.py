@@ -50,7 +50,10 @@ def inbox(  # noqa: PLR0913  every filter is an option
     page_size: Annotated[int, typer.Option("--page-size", min=1, max=500)] = 50,
     output: Annotated[Output, typer.Option("-o", "--output")] = Output.TABLE,
 ) -> None:
-    """Tickets that you may see: pending first, p0 before p3, earliest expiry, oldest."""
+    """What waits for whom.
+
+    Tickets that you may see: pending first, p0 before p3, earliest expiry, oldest.
+    """
     opts = options.of(ctx)
     reading = opts.reading()
     from reconciler.app import doors_inbox

@@ -47,7 +47,10 @@ def run(
     ] = "",
     output: Annotated[Output, typer.Option("-o", "--output", help="Of --once.")] = Output.TABLE,
 ) -> None:
-    """The reconciler: looks, previews, applies what was approved. SIGTERM stops it at the next safe point."""
+    """The reconciler itself.
+
+    Looks, previews, applies what was approved. SIGTERM stops it at the next safe point.
+    """
     opts = options.of(ctx)
     settings = opts.operator()
     with opts.timed("loading the program"):

@@ -90,9 +90,12 @@ specs.add_schema(app)
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  typer's callback
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"reconciler {version('opspilot-reconciler')}")
+        try:
+            typer.echo(f"reconciler {version('opspilot-reconciler')}")
+        except PackageNotFoundError:
+            typer.echo("reconciler (a checkout that is not installed)")
         raise typer.Exit
 
 

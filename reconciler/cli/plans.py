@@ -32,7 +32,10 @@ def diff(
     rev: Annotated[str, typer.Option("--rev", help="A branch, tag or commit; the tracked branch unless named.")] = "",
     output: Annotated[Output, typer.Option("-o", "--output")] = Output.TABLE,
 ) -> None:
-    """What the targets lack to be as a revision says: exit 0 nothing, 1 changes, 2 could not be told."""
+    """What the targets lack to be as a revision says.
+
+    Exit 0 nothing, 1 changes, 2 could not be told.
+    """
     opts = options.of(ctx)
     with opts.assembly() as assembly:
         from reconciler.app import doors_plans

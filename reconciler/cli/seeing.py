@@ -65,7 +65,10 @@ def get(
 def describe(
     ctx: typer.Context, kind: KindArgument, name: Annotated[str, typer.Argument()], output: OutputOption = Output.TABLE
 ) -> None:
-    """Everything known about one spec: what is wanted, how it stands, what happened last."""
+    """Everything known about one spec.
+
+    What is wanted, how it stands, what happened last.
+    """
     reading = options.of(ctx).reading()
     from reconciler.app import doors_state
 
@@ -99,7 +102,7 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
 
 
 def tree(ctx: typer.Context, output: OutputOption = Output.TABLE) -> None:
-    """Environments with their hosts, clusters and releases, and the state of each."""
+    """Environments with what is in them, and its state."""
     reading = options.of(ctx).reading()
     from reconciler.app import doors_state
 
@@ -156,7 +159,10 @@ def timeline(
     limit: Limit = 200,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Who proposed, approved, and what was done: the same rows from every door."""
+    """Who proposed, approved, and what was done.
+
+    The same rows from every door.
+    """
     reading = options.of(ctx).reading()
     from reconciler.app import doors_state
 

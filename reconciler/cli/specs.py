@@ -32,7 +32,10 @@ def validate(
     rev: Annotated[str, typer.Option("--rev", help="A revision of the repository there.")] = "",
     output: Annotated[Style, typer.Option("-o", "--output", help="text, json, or github for CI annotations.")] = "text",
 ) -> None:
-    """Check every spec: exit 0 valid, 1 invalid, 2 not read. Needs no reconciler.toml and no network."""
+    """Check every spec.
+
+    Exit 0 valid, 1 invalid, 2 not read. Needs no reconciler.toml and no network.
+    """
     opts = options.of(ctx)
     with opts.timed("loading the program"):
         from reconciler.app.doors_specs import validate as validated

@@ -26,9 +26,10 @@ def init(
     context: Annotated[str, typer.Option("--context", hidden=True)] = "",
     output: Annotated[Output, typer.Option("-o", "--output", help="table, json or yaml.")] = Output.TABLE,
 ) -> None:
-    """Make a reconciler in a folder: keys, reconciler.toml and a repository; --repo URL takes one that exists.
+    """Make a reconciler in a folder of its own.
 
-    Your key becomes the root of trust: --key FILE names one that you have. --as LOGIN is your name.
+    Keys, reconciler.toml and a repository; --repo URL takes one that exists. Your key becomes the root of trust:
+    --key FILE names one that you have. --as LOGIN is your name.
     """
     opts = options.of(ctx)
     if adopt or context:

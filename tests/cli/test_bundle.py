@@ -7,12 +7,13 @@ import pytest
 import yaml
 
 from reconciler.app.credentials import Vault
-from reconciler.app.doors_specs import _folder
+from reconciler.app.doors_specs import _folder, spec_json
 from reconciler.app.keys import make_keys
 from reconciler.app.settings import FILE_NAME, load_settings
 from reconciler.errors import Refused
 from reconciler.sandbox.world import BUNDLE, example_folder
 from reconciler.specs.cache import MemoryCache
+from reconciler.specs.desired import Desired
 from reconciler.specs.load import load
 from tests.cli.terminal import Terminal
 
@@ -92,6 +93,8 @@ def test_a_sealed_secret_opens_for_its_address_and_no_other(terminal: Terminal, 
     assert opened.reveal() == SECRET
     with pytest.raises(Refused):
         vault.open(spec, address="10.0.0.2:6443", project="default")  # type: ignore[arg-type]
+    shown = spec_json(Desired(credentials={"my-token": spec}), "credentials", "my-token")  # type: ignore[dict-item]
+    assert shown["spec"]["age"] == "(sealed)"
     assert yaml.safe_load(seen.out)["metadata"] == {"name": "my-token"}
 
 

@@ -88,7 +88,7 @@ def test_what_git_ignores_is_not_read_at_the_root_of_a_work_tree(terminal: Termi
     (tree / "cache").mkdir()
     (tree / "cache" / "wrong.yaml").write_text(WRONG)
     assert terminal.type("validate", str(tree)).code == 1
-    (tree / ".gitignore").write_text("cache/\n")
+    (tree / ".gitignore").write_text("cache/\nwrong.yaml\n")
     terminal.well("validate", str(tree))
     # a folder inside that is asked for by itself is read, ignored or not
     assert terminal.type("validate", str(tree / "cache")).code == 1
