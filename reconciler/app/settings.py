@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from reconciler.approval.ssh_keys import key_id
 from reconciler.errors import Place, Problem, SpecError
 
 FILE_NAME = "reconciler.toml"
@@ -132,6 +133,9 @@ class _Reader:
         for name in _LISTS:
             if name in table:
                 values[name] = self._texts(table[name], name)
+        for line in values.get("root_signers", ()):
+            if key_id(line) is None:
+                self._problem(f"`root_signers`: not an SSH public key: {line[:60]!r}")
         if "bundle_folders" in table:
             values["bundle_folders"] = tuple(map(self._file, self._texts(table["bundle_folders"], "bundle_folders")))
         values |= {name: self._secrets(table[name], name) for name in _SECRETS if name in table}

@@ -112,3 +112,13 @@ def test_doctor_finds_keys_that_others_may_read(terminal: Terminal) -> None:
     found = next(one for one in seen.json["checks"] if one["name"] == "keys")
     assert found["status"] == "error"
     assert "chmod" in found["hint"]
+
+
+def test_a_root_signer_that_is_no_key_is_told_before_anything_runs(terminal: Terminal) -> None:
+    made = begun(terminal)
+    config = Path(made["config"])
+    config.write_text(config.read_text().replace("ssh-ed25519 ", "ssh-ed25519 not-a-key-"))
+    for words in (("run", "--once"), ("tree",), ("doctor",)):
+        seen = terminal.type("--config", str(config), *words)
+        assert seen.code == 1
+        assert "root_signers" in seen.err
