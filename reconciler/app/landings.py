@@ -5,27 +5,27 @@ from a fresh look and judged once (G20); what does not pass is held with its key
 G18).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
 from reconciler.app.journal import Journal, Note
-from reconciler.app.planning import Planner
+from reconciler.app.landing import Landing, returns, unpreviewed
+from reconciler.app.planning import Planner, Wanting
 from reconciler.app.previews import Posting, Previews, provisional
 from reconciler.app.questions import Case, Questions
 from reconciler.app.reverts import Reverts
-from reconciler.app.rollouts import acting_kinds
 from reconciler.app.stories import Story
 from reconciler.approval.denial import Denial
 from reconciler.approval.judgement import Judgement
 from reconciler.errors import ReconcilerError, Refused, Unavailable
 from reconciler.git import history
 from reconciler.git.mirror import Mirror
-from reconciler.machine.entry import Accepted, Ended, Finished, Landed, Passed, Refusal
-from reconciler.machine.ledger import Ledger, PreviewState, Waiting
+from reconciler.machine.entry import Accepted, Ended, Finished, Landed, Over, Passed, Refusal
+from reconciler.machine.ledger import PreviewState, Waiting
 from reconciler.machine.stages import Stage
-from reconciler.names import POLICY, SHORT, Revision, UnitKind, ticket_name
+from reconciler.names import POLICY, SHORT, Revision, UnitRef
 from reconciler.plan.change import Plan, PlanSet
 from reconciler.plan.make import Side
 from reconciler.ports import Clock, Forge, ForgeWriter
@@ -37,20 +37,6 @@ from reconciler.state.forge import PullRequest, Review
 from reconciler.state.observed import Failure
 
 AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """A step of the tracked branch. `number` is None for a direct push."""
-
-    before: Revision
-    commit: Revision
-    number: int | None
-
-    @property
-    def ticket(self) -> str:
-        """The ticket: of its pull request, or one of its own."""
-        return ticket_name(self.number) if self.number is not None else f"dep-appr-{self.commit[:SHORT]}"
 
 
 @dataclass(slots=True)
@@ -130,8 +116,13 @@ class Landings:
         """Judge one environment's part of a landing, now."""
         ledger = self.journal.ledger
         landed = waiting.landed
+        if landed.ticket not in ledger.waiting:
+            return  # ended by its other environment in this look
         if any(rollout.passed.environment == environment for rollout in ledger.running()):
             return  # in merge order: the accepted plan before it has not ended (G8)
+        if self._superseded(landed, environment):
+            self._over(landed, environment, "superseded")
+            return
         first = landed.before == landed.commit
         pull = self.forge.pull_request(landed.pull_request) if landed.pull_request is not None else None
         made = self._made(landed, environment, pull, first=first)
@@ -139,7 +130,7 @@ class Landings:
             return
         state = ledger.previews.get(landed.ticket)
         if state is None or state.brief(environment) is None:
-            self._hold(landed, environment, pull, Failure("preview_required", _unpreviewed(landed)))
+            self._hold(landed, environment, pull, Failure("preview_required", unpreviewed(landed)))
             return
         shown_set = self.previews.artifact(state)
         shown = next(plan for plan in shown_set.plans if plan.environment == environment)
@@ -160,6 +151,34 @@ class Landings:
             self._hold(landed, environment, pull, Failure(key, away.message if away is not None else verdict.message))
             return
         self._pass(landed, made, verdict, case)
+
+    def _superseded(self, landed: Landed, environment: str) -> bool:
+        """Whether what was held is not what the branch says any more: an older plan never lands after a newer (G8)."""
+        if not self._is_held(landed):
+            return False
+        tip = self.mirror.refs().get(f"refs/heads/{self.branch}")
+        if tip is None or tip == landed.commit:
+            return False
+        before = None if landed.before == landed.commit else landed.before
+        units = self.planner.units_between(before, landed.commit).get(environment, ())
+        then, now = self.desires.at(landed.commit).units, self.desires.at(tip).units
+        return any(
+            (then[ref].artifact if ref in then else None) != (now[ref].artifact if ref in now else None)
+            for ref in units
+        )
+
+    def _over(self, landed: Landed, environment: str, why: str) -> None:
+        words = f"{environment}: {why}"
+        note = Note(
+            Domain.APPROVAL,
+            "ticket_commented",
+            "approval_ticket",
+            landed.ticket,
+            environment=environment,
+            detail={"ticket": landed.ticket, "comment": words},
+            entry=Over(ticket=landed.ticket, environment=environment, why=why),
+        )
+        self.journal.record([note])
 
     def _still_fresh(self, state: PreviewState, shown: Plan) -> bool:
         if state.looked_at is None:
@@ -186,27 +205,37 @@ class Landings:
     def _made(self, landed: Landed, environment: str, pull: PullRequest | None, *, first: bool) -> Plan | None:
         """The plan made again; None where nothing is left to plan."""
         before = None if first else landed.before
-        plans = self.planner.between(before, landed.commit, lambda _: True, only=environment)
+        wanted = self._still_wanted(landed)
+        plans = self.planner.between(before, landed.commit, lambda _: True, only=environment, wanted=wanted)
         if plans.plans:
             return plans.plans[0]
-        entry = Ended(ticket=landed.ticket, how="nothing left to do")
-        self.journal.record(
-            [
-                Note(
-                    Domain.APPROVAL,
-                    "ticket_expired",
-                    "approval_ticket",
-                    landed.ticket,
-                    detail={"ticket": landed.ticket, "comment": "the accepted state is reached another way"},
-                    entry=entry,
-                )
-            ]
-        )
+        left = self.planner.units_between(before, landed.commit, wanted)
+        if left.keys() & set(self.journal.ledger.waiting[landed.ticket].landed.environments):
+            return None  # ending it would take the other environments' parts away, too
+        self._over(landed, environment, "nothing left to do")
         if pull is not None:
             self.writer.set_status(
                 landed.commit, commit_status(Situation.NO_CHANGE, environment=environment, locale=self.locale)
             )
         return None
+
+    def _still_wanted(self, landed: Landed) -> Wanting:
+        """Whether a unit of a landing is still to be done: nothing newer of it was accepted or taken back (G8).
+
+        A held commit can be approved late. What stands on the branch after it counts more: an older plan never follows
+        a newer one, and what was reverted since is not applied.
+        """
+        ledger, repository = self.journal.ledger, self.mirror.repository
+        tip = self.mirror.refs()[f"refs/heads/{self.branch}"]
+        now = self.desires.at(tip).units
+
+        def wanted(unit: UnitRef) -> bool:
+            accepted = ledger.units[str(unit)].accepted.revision if str(unit) in ledger.units else landed.commit
+            if accepted != landed.commit and history.is_ancestor(repository, landed.commit, accepted):
+                return False
+            return ledger.needs_plan(str(unit), now[unit].artifact if unit in now else None)
+
+        return wanted
 
     def _case(
         self,
@@ -243,7 +272,8 @@ class Landings:
         """Refuse with its key, preview it, and leave a ticket (G18). Told once for each plan and key."""
         side = self.desires.at(landed.commit)
         first = landed.before == landed.commit
-        plans = self.planner.between(None if first else landed.before, landed.commit, lambda _: True)
+        wanted = self._still_wanted(landed)
+        plans = self.planner.between(None if first else landed.before, landed.commit, lambda _: True, wanted=wanted)
         waits = set(landed.environments)
         left = tuple(plan for plan in plans.plans if plan.environment in waits)
         refusals = self.journal.ledger.refusals
@@ -344,25 +374,3 @@ class Landings:
         """Say on the commit why one environment's part waits; the others go on (G10)."""
         status = error_status(error, Check.APPLY, environment=environment)
         self.writer.set_status(waiting.landed.commit, status)
-
-
-def returns(plan: Plan, ledger: Ledger) -> bool:
-    """Whether a failure goes back by itself: every acting unit is a release that says so and has somewhere to go."""
-    acting = {action.unit for batch in plan.batches for action in batch}
-    units = [unit for unit in plan.units if unit.unit in acting]
-    if acting_kinds(plan) != {UnitKind.RELEASE}:
-        return False
-    return all(
-        unit.rollback and unit.unit in ledger.units and ledger.units[unit.unit].successful is not None for unit in units
-    )
-
-
-def _unpreviewed(landed: Landed) -> str:
-    if landed.pull_request is not None:
-        return f"pull request {landed.pull_request} was merged before its plan was previewed"
-    return f"commit {landed.commit[:SHORT]} came without an approved pull request"
-
-
-def order(waiting: Mapping[str, Waiting]) -> list[Waiting]:
-    """What waits, in the order in which it landed."""
-    return sorted(waiting.values(), key=lambda one: one.event)

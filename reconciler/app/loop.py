@@ -15,7 +15,8 @@ import structlog
 from reconciler.app.commands import Commands
 from reconciler.app.drift import Drift
 from reconciler.app.journal import Journal, Note
-from reconciler.app.landings import Landings, order
+from reconciler.app.landing import order
+from reconciler.app.landings import Landings
 from reconciler.app.orders import Orders
 from reconciler.app.proposals import Proposals
 from reconciler.app.rollouts import Rollouts

@@ -30,6 +30,12 @@ from reconciler.state.bundle import Bundle
 from reconciler.state.observed import Failure, Observed
 
 MayLook = Callable[[str], bool]  # by environment: whether the author may have its targets looked at
+Wanting = Callable[[UnitRef], bool]  # whether a unit of a step is still to be planned
+
+
+def everything(_unit: UnitRef) -> bool:
+    """Every unit of a step is wanted."""
+    return True
 
 
 @dataclass(slots=True)
@@ -65,7 +71,9 @@ class Planner:
             accepted.append((since, policy))
         return Policies(root, tuple(accepted))
 
-    def units_between(self, before: Revision | None, after: Revision) -> Mapping[str, tuple[UnitRef, ...]]:
+    def units_between(
+        self, before: Revision | None, after: Revision, wanted: Wanting = everything
+    ) -> Mapping[str, tuple[UnitRef, ...]]:
         """Units that a step touches and that need a plan, by environment (G7). `before` None: everything."""
         new = self.desires.at(after)
         old = self.desires.at(before) if before is not None else Side(new.desired)
@@ -73,16 +81,22 @@ class Planner:
         needed = [
             ref
             for ref in touched(old.units, new.units)
-            if ledger.needs_plan(str(ref), new.units[ref].artifact if ref in new.units else None)
+            if ledger.needs_plan(str(ref), new.units[ref].artifact if ref in new.units else None) and wanted(ref)
         ]
         owners = [(ref, unit.environment) for side in (old, new) for ref, unit in side.units.items()]
         return by_environment(needed, owners)
 
     def between(
-        self, before: Revision | None, after: Revision, may_look: MayLook, *, only: str | None = None
+        self,
+        before: Revision | None,
+        after: Revision,
+        may_look: MayLook,
+        *,
+        only: str | None = None,
+        wanted: Wanting = everything,
     ) -> PlanSet:
         """The plans of a step from one revision to another; of one environment only where `only` names it."""
-        grouped = self.units_between(before, after)
+        grouped = self.units_between(before, after, wanted)
         side = self.desires.at(after)
         checks: tuple[Check, ...] = ()
         if POLICY in grouped and len(grouped) > 1:

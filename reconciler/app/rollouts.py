@@ -246,6 +246,12 @@ class _Run:
             raise Rejected(f"returning: {check.message}", key=check.key or "release_rollback_failed")
         if plan.static:
             raise Refused("returning: the targets may not be looked at", key="release_rollback_failed")
+        if any(not change.reversible for change in plan.changes):
+            raise Refused(
+                "returning: it would delete data, and no grant covers that",
+                key="release_rollback_failed",
+                hint="open a revert pull request",
+            )
         performer = self._performer_of(side)
         # a return is another operation on a host than the way forward, also where it runs the same hook
         attempt = RETURNS + self._passed.retries

@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.approval.roles import Scope
 from reconciler.approval.tickets import ScopeType, Ticket, TicketAction, TicketEvent, TicketFacts, TicketScope, fold
-from reconciler.machine.entry import ENTRY, Ended, Previewed
+from reconciler.machine.entry import ENTRY, Ended, Over, Previewed
 from reconciler.names import POLICY, UnitKind, UnitRef
 from reconciler.plan.change import Risk
 from reconciler.specs.kinds.settings import Sla
@@ -45,6 +45,10 @@ def _told(events: Iterable[Event]) -> Iterator[TicketEvent]:
         elif isinstance(entry, Ended):
             over = TicketAction.EXPIRED if entry.how in {"expired", "rejected"} else TicketAction.SUPERSEDED
             yield TicketEvent(entry.ticket, over, event.actor_id, event.occurred_at, comment=entry.how)
+        elif isinstance(entry, Over):
+            yield TicketEvent(
+                entry.ticket, TicketAction.COMMENTED, event.actor_id, event.occurred_at, comment=entry.why
+            )
         elif event.domain is Domain.APPROVAL and event.action in KNOWN and event.action != "ticket_created":
             yield TicketEvent(
                 str(event.detail.get("ticket") or event.resource_id),

@@ -150,6 +150,15 @@ class Passed(Value):
     retries: int = 0
 
 
+class Over(Value):
+    """One environment's part of a landing that will not be applied: nothing is left of it, or a newer one took over."""
+
+    type: Literal["over"] = "over"
+    ticket: str
+    environment: str
+    why: str
+
+
 class Applying(Value):
     """Intent of one batch; durable before its first effect."""
 
@@ -283,6 +292,7 @@ Entry = Annotated[
     | Refusal
     | Landed
     | Passed
+    | Over
     | Applying
     | BatchDone
     | Returning

@@ -25,6 +25,7 @@ from reconciler.machine.entry import (
     Hold,
     Judged,
     Landed,
+    Over,
     Passed,
     Placed,
     PlanBrief,
@@ -238,15 +239,25 @@ def _passed(ledger: Ledger, placed: Placed, entry: Passed) -> None:
         if entry.environment == POLICY:
             ledger.policies.append((placed.at, entry.commit))
     ledger.rollouts[entry.environment, entry.generation] = RolloutState(entry, placed.event, placed.at)
-    waiting = ledger.waiting.get(entry.ticket)
-    if waiting is not None:
-        left = tuple(name for name in waiting.landed.environments if name != entry.environment)
-        if left:
-            ledger.waiting[entry.ticket] = replace(
-                waiting, landed=waiting.landed.model_copy(update={"environments": left})
-            )
-        else:
-            del ledger.waiting[entry.ticket]
+    _leave(ledger, entry.ticket, entry.environment)
+
+
+def _over(ledger: Ledger, _placed: Placed, entry: Over) -> None:
+    _leave(ledger, entry.ticket, entry.environment)
+    if entry.ticket not in ledger.waiting and entry.ticket in ledger.previews:
+        ledger.previews[entry.ticket] = replace(ledger.previews[entry.ticket], ended=entry.why)
+
+
+def _leave(ledger: Ledger, ticket: str, environment: str) -> None:
+    """One environment's part of a landing waits no longer."""
+    waiting = ledger.waiting.get(ticket)
+    if waiting is None:
+        return
+    left = tuple(name for name in waiting.landed.environments if name != environment)
+    if left:
+        ledger.waiting[ticket] = replace(waiting, landed=waiting.landed.model_copy(update={"environments": left}))
+    else:
+        del ledger.waiting[ticket]
 
 
 def _applying(ledger: Ledger, _placed: Placed, entry: Applying) -> None:
@@ -352,6 +363,7 @@ _FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
     Ended: _ended,
     Landed: _landed,
     Passed: _passed,
+    Over: _over,
     Applying: _applying,
     BatchDone: _batch_done,
     Returning: _returning,
