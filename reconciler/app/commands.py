@@ -58,7 +58,7 @@ class Commands:
         else:
             body = answer(asked, self.locale)
         notes = list(self._notes(ticket, comment, asked, outcome))
-        self.journal.record(notes)
+        self.journal.record(notes, guarded=True)  # another reconciler may have answered: nothing is done twice
         marker = f"<!-- reconciler:answer {comment.id} -->"
         self.writer.write_comment(number, marker, f"{marker}\n{body}")
 

@@ -53,21 +53,26 @@ def submit(mirror: Mirror, decision: Decision, *, ticket: str, key: SigningKey, 
     return name
 
 
-def arrived(mirror: Mirror, known: frozenset[str]) -> Iterator[Arrived]:
-    """Decisions that stand in the mirror and are not among the `known` texts. What does not verify is passed over."""
+def arrived(mirror: Mirror, known: frozenset[str], settled: set[Revision]) -> Iterator[Arrived]:
+    """Decisions that stand in the mirror and are not among the `known` texts. What does not verify is passed over.
+
+    `settled` remembers what can never say anything new, so that a look costs nothing for what strangers left there.
+    """
     for ref, revision in sorted(mirror.refs().items()):
-        if not ref.startswith(PREFIX):
+        if not ref.startswith(PREFIX) or revision in settled:
             continue
         files = _files(mirror, revision)
         text = files.get("decision", b"").decode(errors="replace")
         if not text or text in known:
+            settled.add(revision)
             continue
         try:
             decision = parse_decision(files["decision"])
             signature = files["signature"].decode()
             signer = signatures.verify(files["decision"], SSHSIG_NAMESPACE, signature)
         except (ReconcilerError, ValueError, KeyError):
-            continue  # anybody can push here; only what verifies is a decision
+            settled.add(revision)  # anybody can push here; only what verifies is a decision
+            continue
         yield Arrived(decision, text, signature, signer, files.get(TICKET_FILE, b"").decode(errors="replace")[:200])
 
 

@@ -72,7 +72,7 @@ class Reconciler:
             return
         self._speak()
         self.landings.take_in_first()
-        self._guarded("orders", lambda: self.orders.take_in(tip))
+        self._guarded("orders", lambda: self.orders.take_in(tip, self._guarded))
         self._guarded("landings", lambda: self.landings.take_in(tip))
         self._pass()
         self._carry_out()

@@ -4,8 +4,9 @@ An order is a signed decision that arrived under refs/reconciler/decisions/. Who
 is judged under the policy in force; an order that is not allowed changes nothing and is recorded once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from reconciler.app.decisions import Arrived, arrived
 from reconciler.app.journal import Journal, Note
@@ -13,7 +14,8 @@ from reconciler.app.planning import Planner
 from reconciler.app.reverts import Reverts
 from reconciler.approval import acts
 from reconciler.approval.acts import Act
-from reconciler.approval.decision import UnitSubject, Verb
+from reconciler.approval.clocks import CLOCK_SKEW
+from reconciler.approval.decision import CommitSubject, PullSubject, UnitSubject, Verb
 from reconciler.approval.denial import Denial
 from reconciler.approval.persons import Person
 from reconciler.approval.policy import Policy
@@ -22,7 +24,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.git.mirror import Mirror
 from reconciler.machine.entry import Decided, Denied, Entry, Hold, Passed, Resume, Retry, Returning
 from reconciler.machine.ledger import SUCCESSES, Ledger, RolloutState
-from reconciler.names import Revision, UnitRef
+from reconciler.names import Revision, UnitKind, UnitRef, ticket_name
 from reconciler.ports import Clock
 from reconciler.state.event import Domain, EventStatus, Severity, Source
 
@@ -33,6 +35,16 @@ ACTIONS = {
     Verb.RETRY: ("release", "apply_requested"),
     Verb.ROLLBACK: ("release", "rollback_requested"),
 }
+
+
+OLDEST = timedelta(hours=24)  # an order names no plan, so one that comes days late is about another state of things
+
+Guard = Callable[[str, Callable[[], object]], None]  # of the loop: what fails is told and stops nothing else
+
+
+def unguarded(_what: str, work: Callable[[], object]) -> None:
+    """What fails is raised."""
+    work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +68,53 @@ class Orders:
     clock: Clock
     repository: str
     _passed_over: set[str] = field(default_factory=set)
+    _settled: set[Revision] = field(default_factory=set)
 
-    def take_in(self, tip: Revision) -> None:
-        """Act on every decision that arrived since the last look."""
+    def take_in(self, tip: Revision, guard: Guard = unguarded) -> None:
+        """Act on every decision that arrived since the last look; one that fails keeps no other from being heard."""
         ledger = self.journal.ledger
         known = {one.decision for decided in ledger.decisions.values() for one in decided} | self._passed_over
-        for one in arrived(self.mirror, frozenset(known)):
-            policy = self.planner.policy()
-            person = policy.persons.by_key(one.signer)
-            if one.decision.repository != self.repository or (person is None and not policy.is_root(one.signer)):
-                self._passed_over.add(one.text)  # of nobody we know, or for another repository: not even recorded
-                continue
-            if one.decision.verb in ABOUT_TICKETS:
-                self._decided(one, person, root=policy.is_root(one.signer))
-            else:
-                self._order(one, person, policy, tip)
+        for one in arrived(self.mirror, frozenset(known), self._settled):
+            guard(f"order to {one.decision.verb}", lambda o=one: self._take(o, tip))  # type: ignore[misc]
+
+    def _take(self, one: Arrived, tip: Revision) -> None:
+        policy = self.planner.policy()
+        person = policy.persons.by_key(one.signer)
+        ours = one.decision.repository == self.repository and one.decision.verb is not Verb.TRUST
+        if not ours or (person is None and not policy.is_root(one.signer)):
+            self._passed_over.add(one.text)  # of nobody we know, or about something else: not even recorded
+        elif one.decision.verb in ABOUT_TICKETS:
+            self._decided(one, person, root=policy.is_root(one.signer))
+        else:
+            self._order(one, person, policy, tip)
 
     def _decided(self, one: Arrived, person: Person | None, *, root: bool) -> None:
-        if one.ticket not in self.journal.ledger.previews:
-            self._passed_over.add(one.text)
+        ticket = self._ticket(one)
+        if ticket not in self.journal.ledger.previews:
             return
         who = person.name if person is not None else "root" if root else "unknown"
-        detail = {"ticket": one.ticket, "reviewed_by": who, "comment": f"{one.decision.verb}: {one.decision.reason}"}
-        self._record(one, who, one.ticket, Domain.APPROVAL, "ticket_commented", detail, self._kept(one, one.ticket))
+        detail = {"ticket": ticket, "reviewed_by": who, "comment": f"{one.decision.verb}: {one.decision.reason}"}
+        self._record(one, who, ticket, Domain.APPROVAL, "ticket_commented", detail, self._kept(one, ticket))
+
+    def _ticket(self, one: Arrived) -> str:
+        """Whose ticket it is, by what was signed: whoever copies a decision under another ticket's name moves nothing.
+
+        Only of a policy, which its digests name wholly, the file beside it says the ticket.
+        """
+        match one.decision.subject:
+            case PullSubject(number=number):
+                return ticket_name(number)
+            case CommitSubject(commit=commit) if commit in self.journal.ledger.landed:
+                return self.journal.ledger.landed[commit].ticket
+            case _:
+                return one.ticket
 
     def _order(self, one: Arrived, person: Person | None, policy: Policy, tip: Revision) -> None:
         subject = one.decision.subject
         assert isinstance(subject, UnitSubject)  # noqa: S101  a decision with another subject cannot be read
-        outcome = self.judged(Wish(one.decision.verb, subject.unit, person, one.decision.reason), policy)
+        outcome = self._late(one) or self.judged(
+            Wish(one.decision.verb, subject.unit, person, one.decision.reason), policy
+        )
         who = person.name if person is not None else "root"
         if isinstance(outcome, Denial):
             self._denied(one, who, subject.unit, outcome)
@@ -100,6 +131,14 @@ class Orders:
         self._record(one, who, subject.unit, Domain(domain), action, detail, outcome)
         if one.decision.verb is Verb.ROLLBACK and rollout is not None:
             self._propose_revert(rollout.passed, tip, f"{who} rolled {subject.unit} back: {one.decision.reason}")
+
+    def _late(self, one: Arrived) -> Denial | None:
+        now = self.clock.now()
+        if now - OLDEST <= one.decision.at <= now + CLOCK_SKEW:
+            return None
+        return Denial(
+            "release_state_invalid", f"it was signed at {one.decision.at:%Y-%m-%d %H:%M} UTC", "order it anew"
+        )
 
     def judged(self, wish: Wish, policy: Policy) -> Denial | Entry:
         """What an order becomes: an entry to record, or why it is not allowed."""
@@ -125,6 +164,10 @@ class Orders:
         if rollout is None or rollout.finished is None or rollout.finished.outcome in SUCCESSES:
             return Denial("release_state_invalid", "there is no failed or rolled-back rollout to try again")
         passed = rollout.passed
+        units = self.journal.ledger.units
+        if any(units[accepted.unit].generation != passed.generation for accepted in passed.units):
+            words = "a newer plan took over a part of it: an older one is not tried again after it"
+            return Denial("release_state_invalid", words, "open a pull request")
         denial = acts.retry(act, policy, approved=passed.digest, planned=passed.digest, used=passed.retries)
         by = act.person.name if act.person is not None else ""
         return denial or Retry(environment=passed.environment, generation=passed.generation, by=by)
@@ -132,6 +175,10 @@ class Orders:
     def _return(self, rollout: RolloutState | None, wish: Wish, policy: Policy) -> Denial | Entry:
         unit = wish.unit
         state = self.journal.ledger.units.get(unit)
+        if UnitRef.parse(unit).kind is not UnitKind.RELEASE:
+            return Denial(
+                "release_state_invalid", f"{unit} is no release: only releases go back", "open a revert pull request"
+            )
         if rollout is None or rollout.finished is None or state is None:
             return Denial("release_state_invalid", f"{unit} has no finished rollout to return from")
         target = state.previous if state.outcome in SUCCESSES else state.successful
@@ -174,7 +221,7 @@ class Orders:
 
     def _scopes(self, unit: str) -> tuple[Scope, ...]:
         state = self.journal.ledger.units.get(unit)
-        if state is None:
+        if state is None or state.accepted.removed:
             return ()
         desired = self.planner.desires.at(state.accepted.revision).desired
         scope = desired.scope_of(UnitRef.parse(unit))
@@ -206,7 +253,7 @@ class Orders:
             entry=entry,
         )
         notes = [note, *(() if isinstance(entry, Decided) else self._taken(one, resource))]
-        self.journal.record(notes)
+        self.journal.record(notes, guarded=True)  # another reconciler may have taken it: an order is carried out once
 
     def _taken(self, one: Arrived, resource: str) -> Iterator[Note]:
         """Remember the order's text, so that it is carried out once."""
