@@ -1,4 +1,4 @@
-"""Orders in a hostile or unlucky world: each test is one way in which one order stopped others, or was obeyed wrongly."""
+"""Orders in a hostile or unlucky world: each test is one way in which an order stopped others or was wrongly obeyed."""
 
 from datetime import timedelta
 
