@@ -16,6 +16,7 @@ from reconciler.approval.judge import admit, judge
 from reconciler.approval.judgement import Judgement, Verdict, Way
 from reconciler.machine.entry import Denied, Judged
 from reconciler.machine.stages import Stage
+from reconciler.names import POLICY
 from reconciler.plan.change import Plan
 from reconciler.ports import Clock
 from reconciler.state.event import Domain, EventStatus, Severity, Source
@@ -52,6 +53,8 @@ class Gate:
         preview = case.preview
         if made.digest == shown.digest and made.observed_at is not None:
             preview = replace(preview, looked_at=made.observed_at)
+        if made.environment == POLICY:
+            preview = replace(preview, looked_at=self.clock.now())  # it looks at no target: nothing grows old
         question = self.questions.of(replace(case, preview=preview), shown, self.journal.ledger, policies)
         if preview.looked_at != case.preview.looked_at and case.preview.looked_at is not None:
             facts = replace(question.preview, earlier_looks=(case.preview.looked_at,))

@@ -1,9 +1,12 @@
-"""An older plan never lands after a newer one, and a return never deletes data (gate.md, G8, G21)."""
+"""An older plan never lands after a newer one, a return deletes no data, and who counts (G8, G11, G14, G21)."""
+
+from datetime import timedelta
 
 from reconciler.approval.decision import Verb
 from reconciler.names import Revision
 from tests.story.stage import RELEASE, Stage
 
+SETTINGS = "policy/settings.yaml"
 STAGING = "releases/svc-a/staging.yaml"
 CLAIM = """\
 apiVersion: v1
@@ -68,3 +71,27 @@ def test_g8_one_environment_with_nothing_left_takes_no_other_with_it(stage: Stag
     stage.settle()
     approve_held(stage, pushed)
     assert (stage.image(), stage.image("staging")) == ("v2.0.2", "v2.0.0")
+
+
+def test_g14_who_pushed_a_held_commit_does_not_approve_the_plan_that_includes_it(stage: Stage) -> None:
+    pushed = stage.world.commit("mine", {RELEASE: stage.release_text("v2.0.2")}, author="approver_user")
+    stage.settle()
+    assert ticket_of(pushed) in stage.ledger.waiting
+    text = stage.release_text("v2.0.2", **{"timeout: 5m": "timeout: 6m"})
+    number = stage.propose({RELEASE: text}, branch="innocent", author="dev_user")
+    assert {unit.unit for plan in stage.plans(number).plans for unit in plan.units} == {"release/svc-a"}
+    stage.approve(number, login="approver_user")
+    assert stage.statuses(stage.pull(number).head)["reconciler/approval"][0] == "pending"
+    stage.approve(number, login="admin")
+    assert stage.statuses(stage.pull(number).head)["reconciler/approval"][0] == "success"
+
+
+def test_g11_a_policy_that_was_approved_hours_ago_is_still_approved(stage: Stage) -> None:
+    text = stage.world.example()[SETTINGS].replace("previewTtl: 30m", "previewTtl: 20m")
+    number = stage.propose({SETTINGS: text}, branch="settings", author="admin")
+    stage.desk("root").decide(stage.preview(number), Verb.APPROVE, reason="fine")
+    stage.settle()
+    stage.clock.advance(timedelta(hours=2))
+    stage.settle()
+    stage.merge(number)
+    assert stage.world.opened.planner.policy().settings.preview_ttl == timedelta(minutes=20)
