@@ -282,12 +282,14 @@ class Landings:
         if plan is None:
             return
         same_plan = known is not None and known.digest == plan.digest
-        if known is not None and same_plan and (failure.key == known.key or failure.key != "preview_expired"):
-            return  # said already: what is waited for does not take the first reason away
-        refusal = Refusal(ticket=landed.ticket, environment=environment, key=failure.key, digest=plan.digest)
-        self.journal.record([self._refused(landed, plan, failure, refusal)])
         state = self.journal.ledger.previews.get(landed.ticket)
         again = PlanSet(plans=left, digest=plans.digest) if len(left) != len(plans.plans) else plans
+        if known is not None and same_plan and (failure.key == known.key or failure.key != "preview_expired"):
+            if state is not None and state.brief(environment) is not None:
+                return  # said already: what is waited for does not take the first reason away
+        else:
+            refusal = Refusal(ticket=landed.ticket, environment=environment, key=failure.key, digest=plan.digest)
+            self.journal.record([self._refused(landed, plan, failure, refusal)])
         if state is None or state.previewed.digest != again.digest or failure.key != "approval_required":
             self._preview_held(landed, again, side, pull, failure)
         error = Refused(f"{failure.message}; waiting as {landed.ticket}", key=failure.key)

@@ -5,8 +5,9 @@ pull request or one environment is said there and leaves the others alone; the o
 where a defect is logged, told, and the next look starts clean.
 """
 
+import contextlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from reconciler.errors import ReconcilerError, Unavailable, Untrusted
 from reconciler.git.history import Movement, movement
 from reconciler.git.mirror import Mirror
 from reconciler.machine.entry import Continued, Stopped
-from reconciler.machine.ledger import SUCCESSES
+from reconciler.machine.ledger import SUCCESSES, Waiting
 from reconciler.names import Revision
 from reconciler.ports import Clock, Forge
 from reconciler.report.phrases import Locale
@@ -32,6 +33,7 @@ from reconciler.state.event import Domain, EventStatus, Severity
 from reconciler.state.forge import PullRequest, PullRequestState
 
 LOG = structlog.get_logger("reconciler")
+LISTEN = 5.0  # seconds: how often orders are heard while rollouts run (G23)
 ROUNDS = 20  # of one `run --once`: until nothing is left to do, and never for ever
 
 
@@ -65,18 +67,30 @@ class Reconciler:
     def look(self) -> None:
         """One round. Raises Unavailable and Untrusted only where nothing at all can be done."""
         self.faults = []
-        self.mirror.sync()
-        self.journal.catch_up()
+        try:
+            self.mirror.sync()
+            self.journal.catch_up()
+        except Unavailable:
+            self._finish_recorded()
+            raise
         tip = self._tip()
         if tip is None or self.stopping():
             return
         self._speak()
-        self.landings.take_in_first()
+        self._guarded("first landing", self.landings.take_in_first)
         self._guarded("orders", lambda: self.orders.take_in(tip, self._guarded))
         self._guarded("landings", lambda: self.landings.take_in(tip))
         self._pass()
         self._carry_out()
+        self._guarded("statuses", self.rollouts.say_ends)
         self._proposals(tip)
+
+    def _finish_recorded(self) -> None:
+        """While the repository is away, what was recorded is finished or goes back, and nothing new starts (G24)."""
+        with contextlib.suppress(Unavailable):
+            self.journal.catch_up()  # what the mirror has; a new process has read nothing yet
+        if self.journal.ledger.stopped is None:
+            self._carry_out()
 
     def _speak(self) -> None:
         """Everybody speaks the language that the settings name."""
@@ -135,11 +149,15 @@ class Reconciler:
     def _pass(self) -> None:
         for waiting in order(self.journal.ledger.waiting):
             for environment in waiting.landed.environments:
-                try:
-                    self.landings.pass_or_hold(waiting, environment)
-                except ReconcilerError as error:
-                    self._fault(f"{waiting.landed.ticket} in {environment}", error)
-                    self._guarded("status", lambda w=waiting, e=environment, f=error: self.landings.wait(w, e, f))  # type: ignore[misc]
+                what = f"{waiting.landed.ticket} in {environment}"
+                self._guarded(what, lambda w=waiting, e=environment: self._pass_one(w, e))  # type: ignore[misc]
+
+    def _pass_one(self, waiting: Waiting, environment: str) -> None:
+        try:
+            self.landings.pass_or_hold(waiting, environment)
+        except ReconcilerError as error:
+            self._guarded("status", lambda failure=error: self.landings.wait(waiting, environment, failure))  # type: ignore[misc]
+            raise
 
     def _carry_out(self) -> None:
         """Every open rollout, one worker for each environment."""
@@ -151,8 +169,18 @@ class Reconciler:
                 (rollout, pool.submit(self.rollouts.advance, rollout.passed.environment, rollout.passed.generation))
                 for rollout in running
             ]
+            while wait([job for _, job in jobs], LISTEN).not_done:
+                self._guarded("orders", self._hear)
             for rollout, job in jobs:
                 self._guarded(f"rollout in {rollout.passed.environment}", job.result)
+
+    def _hear(self) -> None:
+        """Take orders in while rollouts run: a hold stops them before their next batch (G23)."""
+        self.mirror.sync()
+        self.journal.catch_up()
+        tip = self.mirror.refs().get(f"refs/heads/{self.branch}")
+        if tip is not None and not self.stopping():
+            self.orders.take_in(tip, self._guarded)
 
     def _proposals(self, tip: Revision) -> None:
         open_ones = self.forge.open_pull_requests()
@@ -165,8 +193,11 @@ class Reconciler:
             number = state.previewed.pull_request
             if number is None or state.ended or any(pull.number == number for pull in open_ones):
                 continue
-            if self.forge.pull_request(number).state is PullRequestState.CLOSED:
-                self._guarded(ticket, lambda t=ticket: self.proposals.end(t, "closed"))  # type: ignore[misc]
+            self._guarded(ticket, lambda t=ticket, n=number: self._close(t, n))  # type: ignore[misc]
+
+    def _close(self, ticket: str, number: int) -> None:
+        if self.forge.pull_request(number).state is PullRequestState.CLOSED:
+            self.proposals.end(ticket, "closed")
 
     def _proposal(self, pull: PullRequest, tip: Revision) -> None:
         self.proposals.look(pull, tip, asked=self.commands.take_in(pull.number))

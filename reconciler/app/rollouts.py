@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import structlog
+
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal, Note
 from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step
@@ -26,9 +28,11 @@ from reconciler.ports import Bundles, Clock, HostApi, KubeApi
 from reconciler.specs.desired import Desired
 from reconciler.state.event import Domain, EventStatus
 
+LOG = structlog.get_logger("reconciler")
 Report = Callable[[RolloutState, Plan, str, str], None]  # rollout, plan, outcome ("" while it runs), words
 
 
+AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})  # keys of failures that pass
 RETURNS = 1000  # attempts of returns count from here; retries of one approval are three (G22)
 
 
@@ -51,12 +55,37 @@ class Rollouts:
     report: Report
     stopping: Callable[[], bool] = lambda: False
     workers: int = 4
+    _said: set[tuple[str, int, int, str]] = field(default_factory=set)
+
+    def say(self, state: RolloutState, plan: Plan, outcome: str, words: str) -> None:
+        """Say how a rollout stands. A forge that is away stops nothing: how it ended is said until it is heard."""
+        try:
+            self.report(state, plan, outcome, words)
+        except ReconcilerError as error:
+            LOG.info("not said", what=f"rollout in {plan.environment}", key=error.key, message=error.message)
+        else:
+            self._said |= {_end_of(state)} if state.finished is not None else set()
+
+    def say_ends(self) -> None:
+        """Say how the last rollout of each unit ended where that was not heard: the forge was away, or we crashed."""
+        ledger = self.journal.ledger
+        for place in sorted({(state.environment, state.generation) for state in ledger.units.values()}):
+            state = ledger.rollouts.get(place)
+            if state is None or state.finished is None or _end_of(state) in self._said:
+                continue
+            plan = Plan.model_validate_json(self.journal.file(state.passed.path))
+            self.say(state, plan, state.finished.outcome, state.finished.message)
 
     def advance(self, environment: str, generation: int) -> None:
         """Go on with one rollout until it ends, is held, waits for a target, or the process is stopping."""
         state = self.journal.ledger.rollouts[environment, generation]
         if state.finished is None:
             _Run(self, state).go()
+
+
+def _end_of(state: RolloutState) -> tuple[str, int, int, str]:
+    passed = state.passed
+    return passed.environment, passed.generation, passed.retries, state.finished.outcome if state.finished else ""
 
 
 class _Run:
@@ -110,7 +139,7 @@ class _Run:
     def _record_batch(self, rollout: Rollout) -> Event | None:
         held = self._held()
         if held:
-            self._context.report(self._state, self._plan, "", f"held: {held}")
+            self._context.say(self._state, self._plan, "", f"held: {held}")
             return Event.HELD
         if self._context.stopping():
             return None
@@ -126,7 +155,7 @@ class _Run:
         except Unavailable as error:
             return self._away(error)
         total = rollout.batches
-        self._context.report(self._state, self._plan, "", f"applying batch {rollout.batch + 1} of {total}")
+        self._context.say(self._state, self._plan, "", f"applying batch {rollout.batch + 1} of {total}")
         return Event.RECORDED
 
     def _held(self) -> str:
@@ -170,7 +199,7 @@ class _Run:
                 return Event.FAILED
 
     def _away(self, error: ReconcilerError) -> Event:
-        self._context.report(self._state, self._plan, "", f"waiting: {error.message}")
+        self._context.say(self._state, self._plan, "", f"waiting: {error.message}")
         return Event.UNREACHABLE
 
     def _record_success(self, _rollout: Rollout) -> None:
@@ -199,7 +228,7 @@ class _Run:
         self._record(
             [*self._told_steps(), *extra, *self._story.tell(stage, entry=entry, failure=failure, summary=words)]
         )
-        self._context.report(self._context.journal.ledger.rollouts[self._place()], self._plan, outcome, words)
+        self._context.say(self._context.journal.ledger.rollouts[self._place()], self._plan, outcome, words)
 
     def _record_return(self, _rollout: Rollout) -> None:
         failure = self._failure
@@ -215,7 +244,7 @@ class _Run:
         notes = [*self._told_steps(), *self._story.tell(Stage.FAILED, failure=failure)] if failure is not None else []
         self._record([*notes, *self._story.tell(Stage.ROLLBACK_REQUESTED, entry=entry, failure=failure)])
         self._state = self._context.journal.ledger.rollouts[self._place()]
-        self._context.report(self._state, self._plan, "", f"rolling back: {self._reason}")
+        self._context.say(self._state, self._plan, "", f"rolling back: {self._reason}")
 
     def _return(self, _rollout: Rollout) -> Event | None:
         """Derive the old artifacts again and apply them; looked at anew each time (G21, G24)."""
@@ -243,6 +272,8 @@ class _Run:
         plan = self._context.planner.plan(self._passed.environment, refs, side, looks=True)
         if plan.blocked:
             check = plan.blocked[0]
+            if check.key in AWAY:  # nobody can say what is there: the return waits, it has not failed
+                raise Unavailable(f"returning: {check.message}", key=check.key)
             raise Rejected(f"returning: {check.message}", key=check.key or "release_rollback_failed")
         if plan.static:
             raise Refused("returning: the targets may not be looked at", key="release_rollback_failed")

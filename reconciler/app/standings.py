@@ -45,6 +45,8 @@ class Standings:
                     self._said(Situation.APPLIED, environment, {"done": changed, "all": changed}),
                     self._said(Situation.HEALTHY, environment, {"good": total, "all": total}),
                 ]
+            case "no_change":
+                return [commit_status(Situation.NO_CHANGE, environment=environment, locale=locale)]
             case "":
                 situation = Situation.APPLY_WAITS
                 return [commit_status(situation, environment=environment, locale=locale, what=words or "its turn")]
