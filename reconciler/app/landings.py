@@ -120,9 +120,6 @@ class Landings:
             return  # ended by its other environment in this look
         if any(rollout.passed.environment == environment for rollout in ledger.running()):
             return  # in merge order: the accepted plan before it has not ended (G8)
-        if self._superseded(landed, environment):
-            self._over(landed, environment, "superseded")
-            return
         first = landed.before == landed.commit
         pull = self.forge.pull_request(landed.pull_request) if landed.pull_request is not None else None
         made = self._made(landed, environment, pull, first=first)
@@ -151,21 +148,6 @@ class Landings:
             self._hold(landed, environment, pull, Failure(key, away.message if away is not None else verdict.message))
             return
         self._pass(landed, made, verdict, case)
-
-    def _superseded(self, landed: Landed, environment: str) -> bool:
-        """Whether what was held is not what the branch says any more: an older plan never lands after a newer (G8)."""
-        if not self._is_held(landed):
-            return False
-        tip = self.mirror.refs().get(f"refs/heads/{self.branch}")
-        if tip is None or tip == landed.commit:
-            return False
-        before = None if landed.before == landed.commit else landed.before
-        units = self.planner.units_between(before, landed.commit).get(environment, ())
-        then, now = self.desires.at(landed.commit).units, self.desires.at(tip).units
-        return any(
-            (then[ref].artifact if ref in then else None) != (now[ref].artifact if ref in now else None)
-            for ref in units
-        )
 
     def _over(self, landed: Landed, environment: str, why: str) -> None:
         words = f"{environment}: {why}"
@@ -223,17 +205,21 @@ class Landings:
         """Whether a unit of a landing is still to be done: nothing newer of it was accepted or taken back (G8).
 
         A held commit can be approved late. What stands on the branch after it counts more: an older plan never follows
-        a newer one, and what was reverted since is not applied.
+        a newer one, and what was reverted since is not applied. Unit by unit: what nothing newer touched is not lost.
         """
         ledger, repository = self.journal.ledger, self.mirror.repository
         tip = self.mirror.refs()[f"refs/heads/{self.branch}"]
-        now = self.desires.at(tip).units
+        then, now = self.desires.at(landed.commit).units, self.desires.at(tip).units
+        held = self._is_held(landed)
 
         def wanted(unit: UnitRef) -> bool:
+            said, says = (units[unit].artifact if unit in units else None for units in (then, now))
+            if held and said != says:
+                return False  # whatever changed it since waits or was accepted for itself
             accepted = ledger.units[str(unit)].accepted.revision if str(unit) in ledger.units else landed.commit
             if accepted != landed.commit and history.is_ancestor(repository, landed.commit, accepted):
                 return False
-            return ledger.needs_plan(str(unit), now[unit].artifact if unit in now else None)
+            return ledger.needs_plan(str(unit), says)
 
         return wanted
 

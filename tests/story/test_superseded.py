@@ -95,3 +95,17 @@ def test_g11_a_policy_that_was_approved_hours_ago_is_still_approved(stage: Stage
     stage.settle()
     stage.merge(number)
     assert stage.world.opened.planner.policy().settings.preview_ttl == timedelta(minutes=20)
+
+
+def test_g8_a_release_that_nothing_newer_touched_is_not_lost_with_its_neighbour(stage: Stage) -> None:
+    stage.world.namespace("prod", "svc-c")
+    second = stage.release_text("v2.0.0", **{"name: svc-a}": "name: svc-c}", "namespace: svc-a": "namespace: svc-c"})
+    files = {RELEASE: stage.release_text("v2.0.2"), "releases/svc-c/production.yaml": second}
+    pushed = stage.world.commit("two at once", files, author="dev_user")
+    stage.settle()
+    stage.world.commit("one back", {RELEASE: stage.release_text("v2.0.0")}, author="dev_user")
+    stage.settle()
+    assert ticket_of(pushed) in stage.ledger.waiting
+    approve_held(stage, pushed)
+    assert stage.ledger.units["release/svc-c"].outcome == "applied"
+    assert stage.image() == "v2.0.0"
