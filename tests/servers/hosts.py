@@ -29,6 +29,7 @@ from tests.servers.rootfs import LOGIN_USER, root_file_system
 SSH_PORT = 22
 START_SECONDS = 30.0  # under 1 s on 2 idle cores
 CONNECT_SECONDS = 1.0
+REBOOT_SECONDS = 120.0  # under 1 s on 2 idle cores; units that do not stop are given 90 s by systemd
 EXEC_SECONDS = 60.0
 FIRST_ADDRESS = 11
 SCRIPTS = Path(__file__).parent / "host"
@@ -122,6 +123,11 @@ class Host:
         self._switch.unplug(self._port_name, self._namespace)
         network.remove_cgroups(self._place)
 
+    def wait_for_reboot(self, before: int | None) -> None:
+        """Until PID 1 is another process than `before`: what enters a host that goes down may stop with it."""
+        wait_until(lambda: self.pid_one() not in (None, before), f"{self.name} to reboot", REBOOT_SECONDS)
+        self.wait_for_ssh()
+
     def partition(self) -> None:
         """Frames to and from the host vanish silently; it runs on. A restart heals it."""
         self._switch.disconnect(self._port_name)
@@ -129,20 +135,33 @@ class Host:
     def heal(self) -> None:
         self._switch.connect(self._port_name)
 
-    def exec(self, argv: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run as root in the host, past the network and ssh: the truth of the far side, for asserting."""
-        pid = self._pid_one()
+    def exec(
+        self, argv: Sequence[str], stdin: str = "", seconds: float = EXEC_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Run as root in the host, past the network and ssh: the truth of the far side, for asserting.
+
+        Raises StartFailed where the host is off, and after `seconds`: a program that enters while the host goes down
+        may be stopped with it and never ended.
+        """
+        pid = self.pid_one()
         if pid is None:
             raise StartFailed(f"running {argv[0]} in {self.name}: the host is off")
         enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
-        return subprocess.run(
+        entered = subprocess.Popen(
             [*enter, "--", "env", "-i", f"PATH={PATH}", "HOME=/root", *argv],
-            input=stdin,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=EXEC_SECONDS,
-            check=False,
+            start_new_session=True,
         )
+        try:
+            out, err = entered.communicate(stdin, seconds)
+        except subprocess.TimeoutExpired as late:
+            os.killpg(entered.pid, signal.SIGKILL)  # the program itself too: it is nsenter's child and holds the pipes
+            entered.communicate()
+            raise StartFailed(f"running {argv[0]} in {self.name}: not within {seconds:g} s") from late
+        return subprocess.CompletedProcess(entered.args, entered.returncode, out, err)
 
     def make_disk(self, addresses: dict[str, str]) -> None:
         """What differs from the shared root file system before the first start."""
@@ -168,12 +187,12 @@ class Host:
         """PID 1 and not its parents, so that each of them still reaps its child; again if it was just rebooting."""
         if not program.running:
             return True
-        if (pid := self._pid_one()) is not None:
+        if (pid := self.pid_one()) is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return False
 
-    def _pid_one(self) -> int | None:
+    def pid_one(self) -> int | None:
         """The process in the host's network that is number 1 one level below us (NSpid of proc_pid_status(5))."""
         for pid in network.pids(self._namespace) if self.running else ():
             try:

@@ -8,7 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tests.servers.availability import apiserver_lacks, hosts_lack
 from tests.servers.cache import cache_folder
 from tests.servers.hosts import Host, HostLab
 from tests.servers.pki import loopback_certificate, ssh_key
-from tests.servers.processes import StartFailed, start_time, wait_until
+from tests.servers.processes import start_time, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -190,18 +190,12 @@ def test_a_systemd_host_reboots_by_itself_and_runs_enabled_units(real_systemd_ho
     host.exec(["tee", "/etc/systemd/system/marked.service"], stdin=unit)
     assert host.exec(["systemctl", "enable", "--now", "marked"]).returncode == 0
     host.exec(["touch", "/run/before-the-reboot"])
+    before = host.pid_one()
     output(host, "sudo -n systemctl reboot")
-    rebooted = ["sh", "-c", "! test -e /run/before-the-reboot && systemctl is-active marked"]
-    wait_until(lambda: succeeds(lambda: host.exec(rebooted).returncode == 0), "the reboot", SECONDS)
-    host.wait_for_ssh()
+    host.wait_for_reboot(before)
+    assert host.exec(["test", "-e", "/run/before-the-reboot"]).returncode != 0
+    wait_until(lambda: host.exec(["systemctl", "is-active", "marked"]).returncode == 0, "the unit", SECONDS)
     assert output(host, "hostname") == f"{host.name}\n"
-
-
-def succeeds(check: Callable[[], bool]) -> bool:
-    try:
-        return check()
-    except StartFailed:
-        return False
 
 
 def traces(number: int) -> list[str]:
