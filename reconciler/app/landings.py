@@ -247,8 +247,11 @@ class Landings:
             pull=pull,
             reviews=reviews,
             held=held,
-            brought=self.questions.brought(merge_base, head, landed.commit),
-            equivalent=self.questions.equivalent(reviews, head, landed.commit) if pull is not None else frozenset(),
+            brought=(
+                *self.questions.brought(merge_base, head, landed.before),
+                *self.questions.included(plans, landed.before, self.journal.ledger),
+            ),
+            equivalent=self.questions.equivalent(reviews, head, landed.before) if pull is not None else frozenset(),
         )
 
     def _is_held(self, landed: Landed) -> bool:

@@ -17,7 +17,6 @@ from reconciler.app.questions import Case, Questions
 from reconciler.app.stories import Story
 from reconciler.approval.judgement import Judgement, Verdict
 from reconciler.approval.policy import Policy
-from reconciler.approval.question import BroughtCommit
 from reconciler.approval.roles import Permission, Scope
 from reconciler.errors import ReconcilerError
 from reconciler.git import history
@@ -189,15 +188,12 @@ class Proposals:
             pull=pull,
             reviews=reviews,
             held=None,
-            brought=(*self.questions.brought(base, pull.head, tip), *self._held(tip)),
+            brought=(
+                *self.questions.brought(base, pull.head, tip),
+                *self.questions.included(plans, tip, self.journal.ledger),
+            ),
             equivalent=self.questions.equivalent(reviews, pull.head, tip),
         )
-
-    def _held(self, tip: Revision) -> tuple[BroughtCommit, ...]:
-        """Commits that are held on the branch: a plan made on it may include them, so who made them counts (G14)."""
-        landed = [waiting.landed for waiting in self.journal.ledger.waiting.values()]
-        steps = [(one.before, one.commit) for one in landed if one.before != one.commit]
-        return tuple(found for before, commit in steps for found in self.questions.brought(before, commit, tip))
 
     def _accept_addresses(self, case: Case, judgements: Mapping[str, Judgement], tree: Revision) -> None:
         side = self.desires.at(tree)

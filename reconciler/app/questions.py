@@ -15,6 +15,7 @@ from reconciler.approval.question import Side as SideFacts
 from reconciler.errors import ReconcilerError
 from reconciler.git import history, signatures
 from reconciler.git.mirror import Mirror
+from reconciler.machine.entry import Landed
 from reconciler.machine.ledger import Ledger, PreviewState
 from reconciler.names import POLICY, EventId, Revision, UnitKind, UnitRef
 from reconciler.plan.change import RISKS, Plan, PlanSet, Risk
@@ -116,6 +117,33 @@ class Questions:
                 )
             )
         return tuple(found)
+
+    def included(self, plans: PlanSet, until: Revision, ledger: Ledger) -> tuple[BroughtCommit, ...]:
+        """The commits of landings up to a revision that were never accepted and that a plan here includes (G14).
+
+        Also of those that wait no longer: what was cancelled or overtaken is still on the branch.
+        """
+        passed = {(rollout.passed.commit, name) for (name, _), rollout in ledger.rollouts.items()}
+        found: dict[Revision, BroughtCommit] = {}
+        for one in ledger.landed.values():
+            open_plans = [p for p in plans.plans if p.environment in one.environments]
+            left = [plan for plan in open_plans if (one.commit, plan.environment) not in passed]
+            if one.before != one.commit and any(self._includes(plan, one, until, ledger) for plan in left):
+                found |= {commit.revision: commit for commit in self.brought(one.before, one.commit, one.before)}
+        return tuple(found.values())
+
+    def _includes(self, plan: Plan, landed: Landed, until: Revision, ledger: Ledger) -> bool:
+        repository = self.mirror.repository
+        if landed.commit != until and not history.is_ancestor(repository, landed.commit, until):
+            return False
+        before, after = self.desires.at(landed.before).units, self.desires.at(landed.commit).units
+        for unit in plan.units:
+            ref, state = UnitRef.parse(unit.unit), ledger.units.get(unit.unit)
+            old, new = (units[ref].artifact if ref in units else None for units in (before, after))
+            accepted = state.accepted.revision if state is not None else None
+            if old != new and (accepted is None or not history.is_ancestor(repository, landed.commit, accepted)):
+                return True
+        return False
 
     def equivalent(self, reviews: Iterable[Review], head: Revision, tracked: Revision) -> frozenset[Revision]:
         """Heads that were reviewed and from which only clean merges of the tracked branch lead to this head (G13)."""

@@ -109,3 +109,13 @@ def test_g8_a_release_that_nothing_newer_touched_is_not_lost_with_its_neighbour(
     approve_held(stage, pushed)
     assert stage.ledger.units["release/svc-c"].outcome == "applied"
     assert stage.image() == "v2.0.0"
+
+
+def test_g14_who_pushed_what_a_merged_plan_includes_is_no_approver_of_it_either(stage: Stage) -> None:
+    stage.world.commit("mine", {RELEASE: stage.release_text("v2.0.2")}, author="approver_user")
+    stage.settle()
+    text = stage.release_text("v2.0.2", **{"timeout: 5m": "timeout: 6m"})
+    number = stage.propose({RELEASE: text}, branch="innocent", author="dev_user")
+    stage.approve(number, login="approver_user")
+    stage.force_merge(number)
+    assert stage.image() == "v2.0.0"
