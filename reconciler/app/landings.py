@@ -274,7 +274,8 @@ class Landings:
         state = self.journal.ledger.previews.get(landed.ticket)
         again = PlanSet(plans=left, digest=plans.digest) if len(left) != len(plans.plans) else plans
         if known is not None and same_plan and (failure.key == known.key or failure.key != "preview_expired"):
-            if state is not None and state.brief(environment) is not None:
+            shown = state.brief(environment) if state is not None else None
+            if shown is not None and shown.digest == plan.digest:
                 return  # said already: what is waited for does not take the first reason away
         else:
             refusal = Refusal(ticket=landed.ticket, environment=environment, key=failure.key, digest=plan.digest)

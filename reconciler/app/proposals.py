@@ -118,7 +118,7 @@ class Proposals:
         if state is not None and not state.ended:
             known = Known(state.previewed.digest, state.inputs, state.previewed.static)
         needed = state is not None and self._expired(ticket, reviews)
-        unlocked = state is not None and state.previewed.static and self._may_look_now(pull, tree, inputs[0])
+        unlocked = state is not None and state.previewed.static and self._may_look_now(pull, state, tree, inputs[0])
         if not wants_look(known, inputs, asked=asked or unlocked, expired_and_needed=needed):
             return None
         desired = self.desires.at(tree).desired
@@ -157,15 +157,19 @@ class Proposals:
         old = self.clock.now() - state.looked_at >= ttl
         return old and any(review.submitted_at > state.looked_at for review in reviews)
 
-    def _may_look_now(self, pull: PullRequest, tree: Revision, tip: Revision) -> bool:
+    def _may_look_now(self, pull: PullRequest, state: PreviewState, tree: Revision, tip: Revision) -> bool:
+        """Whether a part that was not looked at may be looked at by now; one that still may not costs no look."""
+        blind = {plan.environment for plan in state.previewed.plans if plan.static}
         side = self.desires.at(tree)
         may = self.may_look(pull, side.desired)
         grouped = self.planner.units_between(tip, tree)
-        return any(may(name) and not self.planner.unaccepted(units, side) for name, units in grouped.items())
+        return any(
+            name in blind and may(name) and not self.planner.unaccepted(units, side) for name, units in grouped.items()
+        )
 
     def may_look(self, pull: PullRequest, desired: Desired) -> "_MayLook":
         """Whether this author may have an environment's targets looked at (G4)."""
-        return _MayLook(self.planner.policy(), pull, desired)
+        return _MayLook(self.planner.policy(), pull, (desired, *self.planner.neighbours()))
 
     def case(
         self,
@@ -311,17 +315,17 @@ class Proposals:
 class _MayLook:
     policy: Policy
     pull: PullRequest
-    desired: Desired
+    sides: tuple[Desired, ...]  # the proposed one and the accepted ones: a look reaches what both name
 
     def __call__(self, environment: str) -> bool:
         if self.pull.from_fork or not self.pull.author_can_write:
             return False
         person = self.policy.persons.by_login(self.pull.author)
-        spec = self.desired.environments.get(environment)
-        scope = (
-            Scope(spec.spec.project, spec.spec.team, environment) if spec is not None else Scope("", "", environment)
+        named = [side.environments[environment].spec for side in self.sides if environment in side.environments]
+        scopes = {Scope(spec.project, spec.team, environment) for spec in named} or {Scope("", "", environment)}
+        return person is not None and all(
+            Permission.RELEASE_APPLY in self.policy.permissions(person, scope) for scope in scopes
         )
-        return person is not None and Permission.RELEASE_APPLY in self.policy.permissions(person, scope)
 
 
 def approval_status(ticket: str, plans: PlanSet, judgements: Mapping[str, Judgement], locale: Locale) -> CommitStatus:
