@@ -4,7 +4,7 @@ Knows when it may look (G4): only where the author has `apply`, and only at acce
 static. The policy in force decides, never the revision under review (G2).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.app import addresses
@@ -125,7 +125,7 @@ class Planner:
         ledger = self.journal.ledger
         states = {ref: ledger.units[str(ref)] for ref in units if str(ref) in ledger.units}
         accepted = {ref: self.desires.at(state.accepted.revision) for ref, state in states.items()}
-        found: list[Check] = list(checks)
+        found: list[Check] = [*checks, *self._never_accepted(units, proposed)]
         observed: Observed | None = None
         if environment != POLICY and looks:
             try:
@@ -150,6 +150,20 @@ class Planner:
                 neighbours=self.neighbours(),
             )
         )
+
+    def _never_accepted(self, units: tuple[UnitRef, ...], proposed: Side) -> Iterator[Check]:
+        """A new release stands on an environment and a cluster that were accepted, or are by this very plan (G7)."""
+        accepted = self.journal.ledger.accepted()
+        for ref in units:
+            release = proposed.desired.releases.get(ref.name) if ref.kind is UnitKind.RELEASE else None
+            if release is None:
+                continue
+            needed = [UnitRef(UnitKind.ENVIRONMENT, release.spec.environment)]
+            needed += [UnitRef(UnitKind.CLUSTER, release.spec.cluster)] if release.spec.cluster is not None else []
+            for one in needed:
+                if one not in units and str(one) not in accepted and one in proposed.units:
+                    message = f"{ref} stands on {one}, which nobody approved yet: its own change is still held"
+                    yield error(str(ref), "environment_status_invalid", message, f"approve the change of {one} first")
 
     def neighbours(self) -> tuple[Desired, ...]:
         """Every accepted side: what is planned by nobody now counts for the risk of what shares its target (G3)."""

@@ -14,8 +14,9 @@ from reconciler.app.planning import Planner
 from reconciler.app.previews import Posting, Previews, provisional, summary
 from reconciler.app.problems import Problems
 from reconciler.app.questions import Case, Questions
+from reconciler.app.reverts import Reverts
 from reconciler.app.stories import Story
-from reconciler.approval.judgement import Judgement, Verdict
+from reconciler.approval.judgement import Judgement, Unasked, Verdict
 from reconciler.approval.policy import Policy
 from reconciler.approval.roles import Permission, Scope
 from reconciler.errors import ReconcilerError
@@ -51,6 +52,7 @@ class Proposals:
     questions: Questions
     clock: Clock
     problems: Problems
+    reverts: Reverts
     branch: str
     locale: Locale = Locale.EN
     _ensured: set[tuple[str, str]] = field(default_factory=set)
@@ -169,7 +171,8 @@ class Proposals:
 
     def may_look(self, pull: PullRequest, desired: Desired) -> "_MayLook":
         """Whether this author may have an environment's targets looked at (G4)."""
-        return _MayLook(self.planner.policy(), pull, (desired, *self.planner.neighbours()))
+        sides = (desired, *self.planner.neighbours())
+        return _MayLook(self.planner.policy(), pull, sides, ours=self.reverts.ours(pull.head))
 
     def case(
         self,
@@ -316,8 +319,11 @@ class _MayLook:
     policy: Policy
     pull: PullRequest
     sides: tuple[Desired, ...]  # the proposed one and the accepted ones: a look reaches what both name
+    ours: bool = False  # a revert that we wrote: everything in it was on the tracked branch before
 
     def __call__(self, environment: str) -> bool:
+        if self.ours:
+            return True
         if self.pull.from_fork or not self.pull.author_can_write:
             return False
         person = self.policy.persons.by_login(self.pull.author)
@@ -337,6 +343,8 @@ def approval_status(ticket: str, plans: PlanSet, judgements: Mapping[str, Judgem
     match verdict:
         case Verdict.APPROVED if any(one.standing for one in judgements.values()):
             return commit_status(Situation.STANDING_APPROVED, digest=plans.digest[:SHORT], locale=locale)
+        case Verdict.APPROVED if all(one.way is Unasked.RESTORES for one in judgements.values()):
+            return commit_status(Situation.RESTORES, locale=locale)
         case Verdict.APPROVED:
             return commit_status(Situation.APPROVED, given=given, needed=needed, people=people, locale=locale)
         case Verdict.REJECTED:

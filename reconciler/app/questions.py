@@ -94,6 +94,7 @@ class Questions:
             policy_change=self._policy_change(plan, ledger),
             proposed_approvals=_proposed_approvals(plan, case.proposed),
             first=case.held is not None and case.held == ledger.trusted,
+            restores=_restores(plan, ledger),
         )
 
     def brought(self, base: Revision | None, head: Revision, tracked: Revision) -> tuple[BroughtCommit, ...]:
@@ -217,6 +218,19 @@ def changed_kinds(plan: Plan) -> frozenset[Kind]:
             if "credentials" in field.path:
                 found.add(Kind.CREDENTIAL)
     return frozenset(found)
+
+
+def _restores(plan: Plan, ledger: Ledger) -> bool:
+    """Whether a plan only accepts what a granted return put back: nothing to do, and each unit is what was approved."""
+    states = [(unit, ledger.units.get(unit.unit)) for unit in plan.units]
+    went_back = all(
+        state is not None
+        and state.outcome == "rolled_back"
+        and state.successful is not None
+        and state.successful.artifact == unit.artifact
+        for unit, state in states
+    )
+    return bool(states) and went_back and not plan.static and not plan.batches and not plan.changes
 
 
 def _proposed_approvals(plan: Plan, proposed: Desired) -> int:

@@ -6,8 +6,8 @@ pushed to the tracked branch by us.
 
 from dataclasses import dataclass
 
-from reconciler.errors import Refused
-from reconciler.git import history
+from reconciler.errors import ReconcilerError, Refused
+from reconciler.git import history, signatures
 from reconciler.git.commits import Person, serialise
 from reconciler.git.keys import SigningKey
 from reconciler.git.merge import MergeConflict, transplant
@@ -16,6 +16,7 @@ from reconciler.names import SHORT, Revision
 from reconciler.ports import Clock, ForgeWriter
 
 EMAIL = "reconciler@invalid"
+TITLE = "Revert "
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,14 @@ class Reverts:
     writer: ForgeWriter
     clock: Clock
     key: SigningKey
+
+    def ours(self, head: Revision) -> bool:
+        """Whether a head is a revert that we wrote: our signature says so, whoever pushed or opened it."""
+        found = history.commit(self.mirror.repository, head)
+        try:
+            return found.message.startswith(TITLE) and signatures.verify_commit(found).key == self.key.public.line
+        except ReconcilerError:
+            return False
 
     def propose(self, *, before: Revision, landed: Revision, tip: Revision, reason: str) -> int:
         """The number of a pull request that takes the step `before`..`landed` out. Raises Refused on a conflict."""
@@ -39,7 +48,7 @@ class Reverts:
                 key="resource_conflict",
                 hint="write the revert by hand, as a pull request",
             )
-        title = f"Revert {landed[:SHORT]}"
+        title = f"{TITLE}{landed[:SHORT]}"
         parts = (undone.tree, (tip,), person, person, f"{title}\n\n{reason}\n")
         commit = repository.write_commit(serialise(*parts, self.key.sign(serialise(*parts), "git")))
         return self.writer.propose(f"reconciler/revert-{landed[:SHORT]}", commit, title, reason)

@@ -142,7 +142,7 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         mirror=mirror,
         forge=forge,
         journal=journal,
-        proposals=Proposals(**shared, problems=Problems(forge)),  # type: ignore[arg-type]
+        proposals=Proposals(**shared, problems=Problems(forge), reverts=reverts),  # type: ignore[arg-type]
         landings=Landings(**shared, reverts=reverts),  # type: ignore[arg-type]
         rollouts=rollouts,
         orders=orders,

@@ -79,7 +79,7 @@ def _commits(question: Question, policy: Policy) -> Iterator[Denial]:
     if not wanted <= known:
         missing = ", ".join(sorted(revision[:12] for revision in wanted - known))
         yield Denial("preview_required", f"the commits that it brings in are not all known: {missing} is missing")
-    if policy.settings.require_signed_commits:
+    if policy.settings.require_signed_commits and not question.restores:  # a revert is signed by us, no User
         for commit in ill_signed(question, policy.persons):
             message = f"commit {commit.revision[:12]} is not signed by a key of its author's User"
             yield Denial("approval_required", message, "sign it, or add the key to the User")

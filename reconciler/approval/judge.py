@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.approval.alone import standing
+from reconciler.approval.alone import self_approval_allowed, standing
 from reconciler.approval.blocks import blocks
 from reconciler.approval.clocks import preview_ends, stale
 from reconciler.approval.denial import Denial
 from reconciler.approval.hearing import Hearing, by_merging, eligible, hear
-from reconciler.approval.judgement import Counted, Judgement, OpenScope, Verdict
-from reconciler.approval.policy import Policies
+from reconciler.approval.judgement import Counted, Judgement, OpenScope, Unasked, Verdict, Way
+from reconciler.approval.policy import Policies, Policy
 from reconciler.approval.question import Question
 from reconciler.approval.relations import required_approvals
 from reconciler.approval.roles import Scope
@@ -33,7 +33,7 @@ def judge(question: Question, policies: Policies, now: datetime) -> Judgement:
     """How one plan of a ticket stands now."""
     policy = policies.in_force
     hearing = hear(question, policies, now)
-    required, reasons = required_approvals(question, policy, alone=_own(hearing.counted))
+    required, reasons = required_approvals(question, policy, alone=_alone(question, policy, hearing.counted))
     draft = Judgement(
         environment=question.plan.environment,
         verdict=Verdict.PENDING,
@@ -50,7 +50,7 @@ def judge(question: Question, policies: Policies, now: datetime) -> Judgement:
     if hearing.rejections:
         by = tuple(f"rejected by {one.person}" for one in hearing.rejections)
         return replace(draft, verdict=Verdict.REJECTED, key="approval_ticket_not_approved", reasons=by)
-    blocked = blocks(question, policy, rooted=hearing.rooted)
+    blocked = blocks(question, policy, rooted=hearing.rooted or question.restores)
     if blocked:
         until = _preview_until(question, policies)
         because = tuple(denial.message for denial in blocked)
@@ -63,12 +63,12 @@ def _weigh(question: Question, policies: Policies, hearing: Hearing, draft: Judg
     policy = policies.in_force
     if hearing.rooted or not _short(question, draft.required, hearing.counted):
         return _approved(question, draft, _until(question, draft.required, hearing.counted))
-    if not standing(question, policy):
-        in_advance = ("approved in advance by the policy (standing approval)",)
+    unasked = _unasked(question, policy)
+    if unasked is not None:
         approved = _approved(question, draft, _preview_until(question, policies))
-        return replace(approved, standing=True, reasons=in_advance, required=0)
+        return replace(approved, way=unasked, reasons=(unasked.value,), required=0)
     once = (*hearing.counted, *hearing.ended)
-    wanted, _ = required_approvals(question, policy, alone=_own(once))
+    wanted, _ = required_approvals(question, policy, alone=_alone(question, policy, once))
     if any(one.root for one in hearing.ended) or not _short(question, wanted, once):
         over = tuple(f"the approval of {one.person} ended at {one.ends:%Y-%m-%d %H:%M} UTC" for one in hearing.ended)
         return replace(draft, verdict=Verdict.ENDED, key="preview_expired", reasons=over)
@@ -89,7 +89,7 @@ def _waiting(question: Question, policies: Policies, hearing: Hearing, draft: Ju
         key="approval_permission_denied" if denied and not hearing.counted else "approval_required",
         reasons=(*words, *draft.reasons),
         open_scopes=waiting,
-        by_merging=by_merging(question, policy),
+        by_merging=_merging(question, policy, hearing.counted),
         until=_preview_until(question, policies),
     )
 
@@ -102,8 +102,25 @@ def _approved(question: Question, draft: Judgement, until: datetime | None) -> J
     return replace(draft, verdict=Verdict.APPROVED, key="", reasons=(f"approved by {names}",), until=until)
 
 
-def _own(counted: Sequence[Counted]) -> bool:
-    return any(one.own for one in counted)
+def _unasked(question: Question, policy: Policy) -> Unasked | None:
+    """Why nobody has to approve: what it restores was approved (G18, G21), or the policy does so in advance (G15)."""
+    if question.restores:
+        return Unasked.RESTORES
+    return None if standing(question, policy) else Unasked.STANDING
+
+
+def _alone(question: Question, policy: Policy, counted: Sequence[Counted]) -> bool:
+    """Whether one approver may stand for everybody: said by a merge or a signature, where that may be the own one."""
+    return self_approval_allowed(question, policy) and any(one.way is not Way.REVIEW for one in counted)
+
+
+def _merging(question: Question, policy: Policy, counted: Sequence[Counted]) -> tuple[str, ...]:
+    """Who could complete the approval by merging (G15); nobody, where more than that one would still be missing."""
+    required, _ = required_approvals(question, policy, alone=True)
+    if any(missing > 1 for missing in _short(question, required, counted).values()):
+        return ()
+    given = {one.person for one in counted}
+    return tuple(name for name in by_merging(question, policy) if name not in given)
 
 
 def _short(question: Question, required: int, counted: Sequence[Counted]) -> dict[Scope, int]:

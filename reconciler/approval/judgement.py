@@ -80,6 +80,13 @@ class Way(StrEnum):
     MERGE = "merge"  # alone: the merge is the approval (G15)
 
 
+class Unasked(StrEnum):
+    """Why nobody has to approve, in words."""
+
+    STANDING = "approved in advance by the policy (standing approval)"
+    RESTORES = "it does nothing but accept what a granted return put back"
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """An approval that counts, on these scopes, until `ends` (exclusive)."""
@@ -133,7 +140,8 @@ class OpenScope:
 class Judgement:
     """How one plan stands. `until`: when an approval ends or, while it waits, its preview; exclusive.
 
-    `by_merging`: who could approve by merging (G15). `grants_return`: whether the approval covers one return (G21).
+    `by_merging`: who could approve by merging (G15). `way`: why it is approved without anybody's approval.
+    `grants_return`: whether the approval covers one return (G21).
     """
 
     environment: str
@@ -147,13 +155,18 @@ class Judgement:
     blocks: tuple[Denial, ...] = ()
     open_scopes: tuple[OpenScope, ...] = ()
     by_merging: tuple[str, ...] = ()
-    standing: bool = False
+    way: Unasked | None = None
     until: datetime | None = None
 
     @property
     def approved(self) -> bool:
         """Whether it may be applied, while its preview is fresh."""
         return self.verdict is Verdict.APPROVED
+
+    @property
+    def standing(self) -> bool:
+        """Whether the policy approved it in advance (G15)."""
+        return self.way is Unasked.STANDING
 
     @property
     def self_approved(self) -> bool:

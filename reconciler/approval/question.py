@@ -126,7 +126,8 @@ class Question:
     one. `equivalent_heads`: heads of this pull request between which only merges of the tracked branch lie, with an
     equal digest. `changed_kinds`: kinds of the specs that the plan's units add or change; None: unknown.
     `proposed_approvals`: what the proposed settings ask for, for a plan of the policy. `first`: nothing but the trusted
-    policy was ever accepted, so one root signature may approve (G2).
+    policy was ever accepted, so one root signature may approve (G2). `restores`: the plan does nothing on a target, and
+    every unit of it is what a return that was granted put back (G18, G21).
     """
 
     repository: str
@@ -149,6 +150,7 @@ class Question:
     emergencies: tuple[OpenEmergency, ...] = ()
     proposed_approvals: int = 0
     first: bool = False
+    restores: bool = False
 
     @property
     def heads(self) -> frozenset[Revision]:

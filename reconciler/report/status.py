@@ -56,6 +56,7 @@ class Situation(StrEnum):
     APPROVED = "approved"
     SELF_APPROVED = "self_approved"
     STANDING_APPROVED = "standing_approved"
+    RESTORES = "restores"
     REJECTED = "rejected"
     APPLY_WAITS = "apply_waits"
     HELD_BY_PERSON = "held_by_person"
@@ -113,7 +114,7 @@ TEXTS: Mapping[Situation, Text] = MappingProxyType(
         ),
         _S_.UNMANAGED_VALID: Text(_V, _S, "0 specs changed", "0 个规格变化"),
         _S_.UNMANAGED_PREVIEW: Text(_W, _S, "0 changes", "0 项变化"),
-        _S_.UNMANAGED_APPROVAL: Text(_O, _S, "0 changes, no approval needed", "0 项变化，无需审批"),
+        _S_.UNMANAGED_APPROVAL: Text(_O, _S, "0 changes, no approval", "0 项变化，无需审批"),
         _S_.APPROVAL_WANTED: Text(
             _O, _P, "approvals: {given} of {needed}; {ticket}@{digest}", "审批 {given}/{needed}；{ticket}@{digest}"
         ),
@@ -126,6 +127,7 @@ TEXTS: Mapping[Situation, Text] = MappingProxyType(
         _S_.APPROVED: Text(_O, _S, "approvals: {given} of {needed}; {people}", "审批 {given}/{needed}；{people}"),
         _S_.SELF_APPROVED: Text(_O, _S, "self-approved on merge by {people}", "由 {people} 合并时自行审批"),
         _S_.STANDING_APPROVED: Text(_O, _S, "standing approval of {digest}", "常设审批 {digest}"),
+        _S_.RESTORES: Text(_O, _S, "accepts what runs after the return; no approval", "接受回滚后的现状,无需审批"),
         _S_.REJECTED: Text(_O, _F, "rejected by {people}", "被 {people} 拒绝"),
         _S_.APPLY_WAITS: Text(_A, _P, "waits for {what}", "等待 {what}"),
         _S_.HELD_BY_PERSON: Text(

@@ -7,6 +7,7 @@ writes them, `--check` says which are stale. A schema knows no rule between fiel
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from reconciler.specs.document import documents
 from reconciler.specs.kinds import Kind
+from reconciler.specs.kinds.fields import format_duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DEFAULT_FOLDER = "schemas"
@@ -47,6 +49,10 @@ class _Readable(GenerateJsonSchema):
     def dict_schema(self, schema: Any) -> dict[str, Any]:
         generated = super().dict_schema(schema)
         return {**generated, "additionalProperties": False} if "patternProperties" in generated else generated
+
+    def encode_default(self, dft: Any) -> Any:
+        """A default as a spec would write it, so that it fits its own pattern."""
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  pydantic's hook
         return False

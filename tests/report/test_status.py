@@ -35,6 +35,7 @@ WELL = {
     Situation.APPROVED,
     Situation.SELF_APPROVED,
     Situation.STANDING_APPROVED,
+    Situation.RESTORES,
     Situation.APPLIED,
     Situation.NO_CHANGE,
     Situation.HEALTHY,

@@ -1,6 +1,7 @@
 """The printed schemas: fresh, valid, and of one mind with the models."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,12 @@ def test_schema_and_model_refuse_the_same(kind: Kind) -> None:
             except ValueError:
                 continue
             assert list(validator.iter_errors(mutant)) == []
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_default_fits_its_own_pattern(kind: Kind) -> None:
+    """What an editor fills in, the reader takes."""
+    schema = schema_of(kind)
+    fields = [field for part in (schema, *schema["$defs"].values()) for field in part.get("properties", {}).values()]
+    said = [(field["default"], field["pattern"]) for field in fields if "default" in field and "pattern" in field]
+    assert [default for default, pattern in said if not re.search(pattern, str(default))] == []

@@ -7,7 +7,7 @@ import pytest
 from reconciler.approval.decision import Verb
 from reconciler.errors import Refused
 from reconciler.forges.embedded.record import Method
-from tests.story.stage import RELEASE, Stage
+from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 
 
 @pytest.mark.parametrize("method", list(Method))
@@ -193,6 +193,54 @@ def test_g21_a_person_rolls_back_at_once_within_the_grant_and_main_is_ahead(stag
     again = stage.effects()
     stage.settle()
     assert stage.effects() == again
+
+
+def test_g18_the_revert_of_what_was_rolled_back_needs_no_approval_and_changes_nothing(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.merge(number)
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="errors rise")
+    stage.settle()
+    (revert,) = stage.world.opened.forge.open_pull_requests()
+    statuses = stage.statuses(revert.head)
+    assert statuses["reconciler/preview"][0] == "success"
+    assert statuses["reconciler/approval"] == ("success", "accepts what runs after the return; no approval")
+    effects = stage.effects()
+    merged = stage.merge(revert.number)
+    assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] == "success"
+    assert stage.ledger.units["release/svc-a"].outcome == "no_change"
+    assert (stage.image(), stage.effects()) == ("v2.0.0", effects)
+
+
+def test_g18_a_revert_that_would_change_a_target_is_approved_like_any_other(stage: Stage) -> None:
+    number = stage.propose()
+    stage.approve(number)
+    stage.merge(number)
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="errors rise")
+    stage.settle()
+    (revert,) = stage.world.opened.forge.open_pull_requests()
+    stage.world.sandbox("prod").edit(DEPLOYMENT, {"spec": {"replicas": 9}})
+    stage.desk("dev_user").person().comment(revert.number, "/reconciler preview")
+    stage.settle()
+    assert stage.statuses(revert.head)["reconciler/approval"][0] == "pending"
+
+
+def test_g7_a_release_does_not_pass_into_an_environment_that_nobody_approved(stage: Stage) -> None:
+    example = stage.world.example()
+    cluster = next(text for text in example["clusters/clusters.yaml"].split("\n---\n") if "name: k8s-staging" in text)
+    new = example["environments/env-staging.yaml"].replace("env-staging", "env-new")
+    cluster = cluster.replace("env-staging", "env-new").replace("name: k8s-staging", "name: k8s-new")
+    files = {"environments/env-new.yaml": new, "clusters/new.yaml": cluster}
+    stage.world.commit("straight to main", files, author="dev_user")
+    stage.settle()
+    assert "environment/env-new" not in stage.ledger.accepted()
+    release = example["releases/svc-a/staging.yaml"].replace("env-staging", "env-new").replace("k8s-staging", "k8s-new")
+    release = release.replace("svc-a-staging", "svc-a-new")
+    number = stage.propose({"releases/svc-a/new.yaml": release}, branch="new-release")
+    blocked = [check for plan in stage.plans(number).plans for check in plan.blocked]
+    missing = [check.message.split()[3] for check in blocked if check.key == "environment_status_invalid"]
+    assert missing == ["environment/env-new,", "cluster/k8s-new,"]
+    assert stage.statuses(stage.pull(number).head)["reconciler/preview"][0] != "success"
 
 
 def test_g23_a_hold_stops_before_the_next_step_and_resume_goes_on(stage: Stage) -> None:
