@@ -1,9 +1,14 @@
-"""Fixtures for every test: real servers, which start only when a selected test asks for them; the acceptance report."""
+"""Fixtures for every test: real servers, which start only when a selected test asks for them; the acceptance report.
+
+Logs are written as the product writes them: structlog's default prints a defect with every local variable, which takes
+minutes.
+"""
 
 from pathlib import Path
 
 import pytest
 
+from reconciler.app import telemetry
 from tests.acceptance import Report
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -14,5 +19,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    telemetry.configure(people=False)
     path = config.getoption("--acceptance")
     config.pluginmanager.register(Report(Path(path) if path else None), "acceptance")

@@ -26,7 +26,10 @@ from reconciler.specs.desired import Desired
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import InstalledBundle, ObservedObject, ObservedRelease
 
-READINESS_PAUSE = timedelta(milliseconds=500)  # between two looks at what a batch left behind
+READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is quick is not kept waiting
+    timedelta(milliseconds=pause) for pause in (25, 50, 100, 250)
+)
+READINESS_PAUSE = timedelta(milliseconds=500)  # from then on
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,7 @@ class Performer:
             if one is not None
         ]
         begun = self.clock.now()
+        pauses = iter(READINESS_PAUSES)
         ready_since = None
         stable = max((self._stable_for(action.unit) for action in actions), default=timedelta())
         while True:
@@ -216,7 +220,7 @@ class Performer:
             if waiting and now - begun > limit:
                 reasons = "; ".join(f"{item.ref}: {item.message}" for item in waiting)
                 raise Rejected(f"not ready after {limit}: {reasons}", key="release_apply_failed")
-            self.clock.wait(READINESS_PAUSE)
+            self.clock.wait(next(pauses, READINESS_PAUSE))
             if self.stopping():
                 raise Interrupted("waiting for objects to be ready: the reconciler is stopping")
 
