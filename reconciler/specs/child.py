@@ -25,16 +25,26 @@ LENGTH = struct.Struct(">I")
 READY = b'{"ready": true}'
 
 
+Answers = Mapping[bytes, Callable[[bytes], dict[str, Any]]]  # by question
+
+
 def main() -> None:
-    """Answer until the parent closes the pipe."""
+    """Import, then answer until the parent closes the pipe."""
+    serve(ready())
+
+
+def ready() -> Answers:
+    """Import everything that reading needs, which takes longer than reading."""
     from reconciler.specs.check import check
     from reconciler.specs.document import documents
     from reconciler.specs.manifests import manifests
 
     documents()
-    answers: Mapping[bytes, Callable[[bytes], dict[str, Any]]] = MappingProxyType(
-        {b"s": lambda content: check(content).as_json(), b"m": manifests}
-    )
+    return MappingProxyType({b"s": lambda content: check(content).as_json(), b"m": manifests})
+
+
+def serve(answers: Answers) -> None:
+    """Answer until the parent closes the pipe."""
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     _limit_memory()
     _send(sink, READY)

@@ -11,24 +11,19 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from reconciler.specs.child import LENGTH, LONGEST_ANSWER, QUESTION, READY
+from reconciler.specs.nursery import TO_START, Child, Nursery, nursery
 
 SPECS = b"s"
 MANIFESTS = b"m"
 PER_FILE = 2.0  # seconds of wall clock
 LONGEST_EXCUSE = 200  # characters
-TO_START = 60.0  # seconds; a loaded machine imports slowly
-_PACKAGE_ROOT = str(Path(__file__).resolve().parent.parent.parent)
-_START = f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); from reconciler.specs.child import main; main()"
-COMMAND = (sys.executable, "-I", "-c", _START)
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 
 
@@ -45,12 +40,18 @@ class _Ended(Exception):
 
 
 class Reader:
-    """Asks children, one after the other. Starts one only when something is asked; close it, or use `with`."""
+    """Asks children, one after the other. Starts one only when something is asked; close it, or use `with`.
 
-    def __init__(self, command: Sequence[str] = COMMAND, per_file: float = PER_FILE) -> None:
+    Children come from the nursery unless a command is given that starts one.
+    """
+
+    def __init__(
+        self, command: Sequence[str] = (), per_file: float = PER_FILE, children: Nursery | None = None
+    ) -> None:
         self._command = tuple(command)
         self._per_file = per_file
-        self._process: subprocess.Popen[bytes] | None = None
+        self._children = children
+        self._child: Child | None = None
         self.started = 0  # children, for tests and metrics
 
     def __enter__(self) -> Self:
@@ -64,58 +65,72 @@ class Reader:
     def ask(self, question: bytes, content: bytes) -> bytes | Lost:
         """The child's answer in JSON, or why there is none."""
         try:
-            process = self._process or self._start()
+            child = self._child or self._start()
         except _Ended:
             return Lost("the process that reads files did not start", again=True)
         try:
-            answer = _exchange(process, QUESTION.pack(question, len(content)) + content, self._per_file)
+            answer = _exchange(child, QUESTION.pack(question, len(content)) + content, self._per_file)
         except TimeoutError:
             self._end()
             return Lost(f"reading it takes longer than {self._per_file:g} s", again=True)
         except _Ended:
-            return self._post_mortem(process)
+            return self._post_mortem()
         return _refusal(answer) if answer.startswith(b'{"lost"') else answer
 
     def close(self) -> None:
         """End the child, if there is one."""
         self._end()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Child:
         self.started += 1
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={}, cwd="/", close_fds=True, start_new_session=True, bufsize=0,
-        )  # fmt: skip
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                os.set_blocking(pipe.fileno(), False)
         try:
-            if _exchange(self._process, b"", TO_START) != READY:
+            child = _Started(self._command) if self._command else (self._children or nursery()).start()
+        except OSError:
+            raise _Ended from None
+        self._child = child
+        for pipe in (child.to, child.back):
+            os.set_blocking(pipe, False)
+        try:
+            if _exchange(child, b"", TO_START) != READY:
                 raise _Ended
         except (TimeoutError, _Ended):
             self._end()
             raise _Ended from None
-        return self._process
+        return child
 
-    def _post_mortem(self, process: subprocess.Popen[bytes]) -> Lost:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(self._per_file)
-        code = process.returncode
-        self._end()
+    def _post_mortem(self) -> Lost:
+        code = self._end(self._per_file)
         if code is not None and -code in _CRASHES:
             return Lost(f"reading it crashes ({signal.Signals(-code).name})", again=False)
         return Lost("the process that read it ended", again=True)
 
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+    def _end(self, patience: float = 0.0) -> int | None:
+        child, self._child = self._child, None
+        return child.end(patience) if child is not None else None
+
+
+class _Started:
+    """A child that a command starts."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={}, cwd="/", close_fds=True, start_new_session=True, bufsize=0,
+        )  # fmt: skip
+        assert self._process.stdin is not None  # noqa: S101  both are pipes
+        assert self._process.stdout is not None  # noqa: S101
+        self._pipes = (self._process.stdin, self._process.stdout)
+        self.to, self.back = (pipe.fileno() for pipe in self._pipes)
+
+    def end(self, patience: float = 0.0) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if patience:
+                self._process.wait(patience)
+        self._process.kill()
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):
+                pipe.close()
+        return self._process.wait()
 
 
 def _refusal(answer: bytes) -> Lost:
@@ -127,13 +142,11 @@ def _refusal(answer: bytes) -> Lost:
     return Lost("the process that read it makes no sense", again=True)
 
 
-def _exchange(process: subprocess.Popen[bytes], question: bytes, seconds: float) -> bytes:
+def _exchange(child: Child, question: bytes, seconds: float) -> bytes:
     """Write a question, read one answer. Raises TimeoutError, or _Ended when the pipe closes or the answer floods."""
-    if process.stdin is None or process.stdout is None:
-        raise _Ended
     deadline = monotonic() + seconds
     to_write, read, wanted = memoryview(question), bytearray(), LENGTH.size
-    out, back = process.stdin.fileno(), process.stdout.fileno()
+    out, back = child.to, child.back
     with selectors.DefaultSelector() as selector:
         selector.register(back, selectors.EVENT_READ)
         if to_write:
