@@ -18,7 +18,7 @@ _AT_ONCE = 500  # SQLite binds at most 999 variables in old versions
 
 
 class ParseCache(Protocol):
-    """Answers by version of reading and blob."""
+    """Answers by version and blob. A version is `READING` or `READING:QUESTION`; only one reading is kept."""
 
     def get_many(self, version: str, blobs: Collection[BlobId]) -> Mapping[BlobId, bytes]:
         """What is kept of these blobs."""
@@ -73,7 +73,11 @@ class SqliteCache:
 
     def _write(self, version: str, rows: list[tuple[str, BlobId, bytes, str]]) -> None:
         with self._open() as database:
-            database.execute("DELETE FROM answers WHERE version <> ?", (version,))
+            reading = version.partition(":")[0]
+            # what another reading made is dropped; by ranges of the key, because a change must not cost the whole table
+            database.execute("DELETE FROM answers WHERE version < ?", (reading,))
+            database.execute("DELETE FROM answers WHERE version > ? AND version < ?", (reading, f"{reading}:"))
+            database.execute("DELETE FROM answers WHERE version >= ?", (f"{reading};",))  # the sign after ':'
             database.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
 
     def _rebuild(self, version: str, rows: list[tuple[str, BlobId, bytes, str]]) -> None:

@@ -41,6 +41,14 @@ def test_answers_of_an_older_version_are_thrown_away(tmp_path: Path) -> None:
     assert cache.get_many("old", [BLOB]) == {}
 
 
+def test_answers_to_another_question_of_the_same_reading_stay(tmp_path: Path) -> None:
+    cache = SqliteCache(tmp_path / "c")
+    for version in ("0:s", "1", "1+:s", "10:s", "2:s", "1:m", "1:s"):
+        cache.put_many(version, {BLOB: version.encode()})
+    assert [version for version in ("1:m", "1:s") if cache.get_many(version, [BLOB])] == ["1:m", "1:s"]
+    assert [version for version in ("0:s", "1+:s", "10:s", "2:s") if cache.get_many(version, [BLOB])] == []
+
+
 @pytest.mark.parametrize(
     "column", ["answer = x'00'", f"blob = '{OTHER}'", "version = '2'", "checksum = ''", "answer = 'text'"]
 )
