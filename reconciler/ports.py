@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from reconciler.names import ObjectRef, Revision
+from reconciler.secret import Secret
 from reconciler.state.bundle import Bundle
 from reconciler.state.forge import Comment, CommitStatus, PullRequest, Review
 from reconciler.state.observed import InstalledBundle, Json, ObservedHost, ObservedRelease
@@ -140,6 +141,13 @@ class Bundles(Protocol):
 
     def load(self, version: str) -> Bundle:
         """Verify signature and every checksum before anything else reads it; Untrusted or Rejected otherwise."""
+
+
+class Announcer(Protocol):
+    """Tells somebody outside."""
+
+    def announce(self, url: str, token: Secret | None, message: Json) -> None:
+        """POST one JSON message. Raises Unavailable or Rejected where it was not taken."""
 
 
 class Targets(Protocol):

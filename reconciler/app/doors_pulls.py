@@ -144,7 +144,14 @@ def decide(reading: Reading, desk: Desk, reference: str, verb: str, reason: str)
         )
     state = previewed(reading, ticket, digest)
     number = state.previewed.pull_request
+    glass = next((one for (about, _), one in reading.ledger.emergencies.items() if about == ticket), None)
+    if glass is not None:  # a second person looks at what was done already (G23)
+        desk.decide_commit(state, glass.passed.commit, Verb(verb), reason=reason)
+        return _signed(desk, verb, state)
     if number is not None and ticket not in reading.ledger.waiting:
+        if verb == Verb.EMERGENCY:
+            desk.decide(state, Verb.EMERGENCY, reason=reason)
+            return _signed(desk, verb, state)
         if verb == Verb.APPROVE:
             return approve(reading, desk, number, digest, reason, exclude_return=False)
         return reject(reading, desk, number, reason, digest)
@@ -155,8 +162,12 @@ def decide(reading: Reading, desk: Desk, reference: str, verb: str, reason: str)
         desk.decide_commit(state, waiting.landed.commit, Verb(verb), reason=reason)
     else:
         desk.decide(state, Verb(verb), reason=reason)
+    return _signed(desk, verb, state)
+
+
+def _signed(desk: Desk, verb: str, state: PreviewState) -> Order:
     return Order(
-        f"{verb} of {ticket}@{state.previewed.digest[:SHORT]} signed as {desk.login}",
+        f"{verb} of {state.previewed.ticket}@{state.previewed.digest[:SHORT]} signed as {desk.login}",
         "the reconciler judges it at its next look",
     )
 

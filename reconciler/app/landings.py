@@ -254,6 +254,17 @@ class Landings:
             equivalent=self.questions.equivalent(reviews, head, landed.before) if pull is not None else frozenset(),
         )
 
+    def passed_case(self, passed: Passed) -> tuple[Case, Plan]:
+        """The case of what passed already, as it is judged by whoever looks at it afterwards (G23)."""
+        landed = self.journal.ledger.landed[passed.commit]
+        number = landed.pull_request
+        pull = self.forge.pull_request(number) if number is not None else None
+        reviews = self.forge.reviews(number) if number is not None else ()
+        shown = self.previews.artifact(self.journal.ledger.previews[landed.ticket])
+        case = self._case(landed, shown, pull, reviews, first=landed.before == landed.commit)
+        plan = next(plan for plan in shown.plans if plan.environment == passed.environment)
+        return replace(case, held=landed.commit), plan
+
     def _is_held(self, landed: Landed) -> bool:
         return any(ticket == landed.ticket for ticket, _ in self.journal.ledger.refusals)
 
@@ -347,6 +358,7 @@ class Landings:
             return_granted=verdict.grants_return,
             approved_by=tuple(counted.person for counted in verdict.approvals),
             self_approved=verdict.self_approved,
+            emergency=verdict.emergency,
         )
         story = Story(made, landed.ticket, path, case.proposed)
         notes = list(story.tell(Stage.REQUESTED, entry=entry))

@@ -15,6 +15,7 @@ import structlog
 
 from reconciler.app.commands import Commands
 from reconciler.app.drift import Drift
+from reconciler.app.emergencies import Emergencies
 from reconciler.app.journal import Journal, Note
 from reconciler.app.landing import order
 from reconciler.app.landings import Landings
@@ -52,6 +53,7 @@ class Reconciler:
     journal: Journal
     proposals: Proposals
     landings: Landings
+    emergencies: Emergencies
     rollouts: Rollouts
     orders: Orders
     commands: Commands
@@ -82,6 +84,7 @@ class Reconciler:
         self._guarded("landings", lambda: self.landings.take_in(tip))
         self._pass()
         self._carry_out()
+        self._guarded("emergencies", self.emergencies.look)
         self._guarded("statuses", self.rollouts.say_ends)
         self._proposals(tip)
 

@@ -19,16 +19,18 @@ from reconciler.app.stories import Story
 from reconciler.approval.judgement import Judgement, Unasked, Verdict
 from reconciler.approval.policy import Policy
 from reconciler.approval.roles import Permission, Scope
+from reconciler.canonical import digest_of
 from reconciler.errors import ReconcilerError
 from reconciler.git import history
 from reconciler.git.merge import MergeConflict, merge_tree
 from reconciler.git.mirror import Mirror
-from reconciler.machine.entry import Assigned, Ended, Sighted
+from reconciler.machine.entry import Answered, Assigned, Ended, Sighted
 from reconciler.machine.ledger import PreviewState
 from reconciler.machine.proposal import Command, Known, Seen, decide, wants_look
 from reconciler.names import SHORT, Revision, ticket_name
 from reconciler.plan.change import RISKS, PlanSet
 from reconciler.ports import Clock, Forge, ForgeWriter
+from reconciler.report.not_counted import answered, not_counted
 from reconciler.report.phrases import Locale
 from reconciler.report.status import Check, Situation, commit_status, error_status, unmanaged
 from reconciler.specs.desired import Desired
@@ -96,6 +98,7 @@ class Proposals:
         story = Story(shown.plans[0], ticket, state.previewed.path, desired, pull.author) if shown.plans else None
         if story is not None:
             self.gate.tell(case, judgements, desired_of=story)
+        self._answer(pull.number, ticket, judgements)
         self._accept_addresses(case, judgements, tree)
         posting = self._posting(pull, ticket, tip, shown, desired, judgements)
         if (ticket, shown.digest) not in self._ensured:
@@ -201,6 +204,19 @@ class Proposals:
             ),
             equivalent=self.questions.equivalent(reviews, pull.head, tip),
         )
+
+    def _answer(self, number: int, ticket: str, judgements: Mapping[str, Judgement]) -> None:
+        """Say once why a verdict does not count (G13)."""
+        for ignored in answered(judgements):
+            subject = f"{ignored.id}:{ignored.why.name}:answered"
+            if (ticket, subject) in self.journal.ledger.told:
+                continue
+            marker = f"<!-- reconciler:not-counted {digest_of('answer', subject)[:SHORT]} -->"
+            self.writer.write_comment(number, marker, f"{marker}\n{not_counted(ignored, self.locale)}")
+            detail = {"ticket": ticket, "comment": f"answered: {ignored.words}"}
+            entry = Answered(ticket=ticket, comment=subject)
+            note = Note(Domain.APPROVAL, "ticket_commented", "approval_ticket", ticket, detail=detail, entry=entry)
+            self.journal.record([note])
 
     def _accept_addresses(self, case: Case, judgements: Mapping[str, Judgement], tree: Revision) -> None:
         side = self.desires.at(tree)
@@ -343,6 +359,9 @@ def approval_status(ticket: str, plans: PlanSet, judgements: Mapping[str, Judgem
     match verdict:
         case Verdict.APPROVED if any(one.standing for one in judgements.values()):
             return commit_status(Situation.STANDING_APPROVED, digest=plans.digest[:SHORT], locale=locale)
+        case Verdict.APPROVED if any(one.emergency for one in judgements.values()):
+            by = ", ".join(sorted({one.emergency for one in judgements.values()} - {""}))
+            return commit_status(Situation.EMERGENCY, people=by, locale=locale)
         case Verdict.APPROVED if all(one.way is Unasked.RESTORES for one in judgements.values()):
             return commit_status(Situation.RESTORES, locale=locale)
         case Verdict.APPROVED:

@@ -10,7 +10,7 @@ from reconciler.app.desire import Desires
 from reconciler.app.planning import Planner
 from reconciler.approval.decision import PolicySubject, Posting, parse_decision
 from reconciler.approval.policy import Policies
-from reconciler.approval.question import BroughtCommit, PreviewFacts, Question, SignedDecision
+from reconciler.approval.question import BroughtCommit, OpenEmergency, PreviewFacts, Question, SignedDecision
 from reconciler.approval.question import Side as SideFacts
 from reconciler.errors import ReconcilerError
 from reconciler.git import history, signatures
@@ -94,6 +94,11 @@ class Questions:
             policy_change=self._policy_change(plan, ledger),
             proposed_approvals=_proposed_approvals(plan, case.proposed),
             first=case.held is not None and case.held == ledger.trusted,
+            emergencies=tuple(
+                OpenEmergency(ticket, glass.passed.emergency)
+                for (ticket, environment), glass in ledger.emergencies.items()
+                if environment == plan.environment
+            ),
             restores=_restores(plan, ledger),
         )
 

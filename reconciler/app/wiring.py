@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from reconciler.app.announcing import HttpAnnouncer
 from reconciler.app.clock import SystemClock
 from reconciler.app.commands import Commands
 from reconciler.app.credentials import Vault
 from reconciler.app.desire import Desires
 from reconciler.app.drift import Drift
+from reconciler.app.emergencies import Emergencies
 from reconciler.app.gate import Gate
 from reconciler.app.journal import Journal
 from reconciler.app.keys import Keys, load_keys
@@ -92,8 +94,9 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
     desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, keys.hmac)
     journal = Journal(AuditBranch(mirror, keys.signing, settings.audit_tip), clock)
     name = repository_id(settings)
+    vault = Vault(settings, keys)
     connections = Connections(
-        Vault(settings, keys),
+        vault,
         # a stable label of this reconciler among others on the same cluster
         lambda _cluster, connection: KubeTarget(connection, installation=f"r{name[:16]}"),
         lambda host, spec, key: _host(host, spec, key, clock),
@@ -138,12 +141,14 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
     )
     reverts = Reverts(mirror, forge, clock, keys.signing)
     orders = Orders(mirror, journal, planner, reverts, clock, name)
+    landings = Landings(**shared, reverts=reverts)  # type: ignore[arg-type]
     reconciler = Reconciler(
         mirror=mirror,
         forge=forge,
         journal=journal,
         proposals=Proposals(**shared, problems=Problems(forge), reverts=reverts),  # type: ignore[arg-type]
-        landings=Landings(**shared, reverts=reverts),  # type: ignore[arg-type]
+        landings=landings,
+        emergencies=Emergencies(landings, gate, planner, journal, desires, vault, HttpAnnouncer(), clock),
         rollouts=rollouts,
         orders=orders,
         commands=Commands(forge, forge, journal, planner, orders),

@@ -4,6 +4,7 @@
     a standing rejection       -> rejected
     something blocks           -> pending, whatever was approved
     enough approvals           -> approved (a static plan: its addresses are accepted, G4)
+    a broken glass             -> approved (G23)
     enough, but in the past    -> ended
     else                       -> pending
 
@@ -18,9 +19,11 @@ from datetime import datetime
 from reconciler.approval.alone import self_approval_allowed, standing
 from reconciler.approval.blocks import blocks
 from reconciler.approval.clocks import preview_ends, stale
+from reconciler.approval.decision import Verb
 from reconciler.approval.denial import Denial
+from reconciler.approval.emergency import emergency
 from reconciler.approval.hearing import Hearing, by_merging, eligible, hear
-from reconciler.approval.judgement import Counted, Judgement, OpenScope, Unasked, Verdict, Way
+from reconciler.approval.judgement import Counted, Ignored, Judgement, OpenScope, Unasked, Verdict, Way, Why
 from reconciler.approval.policy import Policies, Policy
 from reconciler.approval.question import Question
 from reconciler.approval.relations import required_approvals
@@ -54,8 +57,29 @@ def judge(question: Question, policies: Policies, now: datetime) -> Judgement:
     if blocked:
         until = _preview_until(question, policies)
         because = tuple(denial.message for denial in blocked)
-        return replace(draft, key=blocked[0].key, reasons=because, blocks=blocked, until=until)
-    return _weigh(question, policies, hearing, draft)
+        draft = replace(draft, key=blocked[0].key, reasons=because, blocks=blocked, until=until)
+    else:
+        draft = _weigh(question, policies, hearing, draft)
+    return draft if draft.approved else _or_in_an_emergency(question, policies, now, draft)
+
+
+def _or_in_an_emergency(question: Question, policies: Policies, now: datetime, draft: Judgement) -> Judgement:
+    """The glass is broken only where nothing else approves it; an attempt that does not count is answered in words."""
+    ignored = []
+    for index, signed in enumerate(question.decisions):
+        if signed.decision.verb is not Verb.EMERGENCY:
+            continue
+        answer = emergency(question, signed, policies, now)
+        if not isinstance(answer, Denial):
+            words = (f"emergency approval of {answer.person}: {answer.reason}",)
+            until = _preview_until(question, policies)
+            broken = replace(draft, verdict=Verdict.APPROVED, key="", reasons=words, required=0, blocks=(), until=until)
+            return replace(broken, way=Unasked.EMERGENCY, emergency=answer.person)
+        person = policies.in_force.persons.by_key(signed.signer)
+        name = person.name if person is not None else "unknown"
+        why = Why.NO_ROLE if answer.key == "approval_permission_denied" else Why.NO_EMERGENCY
+        ignored.append(Ignored(f"emergency {index + 1}", name, why, answer.message))
+    return replace(draft, ignored=(*draft.ignored, *ignored))
 
 
 def _weigh(question: Question, policies: Policies, hearing: Hearing, draft: Judgement) -> Judgement:

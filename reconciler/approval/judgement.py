@@ -43,6 +43,7 @@ class Why(StrEnum):
     SELF = "own change"
     CONTRIBUTOR = "own commit"
     NO_ROLE = "no role"
+    NO_EMERGENCY = "no emergency"
     SUPERSEDED = "superseded"
     ENDED = "ended"
 
@@ -66,6 +67,7 @@ WHY_KEYS: Mapping[Why, str] = MappingProxyType(
         Why.SELF: "approval_permission_denied",
         Why.CONTRIBUTOR: "approval_permission_denied",
         Why.NO_ROLE: "approval_permission_denied",
+        Why.NO_EMERGENCY: "approval_required",
         Why.SUPERSEDED: "approval_required",
         Why.ENDED: "preview_expired",
     }
@@ -84,6 +86,7 @@ class Unasked(StrEnum):
     """Why nobody has to approve, in words."""
 
     STANDING = "approved in advance by the policy (standing approval)"
+    EMERGENCY = "somebody broke the glass"
     RESTORES = "it does nothing but accept what a granted return put back"
 
 
@@ -156,6 +159,7 @@ class Judgement:
     open_scopes: tuple[OpenScope, ...] = ()
     by_merging: tuple[str, ...] = ()
     way: Unasked | None = None
+    emergency: str = ""  # who broke the glass (G23)
     until: datetime | None = None
 
     @property
@@ -175,5 +179,5 @@ class Judgement:
 
     @property
     def grants_return(self) -> bool:
-        """Whether one return is covered: approved, and excluded by nobody who approved (G21)."""
-        return self.approved and not any(counted.exclude_return for counted in self.approvals)
+        """Whether one return is covered: approved by people, and excluded by none of them (G21)."""
+        return self.approved and not self.emergency and not any(counted.exclude_return for counted in self.approvals)

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import options, show
-from reconciler.cli.loop import refused
 from reconciler.cli.pulls import told
 
 Unit = Annotated[str, typer.Argument(metavar="RELEASE|ENVIRONMENT", help="A name, or kind/name.")]
@@ -23,16 +22,18 @@ def approve(
     ctx: typer.Context,
     reference: Reference,
     *,
-    emergency: Annotated[bool, typer.Option("--emergency", hidden=True)] = False,
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="Break the glass: scale or suspend now; a second person looks later.")
+    ] = False,
     reason: Reason = "",
 ) -> None:
     """Approve what a ticket shows.
 
     A held commit, a held merge, or an open pull request.
     """
-    if emergency:
-        refused("reconciler approve --emergency")
-    _decided(ctx, reference, "approve", reason)
+    if emergency and not reason:
+        raise typer.BadParameter("--emergency needs --reason TEXT")
+    _decided(ctx, reference, "emergency" if emergency else "approve", reason)
 
 
 def reject(

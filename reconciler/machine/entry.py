@@ -147,6 +147,7 @@ class Passed(Value):
     return_granted: bool = True
     approved_by: tuple[str, ...] = ()
     self_approved: bool = False
+    emergency: str = ""  # who broke the glass; empty where the approvals were enough (G23)
     retries: int = 0
 
 
@@ -265,6 +266,23 @@ class Assigned(Value):
     people: tuple[str, ...]
 
 
+class Notified(Value):
+    """Everybody whom the settings name was told of an emergency, but for those who could not be (G23)."""
+
+    type: Literal["notified"] = "notified"
+    ticket: str
+    environment: str
+    failed: tuple[str, ...] = ()
+
+
+class SecondLook(Value):
+    """A second person, or a root signer, looked at what an emergency approval did (G23)."""
+
+    type: Literal["second_look"] = "second_look"
+    ticket: str
+    environment: str
+
+
 class Stopped(Value):
     """The tracked branch was rewound, vanished or emptied: nothing starts until a person acts (T8)."""
 
@@ -304,6 +322,8 @@ Entry = Annotated[
     | Connected
     | Sighted
     | Assigned
+    | Notified
+    | SecondLook
     | Stopped
     | Continued,
     Field(discriminator="type"),

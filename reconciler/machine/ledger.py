@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.machine.entry import (
-    Accepted,
     Answered,
     Applying,
     Assigned,
@@ -25,98 +24,26 @@ from reconciler.machine.entry import (
     Hold,
     Judged,
     Landed,
+    Notified,
     Over,
     Passed,
     Placed,
-    PlanBrief,
     Previewed,
     Refusal,
     Renewed,
     Resume,
     Retry,
     Returning,
+    SecondLook,
     Sighted,
     Stopped,
     Trusted,
 )
+from reconciler.machine.states import OpenGlass, PreviewState, RolloutState, Standing, UnitState, Waiting
 from reconciler.names import POLICY, Digest, EventId, Revision
 from reconciler.plan.change import Value
 
 SUCCESSES = frozenset({"applied", "no_change"})
-
-
-@dataclass(frozen=True, slots=True)
-class UnitState:
-    """A unit's last accepted revision and how its actions ended.
-
-    `successful` is what last ended well; `previous` what did before it: where a return on order goes back to.
-    """
-
-    accepted: Accepted
-    environment: str
-    generation: int
-    outcome: str  # empty while its rollout runs
-    successful: Accepted | None
-    previous: Accepted | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How long one environment's plan has stood unchanged in its ticket's previews (G10, G13).
-
-    `postings`: (event, ticket digest) of every preview that showed exactly this plan, oldest first.
-    """
-
-    digest: Digest
-    posted_at: datetime
-    changed_at: datetime | None
-    postings: tuple[tuple[EventId, Digest], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewState:
-    """The current preview of a ticket.
-
-    `posted_at` is when this digest first stood; `changed_at` when it replaced another.
-    """
-
-    previewed: Previewed
-    event: EventId
-    posted_at: datetime
-    changed_at: datetime | None
-    looked_at: datetime | None
-    inputs: tuple[Revision, Revision]
-    standing: Mapping[str, "Standing"]
-    ended: str = ""
-
-    def brief(self, environment: str) -> PlanBrief | None:
-        """The plan of one environment in it."""
-        return next((plan for plan in self.previewed.plans if plan.environment == environment), None)
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutState:
-    """A rollout as recorded.
-
-    `batch` is the last recorded intent (-1: none), `done` the last finished batch (-1: none).
-    """
-
-    passed: Passed
-    event: EventId
-    started_at: datetime
-    batch: int = -1
-    done: int = -1
-    returning: Returning | None = None
-    finished: Finished | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Something on the tracked branch that the gate has still to let pass, by environment."""
-
-    landed: Landed
-    event: EventId
-    at: datetime
 
 
 @dataclass(slots=True)
@@ -138,6 +65,7 @@ class Ledger:
     assigned: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by ticket
     judged: dict[str, Judged] = field(default_factory=dict)  # the last verdict of each ticket
     told: set[tuple[str, str]] = field(default_factory=set)  # (ticket, comment or review) denied or answered already
+    emergencies: dict[tuple[str, str], OpenGlass] = field(default_factory=dict)  # by ticket and environment
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)  # by ticket and environment
     stopped: Stopped | None = None
     last_event: EventId | None = None
@@ -239,6 +167,8 @@ def _passed(ledger: Ledger, placed: Placed, entry: Passed) -> None:
         if entry.environment == POLICY:
             ledger.policies.append((placed.at, entry.commit))
     ledger.rollouts[entry.environment, entry.generation] = RolloutState(entry, placed.event, placed.at)
+    if entry.emergency:
+        ledger.emergencies[entry.ticket, entry.environment] = OpenGlass(entry, placed.at)
     _leave(ledger, entry.ticket, entry.environment)
 
 
@@ -348,6 +278,16 @@ def _assigned(ledger: Ledger, _placed: Placed, entry: Assigned) -> None:
     ledger.assigned[entry.ticket] = entry.people
 
 
+def _notified(ledger: Ledger, _placed: Placed, entry: Notified) -> None:
+    place = (entry.ticket, entry.environment)
+    if place in ledger.emergencies:
+        ledger.emergencies[place] = replace(ledger.emergencies[place], notified=True)
+
+
+def _second_look(ledger: Ledger, _placed: Placed, entry: SecondLook) -> None:
+    ledger.emergencies.pop((entry.ticket, entry.environment), None)
+
+
 def _stopped(ledger: Ledger, _placed: Placed, entry: Stopped) -> None:
     ledger.stopped = entry
 
@@ -379,8 +319,10 @@ _FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
     Connected: _connected,
     Sighted: _sighted,
     Assigned: _assigned,
+    Notified: _notified,
+    SecondLook: _second_look,
     Stopped: _stopped,
     Continued: _continued,
 }
 
-__all__ = ["SUCCESSES", "Entry", "Ledger", "PreviewState", "RolloutState", "UnitState", "Waiting"]
+__all__ = ["SUCCESSES", "Entry", "Ledger", "OpenGlass", "PreviewState", "RolloutState", "UnitState", "Waiting"]

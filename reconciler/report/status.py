@@ -57,6 +57,7 @@ class Situation(StrEnum):
     SELF_APPROVED = "self_approved"
     STANDING_APPROVED = "standing_approved"
     RESTORES = "restores"
+    EMERGENCY = "emergency"
     REJECTED = "rejected"
     APPLY_WAITS = "apply_waits"
     HELD_BY_PERSON = "held_by_person"
@@ -127,6 +128,7 @@ TEXTS: Mapping[Situation, Text] = MappingProxyType(
         _S_.APPROVED: Text(_O, _S, "approvals: {given} of {needed}; {people}", "审批 {given}/{needed}；{people}"),
         _S_.SELF_APPROVED: Text(_O, _S, "self-approved on merge by {people}", "由 {people} 合并时自行审批"),
         _S_.STANDING_APPROVED: Text(_O, _S, "standing approval of {digest}", "常设审批 {digest}"),
+        _S_.EMERGENCY: Text(_O, _S, "emergency approval by {people}; a second look is due", "{people} 紧急审批,待复核"),
         _S_.RESTORES: Text(_O, _S, "accepts what runs after the return; no approval", "接受回滚后的现状,无需审批"),
         _S_.REJECTED: Text(_O, _F, "rejected by {people}", "被 {people} 拒绝"),
         _S_.APPLY_WAITS: Text(_A, _P, "waits for {what}", "等待 {what}"),

@@ -74,7 +74,6 @@ def test_a_wrong_option_is_exit_2(terminal: Terminal) -> None:
         ("cluster", "kubeconfig", "x"),
         ("cluster", "certs", "x"),
         ("init", "d", "--adopt", "a/deployment/b"),
-        ("approve", "x@y", "--emergency", "--reason", "z"),
     ],
 )
 def test_what_is_not_in_this_version_says_so(terminal: Terminal, words: tuple[str, ...]) -> None:

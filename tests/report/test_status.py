@@ -36,6 +36,7 @@ WELL = {
     Situation.SELF_APPROVED,
     Situation.STANDING_APPROVED,
     Situation.RESTORES,
+    Situation.EMERGENCY,
     Situation.APPLIED,
     Situation.NO_CHANGE,
     Situation.HEALTHY,

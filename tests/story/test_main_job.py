@@ -130,6 +130,10 @@ def test_c04_somebody_without_the_role_cannot_approve_and_it_is_recorded(stage: 
     merged = stage.force_merge(number, login="admin")
     assert stage.image() == "v2.0.0"
     assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] != "success"
+    said = [c.body for c in stage.desk("admin").person().show(number).comments if "not-counted" in c.body]
+    assert len(said) == 1
+    assert "does not count" in said[0]
+    assert "dev\\_user" in said[0] or "dev_user" in said[0]
 
 
 def test_c06_a_failed_rollout_goes_back_and_is_never_shown_as_success(stage: Stage) -> None:

@@ -1,0 +1,99 @@
+"""What the ledger keeps of each thing that it folds: units, previews, rollouts, what waits and what is open."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.machine.entry import (
+    Accepted,
+    Finished,
+    Landed,
+    Passed,
+    PlanBrief,
+    Previewed,
+    Returning,
+)
+from reconciler.names import Digest, EventId, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """A unit's last accepted revision and how its actions ended.
+
+    `successful` is what last ended well; `previous` what did before it: where a return on order goes back to.
+    """
+
+    accepted: Accepted
+    environment: str
+    generation: int
+    outcome: str  # empty while its rollout runs
+    successful: Accepted | None
+    previous: Accepted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How long one environment's plan has stood unchanged in its ticket's previews (G10, G13).
+
+    `postings`: (event, ticket digest) of every preview that showed exactly this plan, oldest first.
+    """
+
+    digest: Digest
+    posted_at: datetime
+    changed_at: datetime | None
+    postings: tuple[tuple[EventId, Digest], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewState:
+    """The current preview of a ticket.
+
+    `posted_at` is when this digest first stood; `changed_at` when it replaced another.
+    """
+
+    previewed: Previewed
+    event: EventId
+    posted_at: datetime
+    changed_at: datetime | None
+    looked_at: datetime | None
+    inputs: tuple[Revision, Revision]
+    standing: Mapping[str, "Standing"]
+    ended: str = ""
+
+    def brief(self, environment: str) -> PlanBrief | None:
+        """The plan of one environment in it."""
+        return next((plan for plan in self.previewed.plans if plan.environment == environment), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """A rollout as recorded.
+
+    `batch` is the last recorded intent (-1: none), `done` the last finished batch (-1: none).
+    """
+
+    passed: Passed
+    event: EventId
+    started_at: datetime
+    batch: int = -1
+    done: int = -1
+    returning: Returning | None = None
+    finished: Finished | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something on the tracked branch that the gate has still to let pass, by environment."""
+
+    landed: Landed
+    event: EventId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGlass:
+    """An emergency approval that no second person has looked at (G23)."""
+
+    passed: Passed
+    at: datetime
+    notified: bool = False
