@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,7 +16,7 @@ from reconciler.secret import Secret
 class Hook(BaseHTTPRequestHandler):
     """Answers with the code that its path names, and keeps what it heard."""
 
-    heard: list[tuple[str, str, Any]] = []
+    heard: ClassVar[list[tuple[str, str, Any]]] = []
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
