@@ -15,6 +15,8 @@ pytest_plugins = ["tests.servers.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "where the reconciler is killed: `some` points of a release, or `all` points of every scene (minutes)"
+    parser.addoption("--failpoints", choices=("some", "all"), default="some", help=words)
     parser.addoption("--acceptance", metavar="FILE", help="write the acceptance report of this run")
 
 

@@ -58,6 +58,15 @@ class _Place:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A cluster as it stood: its objects, and what had been counted."""
+
+    store: Store
+    requests: Counter[str]
+    effects: tuple[Effect, ...]
+
+
 class SandboxCluster:
     """Use as a context manager, or `start` and `stop`; stopped and started again it keeps address and content.
 
@@ -145,6 +154,22 @@ class SandboxCluster:
         with self._lock:
             place = self._place([part for part in path.split("/") if part])
             self._store.merge(place.resource, place.namespace, place.name, patch, Write(manager))
+
+    def save(self) -> Saved:
+        """Everything as it stands, to be put back by `restore`."""
+        with self._lock:
+            return Saved(copy.deepcopy(self._store), Counter(self.requests), tuple(self.effects))
+
+    def restore(self, saved: Saved) -> None:
+        """Put back what was saved, as often as wanted; address and token stay."""
+        with self._lock:
+            self._store = copy.deepcopy(saved.store)
+            self.requests, self.effects = Counter(saved.requests), list(saved.effects)
+
+    def contents(self) -> dict[str, Body]:
+        """Every object as it is stored, by group, plural, namespace and name; not counted, and no controller acts."""
+        with self._lock:
+            return {"/".join(key): copy.deepcopy(body) for key, body in self._store.objects.items()}
 
     def _respond(self, asked: Asked) -> tuple[int, str]:
         with self._lock:  # also while the answer is written: it may be the stored object itself

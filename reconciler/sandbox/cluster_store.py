@@ -63,6 +63,11 @@ class Store:
         for name in ("default", "kube-system", "kube-public"):
             self.create(self.resources[("", "v1", "namespaces")], "", {"metadata": {"name": name}}, Write("sandbox"))
 
+    @property
+    def objects(self) -> Mapping[Key, Body]:
+        """Every object as it is stored."""
+        return self._objects
+
     def get(self, resource: Resource, namespace: str, name: str) -> Body:
         """One object, as the controllers have it by now."""
         key = _key(resource, namespace, name)

@@ -1,0 +1,55 @@
+"""Two runs of one scene, compared. Everything has to be equal but what is named here, with its reason and its limit."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.failpoints.far_side import Left
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Something that a killed process may leave more or less often: at most `most` times for each kill."""
+
+    counted: str
+    what: re.Pattern[str]
+    most: int
+    why: str
+
+
+MORE: tuple[Allowance, ...] = ()
+LESS = (
+    Allowance(
+        "forge",
+        re.compile(r'"kind": "status_set".*"state": "pending"'),
+        1,
+        "a status on the way that the next one replaced; the last of each commit is compared in the end",
+    ),
+)
+
+
+def differences(undisturbed: Left, killed: Left, *, kills: int) -> list[str]:
+    """What a restart did not make good."""
+    return [*killed.findings, *_ends(undisturbed, killed), *_counts(undisturbed, killed, kills)]
+
+
+def _ends(undisturbed: Left, killed: Left) -> Iterator[str]:
+    for name, wanted in undisturbed.ends.items():
+        found = killed.ends[name]
+        for key in sorted(wanted.keys() | found.keys()):
+            if wanted.get(key) != found.get(key):
+                yield f"{name}: {key}\n    wanted {wanted.get(key)}\n    found  {found.get(key)}"
+
+
+def _counts(undisturbed: Left, killed: Left, kills: int) -> Iterator[str]:
+    for name, wanted in undisturbed.counts.items():
+        found = killed.counts[name]
+        for much, rules, word in ((found - wanted, MORE, "more"), (wanted - found, LESS, "less")):
+            used: Counter[Allowance] = Counter()
+            for what, times in sorted(much.items()):
+                rule = next((one for one in rules if one.counted == name and one.what.search(what)), None)
+                if rule is not None:
+                    used[rule] += times
+                if rule is None or used[rule] > rule.most * kills:
+                    yield f"{name}: {times} {word} than without a kill: {what}"

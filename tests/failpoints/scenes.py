@@ -1,0 +1,166 @@
+"""The moments in which the reconciler is killed, as data: what people did before, which process runs, what it leaves.
+
+A scene begins where the reconciler has not looked yet. Its first run is the one that is killed; then all of its runs
+follow, so what a restart makes of it is compared with what the same runs leave where nobody was killed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.approval.decision import Verb
+from reconciler.sandbox.world import World
+from tests.failpoints.points import Point
+from tests.failpoints.theatre import Theatre
+from tests.story.clock import MovableClock
+from tests.story.stage import RELEASE, Stage
+
+SERVICE = "releases/svc-a/manifests/service.yaml"
+
+Runs = Callable[[Theatre], tuple[tuple[str, ...], ...]]
+
+_PUSHES = frozenset({Point.STEP_PUSH, Point.STEP_REF, Point.STEP_CACHE})
+_RECORDS = _PUSHES | {Point.AUDIT_APPEND, Point.STEP_ANCHOR}
+_SAYS = _RECORDS | {Point.FORGE_STATUS}
+_APPLIES = _SAYS | {Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.STEP_REQUEST}
+_INSTALLS = _RECORDS | {
+    *(Point.HOST_DELIVER, Point.HOST_RUN_HOOK, Point.HOST_RECORD, Point.STEP_QUESTION),
+    *(Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.STEP_REQUEST, Point.FORGE_STATUS),
+}
+
+
+def once(theatre: Theatre) -> tuple[tuple[str, ...], ...]:
+    """The reconciler looks until nothing changes."""
+    return (theatre.reconciler("run", "--once"),)
+
+
+def a_member_approves(theatre: Theatre) -> tuple[tuple[str, ...], ...]:
+    """A person's command, and then the reconciler."""
+    world = theatre.world
+    digest = theatre.digest_of("dep-appr-1")
+    who = ("--repo", str(world.origin), "--branch", "main", "--as", "approver_user")
+    key = ("--key", str(world.folder / "keys" / "approver_user"))
+    return ((*who, *key, "pr", "approve", "1", "--digest", digest), *once(theatre))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`reaches`: every point that its first run comes to, no more and no less."""
+
+    name: str
+    prepare: Callable[[Stage], object]
+    reaches: frozenset[Point]
+    runs: Runs = once
+    world: str = "plain"
+
+
+def _opened(stage: Stage, tag: str = "v2.0.1") -> int:
+    """A pull request that nobody has looked at."""
+    stage.world.commit("next", {RELEASE: stage.release_text(tag)}, author="dev_user", branch="change")
+    return stage.desk("dev_user").person().open("change", "main", "a change")
+
+
+def _merged(stage: Stage, tag: str = "v2.0.1") -> None:
+    """An approved pull request whose merge nobody has looked at."""
+    number = stage.propose(tag=tag)
+    stage.approve(number)
+    stage.merge(number, settle=False)
+
+
+def _moved(stage: Stage) -> None:
+    """A previewed pull request with a newer commit."""
+    _opened(stage)
+    stage.settle()
+    stage.world.commit("other", {RELEASE: stage.release_text("v2.0.2")}, author="dev_user", branch="change")
+
+
+def _removed(stage: Stage) -> None:
+    """An approved removal of one object."""
+    number = stage.propose({SERVICE: None}, branch="less")
+    stage.approve(number)
+    stage.merge(number, settle=False)
+
+
+def _pushed(stage: Stage) -> str:
+    """A commit that came without a pull request."""
+    return stage.world.commit("straight", {RELEASE: stage.release_text("v2.0.1")}, author="dev_user")
+
+
+def _decided(verb: Verb) -> Callable[[Stage], None]:
+    """A held commit about which somebody decided."""
+
+    def prepare(stage: Stage) -> None:
+        pushed = _pushed(stage)
+        stage.settle()
+        state = stage.ledger.previews[f"dep-appr-{pushed[:12]}"]
+        stage.desk("approver_user").decide(state, verb, reason="looked at it")
+
+    return prepare
+
+
+def _ordered(verb: Verb) -> Callable[[Stage], None]:
+    """An order about a release that was applied."""
+
+    def prepare(stage: Stage) -> None:
+        _merged(stage)
+        stage.settle()
+        stage.desk("dev_user").order("release/svc-a", verb, reason="now")
+
+    return prepare
+
+
+def _asked(stage: Stage) -> None:
+    """A comment that asks to hold, under a pull request that was previewed."""
+    number = stage.propose()
+    stage.desk("dev_user").person().comment(number, "/reconciler hold")
+
+
+def _previewed(stage: Stage) -> None:
+    stage.propose()
+
+
+def _first(stage: Stage) -> None:
+    """The first plan, which a root signature approved."""
+    stage.settle()
+    state = next(iter(stage.ledger.previews.values()))
+    stage.desk("root").decide(state, Verb.APPROVE, reason="first plan")
+
+
+SCENES = {
+    scene.name: scene
+    for scene in (
+        Scene("preview", _opened, _SAYS | {Point.FORGE_COMMENT}),
+        Scene("release", _merged, _APPLIES),
+        Scene("moved", _moved, _SAYS | {Point.FORGE_COMMENT}),
+        Scene("broken", lambda stage: _merged(stage, "v2.0.1-broken"), _APPLIES),
+        Scene("removal", _removed, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
+        Scene("held", _pushed, _SAYS),
+        Scene("admitted", _decided(Verb.APPROVE), _APPLIES),
+        Scene("rejected", _decided(Verb.REJECT), _SAYS | {Point.FORGE_PROPOSE}),
+        Scene("rollback", _ordered(Verb.ROLLBACK), _APPLIES | {Point.FORGE_PROPOSE, Point.FORGE_COMMENT}),
+        Scene("hold", _ordered(Verb.HOLD), _SAYS),
+        Scene("comment", _asked, _SAYS | {Point.FORGE_COMMENT}),
+        Scene("approve", _previewed, _PUSHES, a_member_approves),
+        Scene("install", _first, _INSTALLS, world="hosts"),
+    )
+}
+
+
+class ComposeOnly(World):
+    """The example with one host alone: what installs over SSH is one environment of it."""
+
+    def example(self) -> dict[str, str]:
+        files = super().example()
+        self.hosts, hosts = {}, self.hosts
+        without = super().example()
+        self.hosts = hosts
+        documents = [one for one in files["hosts/hosts.yaml"].split("---\n") if "name: compose-1" in one]
+        kept = {path: files[path] for path in ("environments/env-compose-prod.yaml", "credentials/credentials.yaml")}
+        return {**without, **kept, "hosts/hosts.yaml": "".join(documents)}
+
+
+def make_world(kind: str) -> Callable[[Path, MovableClock], World]:
+    """`plain` has no hosts, `hosts` one."""
+    if kind == "hosts":
+        return lambda folder, clock: ComposeOnly(folder, clock=clock, hosts_wanted=("compose-1",))
+    return lambda folder, clock: World(folder, clock=clock, hosts_wanted=())

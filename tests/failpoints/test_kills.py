@@ -1,0 +1,68 @@
+"""Killed at every record and every effect, and started again: nothing lost, nothing twice (G20, G21, G24; fault F1).
+
+By default the points of one release and one preview, each once; `pytest tests/failpoints --failpoints all` is every
+point of every scene, each time that it is reached.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from tests.failpoints.comparing import differences
+from tests.failpoints.conftest import Playbill
+from tests.failpoints.points import STEPS, Kill, Point, Side
+from tests.failpoints.scenes import SCENES, Scene
+from tests.failpoints.theatre import KILLED, Theatre
+
+SOME = (
+    *(("release", Side.AFTER, point) for point in (Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.AUDIT_APPEND)),
+    *(("release", Side.BEFORE, point) for point in (Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.AUDIT_APPEND)),
+    *(("release", side, Point.FORGE_STATUS) for side in Side),
+    *(("preview", side, Point.FORGE_COMMENT) for side in Side),
+    ("preview", Side.AFTER, Point.AUDIT_APPEND),
+)
+EVERY = tuple((name, side, point) for name, scene in SCENES.items() for point in sorted(scene.reaches) for side in Side)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "place" in metafunc.fixturenames:
+        some = metafunc.config.getoption("--failpoints") == "some"
+        places = SOME if some else EVERY
+        metafunc.parametrize("place", places, ids=[" ".join(place) for place in places])
+
+
+def kills(point: Point, side: Side, times: int, *, some: bool) -> Iterable[Kill]:
+    """By default the first time; else every time, of the smaller steps the first and the last."""
+    every = [1] if some else sorted({1, times}) if point in STEPS else range(1, times + 1)
+    return [Kill(side, point, nth) for nth in every]
+
+
+def killed(theatre: Theatre, scene: Scene, *deaths: Kill) -> None:
+    """The scene's first run dies in turn of each; then all its runs go through."""
+    theatre.put_back(scene.name)
+    first, *_ = scene.runs(theatre)
+    for kill in deaths:
+        ran = theatre.run(first, kill)
+        assert ran.code == KILLED, f"{kill} was not reached: {ran.code}: {ran.said}"
+    for words in scene.runs(theatre):
+        ran = theatre.run(words)
+        assert ran.code == 0, f"after {deaths}: {ran.said}"
+
+
+def wrong(playbill: Playbill, scene: Scene, deaths: Iterable[Kill]) -> Iterator[str]:
+    """What each kill left different from the undisturbed scene."""
+    theatre, _, undisturbed = playbill.played(scene)
+    for kill in deaths:
+        killed(theatre, scene, kill)
+        for difference in differences(undisturbed, theatre.left(scene.name), kills=1):
+            yield f"killed {kill}: {difference}"
+
+
+def test_f1_killed_and_started_again_leaves_what_an_undisturbed_run_leaves(
+    playbill: Playbill, place: tuple[str, Side, Point], request: pytest.FixtureRequest
+) -> None:
+    name, side, point = place
+    _, reached, _ = playbill.played(SCENES[name])
+    some = request.config.getoption("--failpoints") == "some"
+    found = list(wrong(playbill, SCENES[name], kills(point, side, reached[point], some=some)))
+    assert not found, "\n".join(found)
