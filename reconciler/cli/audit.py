@@ -29,10 +29,10 @@ def verify(
     """Check every commit of the audit branch: exit 0 whole, 1 something is wrong."""
     opts = options.of(ctx)
     reading = opts.reading()
-    from reconciler.app import doors_audit
+    from reconciler.doors import audit
 
     with opts.timed("checking the chain"), show.progress("checking the chain"):
-        found = doors_audit.verify(reading, signers, anchor)
+        found = audit.verify(reading, signers, anchor)
     if output is not Output.TABLE:
         show.machine(found, output)
     else:

@@ -25,9 +25,9 @@ COLUMNS = (
 @app.command("fetch-list")
 def fetch_list(folder: Folder, output: OutputOption = Output.TABLE) -> None:
     """Every file that the index names, and whether it is there: exit 1 while a required one is missing."""
-    from reconciler.app import doors_bundle
+    from reconciler.doors import bundle
 
-    rows = doors_bundle.fetch_list(folder)
+    rows = bundle.fetch_list(folder)
     show.listing(rows, COLUMNS, output)
     if any(row["required"] and not row["present"] for row in rows):
         raise typer.Exit(FOUND)
@@ -39,9 +39,9 @@ def index(
     source: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Take missing files from here.")] = None,
 ) -> None:
     """Write sums and sizes of the files that are there into the index."""
-    from reconciler.app import doors_bundle
+    from reconciler.doors import bundle
 
-    done = doors_bundle.fill(folder, source)
+    done = bundle.fill(folder, source)
     for path in done["copied"]:
         show.line(f"copied {show.said(path)}")
     for path in done["written"]:
@@ -57,9 +57,9 @@ def sign(
     generate: Annotated[bool, typer.Option("--generate", help="Make the key where the file does not exist.")] = False,
 ) -> None:
     """Write SHA256SUMS and its signature; prints the public key that reconciler.toml has to trust."""
-    from reconciler.app import doors_bundle
+    from reconciler.doors import bundle
 
-    done = doors_bundle.sign_folder(folder, key, generate=generate)
+    done = bundle.sign_folder(folder, key, generate=generate)
     show.line(f"signed {show.said(done['version'])}: {done['files']} files, by {done['name']}")
     show.line(f'bundle_keys = ["{done["signer"]}"]')
 
@@ -75,11 +75,11 @@ def verify(
 ) -> None:
     """Check the signature and every file; trusts --trust, else what reconciler.toml names."""
     opts = options.of(ctx)
-    from reconciler.app import doors_bundle
+    from reconciler.doors import bundle
 
     trusted = trust or list(opts.operator().bundle_keys)
     with opts.timed("checking the bundle"), show.progress("checking the bundle"):
-        found = doors_bundle.verify_folder(folder, trusted)
+        found = bundle.verify_folder(folder, trusted)
     if output is Output.TABLE:
         show.pairs(found.items())
     else:

@@ -24,10 +24,10 @@ def connection(
     """Connect to a cluster: exit 0 it is the recorded one and nothing is missing, 1 otherwise."""
     opts = options.of(ctx)
     with opts.assembly() as assembly:
-        from reconciler.app import doors_cluster
+        from reconciler.doors import cluster
 
         with opts.timed("connecting"), show.progress(f"connecting to {name}"):
-            found = doors_cluster.test(assembly, name)
+            found = cluster.test(assembly, name)
     if output is Output.TABLE:
         show.pairs(found.items())
     else:

@@ -28,13 +28,11 @@ def seal(
 ) -> None:
     """Read a secret from stdin and print a Credential spec with it sealed inside."""
     opts = options.of(ctx)
-    from reconciler.app import doors_credential
+    from reconciler.doors import credential
 
-    to = recipient or doors_credential.recipient_of(opts.operator())
+    to = recipient or credential.recipient_of(opts.operator())
     if sys.stdin.isatty():
         show.note("reading the secret from the terminal until end of file (Ctrl-D)")
     sys.stdout.write(
-        doors_credential.sealed_spec(
-            sys.stdin.read(), name=name, kind=kind, project=project, addresses=tuple(address), to=to
-        )
+        credential.sealed_spec(sys.stdin.read(), name=name, kind=kind, project=project, addresses=tuple(address), to=to)
     )

@@ -50,7 +50,7 @@ def _decided(ctx: typer.Context, reference: str, verb: str, reason: str) -> None
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.app.doors_pulls import decide
+    from reconciler.doors.pulls import decide
 
     told(decide(reading, desk, reference, verb, reason))
 
@@ -59,7 +59,7 @@ def _ordered(ctx: typer.Context, unit: str, verb: str, reason: str) -> None:
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.app.doors_orders import order
+    from reconciler.doors.orders import order
 
     told(order(reading, desk, unit, verb, reason))
 
@@ -104,7 +104,7 @@ def rollback(
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.app.doors_orders import revert
+    from reconciler.doors.orders import revert
 
     made = revert(reading, desk, release, reason)
     show.line(f"opened #{made.number} from {made.branch}")

@@ -32,9 +32,9 @@ def doctor(
     """
     opts = options.of(ctx)
     with opts.timed("loading the program"):
-        from reconciler.app import doors_health
+        from reconciler.doors import health
     with opts.timed("looking"), show.progress("looking"):
-        found = doors_health.examine(opts.where())
+        found = health.examine(opts.where())
     if output is not Output.TABLE:
         show.machine(found, output)
     else:

@@ -56,7 +56,7 @@ def inbox(  # noqa: PLR0913  every filter is an option
     """
     opts = options.of(ctx)
     reading = opts.reading()
-    from reconciler.app import doors_inbox
+    from reconciler.doors import inbox
 
     filters = {
         "view": view,
@@ -77,8 +77,8 @@ def inbox(  # noqa: PLR0913  every filter is an option
         "page": page,
         "page_size": page_size,
     }
-    who = doors_inbox.viewer(reading, opts.me(reading), opts.key)
-    found = doors_inbox.page(reading, who, doors_inbox.ask(filters))
+    who = inbox.viewer(reading, opts.me(reading), opts.key)
+    found = inbox.page(reading, who, inbox.ask(filters))
     show.listing(found["tickets"], COLUMNS, output, whole=found)
     if output is Output.TABLE:
         stats = found["stats"]

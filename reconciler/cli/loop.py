@@ -54,17 +54,17 @@ def run(
     opts = options.of(ctx)
     settings = opts.operator()
     with opts.timed("loading the program"):
-        from reconciler.app import doors_run
         from reconciler.app.clock import SystemClock
+        from reconciler.doors import run
     clock = SystemClock()
-    with doors_run.opened(settings, clock, people=sys.stderr.isatty()) as assembly:
+    with run.opened(settings, clock, people=sys.stderr.isatty()) as assembly:
         if trust:
-            show.note(f"trusted {doors_run.trust_commit(assembly, trust)}")
+            show.note(f"trusted {run.trust_commit(assembly, trust)}")
         if not once:
-            doors_run.forever(assembly, clock)
+            run.forever(assembly, clock)
             return
         with opts.timed("looking"):
-            found = doors_run.once(assembly)
+            found = run.once(assembly)
     if output is not Output.TABLE:
         show.machine(found.to_json(), output)
     else:

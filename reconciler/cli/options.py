@@ -17,10 +17,10 @@ from reconciler.cli import show
 from reconciler.cli.edge import Edge
 
 if TYPE_CHECKING:
-    from reconciler.app.doors import Reading, Where
-    from reconciler.app.people import Desk
     from reconciler.app.settings import Settings
     from reconciler.app.wiring import Assembly
+    from reconciler.doors.people import Desk
+    from reconciler.doors.reading import Reading, Where
 
 
 @dataclass(slots=True)
@@ -40,14 +40,14 @@ class Options:
 
     def where(self) -> "Where":
         """The repository as it was named."""
-        from reconciler.app.doors import Where
+        from reconciler.doors.reading import Where
 
         return Where(self.config, self.repository, self.branch, self.key)
 
     def reading(self) -> "Reading":
         """Look at the repository; who signed its audit is told where a person watches."""
         with self.timed("loading the program"):
-            from reconciler.app.doors import read, settings_of
+            from reconciler.doors.reading import read, settings_of
         settings = settings_of(self.where())
         self.speak(settings.locale)
         with self.timed("reading the repository"), show.progress("reading the repository"):
@@ -79,7 +79,7 @@ class Options:
     def operator(self) -> "Settings":
         """The reconciler's own settings."""
         with self.timed("loading the program"):
-            from reconciler.app.doors import operator_settings
+            from reconciler.doors.reading import operator_settings
         settings = operator_settings(self.where())
         self.speak(settings.locale)
         return settings

@@ -10,7 +10,7 @@ from reconciler.cli.choices import Output
 from reconciler.cli.edge import FOUND, NOT_DONE
 
 if TYPE_CHECKING:
-    from reconciler.app.doors_plans import Made
+    from reconciler.doors.plans import Made
 
 Style = Literal["table", "json", "yaml", "markdown"]
 COLUMNS = (
@@ -38,10 +38,10 @@ def diff(
     """
     opts = options.of(ctx)
     with opts.assembly() as assembly:
-        from reconciler.app import doors_plans
+        from reconciler.doors import plans
 
         with opts.timed("looking at the targets"), show.progress("looking at the targets"):
-            made = doors_plans.diff(assembly, rev)
+            made = plans.diff(assembly, rev)
     _print(made, output.value)
     if made.unknown:
         raise typer.Exit(NOT_DONE)
@@ -63,17 +63,17 @@ def preview(
         raise typer.BadParameter("name exactly one of --pr N and --rev R")
     opts = options.of(ctx)
     with opts.assembly() as assembly:
-        from reconciler.app import doors_plans
+        from reconciler.doors import plans
 
         with opts.timed("looking at the targets"), show.progress("looking at the targets"):
-            made = doors_plans.preview(assembly, number=pr, revision=rev)
+            made = plans.preview(assembly, number=pr, revision=rev)
     _print(made, output)
     if made.blocked:
         raise typer.Exit(FOUND)
 
 
 def _print(made: "Made", output: str) -> None:
-    from reconciler.app.doors_plans import lines_of
+    from reconciler.doors.plans import lines_of
     from reconciler.names import SHORT
 
     if output == "markdown":

@@ -33,8 +33,8 @@ def release(
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.app import doors_propose
+    from reconciler.doors import propose
 
-    made = doors_propose.release(reading, desk, name, environment, pairs)
+    made = propose.release(reading, desk, name, environment, pairs)
     show.line(f"opened #{made.number} from {made.branch}")
     show.note("the reconciler previews it at its next look")

@@ -10,7 +10,7 @@ from reconciler.cli import choices, options, show
 from reconciler.cli.choices import Output
 
 if TYPE_CHECKING:
-    from reconciler.app.doors_pulls import Order
+    from reconciler.doors.pulls import Order
 
 app = typer.Typer(help="Pull requests of the embedded forge.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(metavar="N", help="The pull request's number.", min=1)]
@@ -41,7 +41,7 @@ def listed(
 ) -> None:
     """Pull requests with their preview and approval."""
     reading = options.of(ctx).reading()
-    from reconciler.app.doors_pulls import pull_requests
+    from reconciler.doors.pulls import pull_requests
 
     show.listing(pull_requests(reading, state), COLUMNS, output)
 
@@ -50,7 +50,7 @@ def listed(
 def shown(ctx: typer.Context, number: Number, output: OutputOption = Output.TABLE) -> None:
     """Everything about one: statuses, reviews, and the preview as it was posted."""
     reading = options.of(ctx).reading()
-    from reconciler.app.doors_pulls import pull_request
+    from reconciler.doors.pulls import pull_request
 
     pull = pull_request(reading, number)
     if output is not Output.TABLE:
@@ -120,7 +120,7 @@ def opened(
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.app.doors_pulls import open_pull_request
+    from reconciler.doors.pulls import open_pull_request
 
     number = open_pull_request(reading, desk, branch, base, title, body)
     sys.stdout.write(f"{number}\n")
@@ -160,9 +160,9 @@ def approve(
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.app import doors_pulls
+    from reconciler.doors import pulls
 
-    told(doors_pulls.approve(reading, desk, number, digest, reason, exclude_return=exclude_return))
+    told(pulls.approve(reading, desk, number, digest, reason, exclude_return=exclude_return))
 
 
 @app.command()
@@ -176,9 +176,9 @@ def reject(
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.app import doors_pulls
+    from reconciler.doors import pulls
 
-    told(doors_pulls.reject(reading, desk, number, reason, digest))
+    told(pulls.reject(reading, desk, number, reason, digest))
 
 
 @app.command()
@@ -191,9 +191,9 @@ def merge(
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.app import doors_pulls
+    from reconciler.doors import pulls
 
-    told(doors_pulls.merge(reading, desk, number, method))
+    told(pulls.merge(reading, desk, number, method))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from reconciler.cli import options, show
 from reconciler.cli.choices import Output
 
 if TYPE_CHECKING:
-    from reconciler.app.doors import Reading
+    from reconciler.doors.reading import Reading
 
 KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="environment, cluster, host, release, user, ...")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="table, json or yaml.")]
@@ -51,14 +51,14 @@ def get(
 ) -> None:
     """List specs of the tracked branch with their state."""
     reading = options.of(ctx).reading()
-    from reconciler.app import doors_state
+    from reconciler.doors import state
 
-    wanted = doors_state.kind_named(kind)
+    wanted = state.kind_named(kind)
     if name:
-        row = doors_state.described(reading, wanted, name)
+        row = state.described(reading, wanted, name)
         show.listing([row], COLUMNS.get(wanted, PLAIN), output, whole=row)
     else:
-        show.listing(doors_state.specs_of(reading, wanted), COLUMNS.get(wanted, PLAIN), output)
+        show.listing(state.specs_of(reading, wanted), COLUMNS.get(wanted, PLAIN), output)
     signed(reading, output)
 
 
@@ -70,9 +70,9 @@ def describe(
     What is wanted, how it stands, what happened last.
     """
     reading = options.of(ctx).reading()
-    from reconciler.app import doors_state
+    from reconciler.doors import state
 
-    found = doors_state.described(reading, doors_state.kind_named(kind), name)
+    found = state.described(reading, state.kind_named(kind), name)
     if output is not Output.TABLE:
         show.machine(found, output)
         return
@@ -85,7 +85,7 @@ def describe(
         show.line(f"{problem['path']}:{problem['line']}: {problem['key']}: {show.said(problem['message'])}", "red")
     if found["events"]:
         show.line("\nlast events", "bold")
-        _rows(doors_state.rows(reading, **_question(found))[-doors_state.RECENT :], Output.TABLE)
+        _rows(state.rows(reading, **_question(found))[-state.RECENT :], Output.TABLE)
     signed(reading, output)
 
 
@@ -104,9 +104,9 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
 def tree(ctx: typer.Context, output: OutputOption = Output.TABLE) -> None:
     """Environments with what is in them, and its state."""
     reading = options.of(ctx).reading()
-    from reconciler.app import doors_state
+    from reconciler.doors import state
 
-    found = doors_state.tree(reading)
+    found = state.tree(reading)
     if output is not Output.TABLE:
         show.machine(found, output)
         return
@@ -135,9 +135,9 @@ def _grow(environment: Mapping[str, Any]) -> None:
 def events(ctx: typer.Context, limit: Limit = 50, output: OutputOption = Output.TABLE) -> None:
     """Events of the audit branch, oldest first."""
     reading = options.of(ctx).reading()
-    from reconciler.app import doors_state
+    from reconciler.doors import state
 
-    found = doors_state.events(reading)[-limit:]
+    found = state.events(reading)[-limit:]
     columns = (
         show.Column("TIME", lambda row: row["occurred_at"][5:19].replace("T", " "), whole=True),
         show.Column("DOMAIN", "domain"),
@@ -164,9 +164,9 @@ def timeline(
     The same rows from every door.
     """
     reading = options.of(ctx).reading()
-    from reconciler.app import doors_state
+    from reconciler.doors import state
 
-    found = doors_state.rows(reading, release=release, environment=environment, ticket=pr if pr is not None else ticket)
+    found = state.rows(reading, release=release, environment=environment, ticket=pr if pr is not None else ticket)
     _rows(found[-limit:], output)
     signed(reading, output)
 

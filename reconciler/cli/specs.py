@@ -38,7 +38,7 @@ def validate(
     """
     opts = options.of(ctx)
     with opts.timed("loading the program"):
-        from reconciler.app.doors_specs import validate as validated
+        from reconciler.doors.specs import validate as validated
         from reconciler.specs import annotate
     with opts.timed("reading the specs"), show.progress("reading the specs"):
         found = validated(path, rev)
@@ -61,7 +61,7 @@ def validate(
 @schema.command("export")
 def export(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them.")]) -> None:
     """Write one JSON Schema for each kind of spec."""
-    from reconciler.app.doors_specs import schemas
+    from reconciler.doors.specs import schemas
     from reconciler.errors import Refused
 
     try:

@@ -10,7 +10,7 @@ from reconciler.cli.choices import Output
 from reconciler.cli.loop import refused
 
 if TYPE_CHECKING:
-    from reconciler.app.starting import Begun
+    from reconciler.doors.starting import Begun
 
 
 def add(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def init(
     if adopt or context:
         refused("reconciler init --adopt")
     from reconciler.app.clock import SystemClock
-    from reconciler.app.starting import Wanted, begin, login_here
+    from reconciler.doors.starting import Wanted, begin, login_here
 
     login = opts.login or login_here()
     wanted = Wanted(

@@ -36,9 +36,9 @@ STEPS = (
 def listed(ctx: typer.Context, output: OutputOption = Output.TABLE) -> None:
     """Tasks, newest first."""
     reading = options.of(ctx).reading()
-    from reconciler.app import doors_state
+    from reconciler.doors import state
 
-    show.listing(doors_state.tasks(reading), COLUMNS, output)
+    show.listing(state.tasks(reading), COLUMNS, output)
     signed(reading, output)
 
 
@@ -46,9 +46,9 @@ def listed(ctx: typer.Context, output: OutputOption = Output.TABLE) -> None:
 def shown(ctx: typer.Context, task: Task, output: OutputOption = Output.TABLE) -> None:
     """One task and each of its steps."""
     reading = options.of(ctx).reading()
-    from reconciler.app import doors_state
+    from reconciler.doors import state
 
-    found = doors_state.task(reading, task)
+    found = state.task(reading, task)
     if output is not Output.TABLE:
         show.machine(found, output)
         return
@@ -64,10 +64,10 @@ def logs(
 ) -> None:
     """The logs of a task, by host and hook."""
     reading = options.of(ctx).reading()
-    from reconciler.app import doors_state
+    from reconciler.doors import state
     from reconciler.report.neutral import plain
 
-    for name, text in doors_state.logs(reading, task, host):
+    for name, text in state.logs(reading, task, host):
         sys.stdout.write(f"==> {plain(name)} <==\n")
         for line in text.splitlines():
             sys.stdout.write(plain(line, cap=show.LONGEST_LINE) + "\n")

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.app.clock import SystemClock
-from reconciler.app.people import Desk
 from reconciler.approval.decision import Verb
+from reconciler.doors.people import Desk
 from reconciler.forges.embedded.person import Page
 from reconciler.forges.embedded.record import Method
 from reconciler.git.bare import BareRepository

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 from reconciler.app.clock import SystemClock
 from reconciler.app.keys import make_keys
-from reconciler.app.people import Desk, open_desk
 from reconciler.app.settings import FILE_NAME, Settings, load_settings
 from reconciler.app.trust import trust
 from reconciler.app.wiring import Assembly, assemble
 from reconciler.bundle.keys import generate_key
 from reconciler.bundle.sign import sign
+from reconciler.doors.people import Desk, open_desk
 from reconciler.git.bare import BareRepository
 from reconciler.git.commits import Person
 from reconciler.git.keys import SigningKey

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from reconciler.app.credentials import Vault
-from reconciler.app.doors_specs import _folder, spec_json
 from reconciler.app.keys import make_keys
 from reconciler.app.settings import FILE_NAME, load_settings
+from reconciler.doors.specs import _folder, spec_json
 from reconciler.errors import Refused
 from reconciler.sandbox.world import BUNDLE, example_folder
 from reconciler.specs.cache import MemoryCache

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.app.doors import SIGNERS
+from reconciler.doors.reading import SIGNERS
 from reconciler.git.keys import SigningKey
 from reconciler.sandbox.world import World
 from tests.cli.conftest import Place

@@ -8,9 +8,9 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
-from reconciler.app import doors_run
 from reconciler.app.clock import SystemClock
 from reconciler.app.settings import FILE_NAME
+from reconciler.doors import run
 from tests.cli.conftest import Place
 from tests.story.stage import DEPLOYMENT, RELEASE
 
@@ -44,7 +44,7 @@ def test_a_failed_rollout_is_no_success_of_once(place: Place) -> None:
 
 def test_two_reconcilers_do_not_share_a_state_folder(place: Place) -> None:
     state = place.stage.world.home / "state"
-    with doors_run.alone(state):
+    with run.alone(state):
         seen = place.operator.type("run", "--once")
         assert seen.code == 2
         assert "resource_locked" in seen.err
@@ -91,7 +91,7 @@ def wait_until(true: object) -> bool:
 
 
 def test_rings_are_remembered_until_somebody_waits() -> None:
-    bell = doors_run.Bell()
+    bell = run.Bell()
     bell.ring("look")
     bell.ring("look")
     bell.ring("drift")

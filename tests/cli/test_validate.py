@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.app.doors_specs import _folder
+from reconciler.doors.specs import _folder
 from reconciler.sandbox.world import example_folder
 from tests.cli.terminal import Terminal
 

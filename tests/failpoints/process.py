@@ -24,8 +24,8 @@ from tests.failpoints.points import PLACES, Kill, Place, Point, Side
 
 LOOK = "look"  # instead of a verb: one round of the loop, as `run` does it for ever
 LOADED = (
-    *("reconciler.cli.main", "reconciler.app.doors_run", "reconciler.app.people", "reconciler.app.doors_plans"),
-    *("reconciler.app.doors_orders", "reconciler.app.doors_inbox", "reconciler.app.doors_pulls"),
+    *("reconciler.cli.main", "reconciler.doors.run", "reconciler.doors.people", "reconciler.doors.plans"),
+    *("reconciler.doors.orders", "reconciler.doors.inbox", "reconciler.doors.pulls"),
     *("kubernetes.client", "urllib3.exceptions", "reconciler.ssh.host"),
 )
 
@@ -92,12 +92,12 @@ def run(words: Sequence[str], kill: Kill | None, report: Path | None) -> int:
 
 
 def _look(config: Path) -> None:
-    from reconciler.app import doors_run
     from reconciler.app.clock import SystemClock
     from reconciler.app.settings import load_settings
+    from reconciler.doors import run
     from reconciler.errors import Unavailable
 
-    with doors_run.opened(load_settings(config), SystemClock(), people=False) as assembly:
+    with run.opened(load_settings(config), SystemClock(), people=False) as assembly:
         try:
             assembly.reconciler.look()
         except Unavailable as error:  # what `run` logs, before it looks again

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.app.people import Desk
 from reconciler.approval.decision import Verb
+from reconciler.doors.people import Desk
 from reconciler.forges.embedded.record import Method
 from reconciler.machine.ledger import Ledger, PreviewState
 from reconciler.names import Revision

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.app.tickets import tickets_of
 from reconciler.approval.inbox import Ask, View, Viewer, inbox, seen_by
 from reconciler.approval.tickets import TicketStatus, operable
+from reconciler.doors.tickets import tickets_of
 from reconciler.specs.kinds.role_binding import BindingScope
 from tests.story.stage import RELEASE, Stage
 

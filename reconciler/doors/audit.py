@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reconciler.app.doors import Json, Reading
+from reconciler.doors.reading import Json, Reading
 from reconciler.errors import Refused, Untrusted
 from reconciler.git import audit_chain
 from reconciler.git.keys import PublicKey

@@ -6,10 +6,10 @@ its bare name where only one has it.
 
 from dataclasses import dataclass
 
-from reconciler.app.doors import Reading
-from reconciler.app.doors_pulls import Order
-from reconciler.app.people import Desk
 from reconciler.approval.decision import Verb
+from reconciler.doors.people import Desk
+from reconciler.doors.pulls import Order
+from reconciler.doors.reading import Reading
 from reconciler.errors import Refused
 from reconciler.git import history
 from reconciler.git.commits import Person as Name

@@ -21,11 +21,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from reconciler.app import telemetry
 from reconciler.app.clock import SystemClock
-from reconciler.app.doors import Json
-from reconciler.app.doors_specs import commit_named
 from reconciler.app.settings import Settings
 from reconciler.app.trust import trust
 from reconciler.app.wiring import Assembly, assemble
+from reconciler.doors.reading import Json
+from reconciler.doors.specs import commit_named
 from reconciler.errors import ReconcilerError, Refused, Unavailable
 from reconciler.names import SHORT
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from reconciler.app.clock import SystemClock
 from reconciler.app.desire import Desires
-from reconciler.app.people import Desk
 from reconciler.app.settings import FILE_NAME, Settings, load_settings
-from reconciler.app.view import View, read_view
 from reconciler.app.wiring import keys_at, open_mirror, repository_id
 from reconciler.approval.persons import ForgeKind
 from reconciler.approval.persons import Person as PolicyPerson
 from reconciler.approval.policy import Policy
 from reconciler.bundle.folder import FolderBundles
+from reconciler.doors.people import Desk
+from reconciler.doors.view import View, read_view
 from reconciler.errors import Refused, Untrusted
 from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
 from reconciler.git.keys import PublicKey, SigningKey

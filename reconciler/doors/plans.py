@@ -7,9 +7,9 @@ here as everywhere (G4): accepted addresses only, and for a pull request only wh
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from reconciler.app.doors import Json
-from reconciler.app.doors_specs import commit_named
 from reconciler.app.wiring import Assembly
+from reconciler.doors.reading import Json
+from reconciler.doors.specs import commit_named
 from reconciler.errors import Refused, SpecError
 from reconciler.git.merge import MergeConflict, merge_tree
 from reconciler.names import SHORT, Digest, Revision, UnitRef, ticket_name

@@ -1,8 +1,8 @@
 """One cluster's connection for doors: who it is and what our credential may do there. Needs the reconciler's keys."""
 
 from reconciler.app.addresses import cluster_address, platform_created
-from reconciler.app.doors import Json
 from reconciler.app.wiring import Assembly
+from reconciler.doors.reading import Json
 from reconciler.errors import Refused
 
 

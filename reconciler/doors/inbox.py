@@ -9,13 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reconciler.app.doors import Json, Reading
-from reconciler.app.tickets import tickets_of
 from reconciler.approval.inbox import Ask, Due, SortBy, View, Viewer, inbox
 from reconciler.approval.persons import Person
 from reconciler.approval.policy import Policy
 from reconciler.approval.roles import Permission, Scope
 from reconciler.approval.tickets import ScopeType, Ticket, TicketStatus, overdue
+from reconciler.doors.reading import Json, Reading
+from reconciler.doors.tickets import tickets_of
 from reconciler.names import SHORT
 from reconciler.plan.change import Risk
 

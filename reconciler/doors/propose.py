@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from reconciler.app.doors import Reading
-from reconciler.app.doors_orders import Proposed, propose
-from reconciler.app.people import Desk
+from reconciler.doors.orders import Proposed, propose
+from reconciler.doors.people import Desk
+from reconciler.doors.reading import Reading
 from reconciler.errors import Place, Refused, SpecError
 from reconciler.git.commits import Person as Name
 from reconciler.git.trees import find

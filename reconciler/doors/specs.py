@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pygit2
 
-from reconciler.app.doors import Json
+from reconciler.doors.reading import Json
 from reconciler.errors import Problem, Refused
 from reconciler.git.bare import opened
 from reconciler.names import BlobId, Revision

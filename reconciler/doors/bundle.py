@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from reconciler.app.doors import Json
 from reconciler.bundle import assemble, keys, sign, verify
+from reconciler.doors.reading import Json
 from reconciler.errors import Refused
 from reconciler.secret import Secret
 

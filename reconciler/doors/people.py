@@ -13,10 +13,10 @@ from reconciler.app.clock import SystemClock
 from reconciler.app.decisions import submit
 from reconciler.app.desire import Desires
 from reconciler.app.settings import Settings
-from reconciler.app.view import View, read_view
 from reconciler.app.wiring import keys_at, open_mirror, repository_id
 from reconciler.approval.decision import CommitSubject, Decision, PullSubject, Subject, UnitSubject, Verb
 from reconciler.bundle.folder import FolderBundles
+from reconciler.doors.view import View, read_view
 from reconciler.errors import Refused
 from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
 from reconciler.forges.embedded.person import REQUIRED, Person

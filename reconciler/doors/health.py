@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from reconciler.app.doors import Json, Reading, Where, operator_settings, read, settings_of
-from reconciler.app.doors_run import alone
 from reconciler.app.keys import age_recipient, load_keys
 from reconciler.app.settings import ENVIRONMENT_PREFIX, FILE_NAME, SecretSource, Settings
 from reconciler.bundle.folder import FolderBundles
 from reconciler.bundle.index import PATH as INDEX
 from reconciler.bundle.keys import read_public_key
 from reconciler.bundle.verify import verify
+from reconciler.doors.reading import Json, Reading, Where, operator_settings, read, settings_of
+from reconciler.doors.run import alone
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.git.keys import SigningKey
 from reconciler.git.transport import Transport

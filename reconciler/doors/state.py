@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from reconciler.app.doors import Json, Reading
-from reconciler.app.doors_specs import spec_json
 from reconciler.app.rollouts import task_of
+from reconciler.doors.reading import Json, Reading
+from reconciler.doors.specs import spec_json
 from reconciler.errors import Refused
 from reconciler.git.trees import entries
 from reconciler.machine.ledger import RolloutState, UnitState

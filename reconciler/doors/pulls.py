@@ -7,9 +7,9 @@ and the head that it was made for are filled in from the audit branch, and signe
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.app.doors import Json, Reading
-from reconciler.app.people import Desk
 from reconciler.approval.decision import Verb
+from reconciler.doors.people import Desk
+from reconciler.doors.reading import Json, Reading
 from reconciler.errors import Refused
 from reconciler.forges.embedded.fold import RECONCILER
 from reconciler.forges.embedded.record import Method
