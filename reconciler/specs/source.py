@@ -33,7 +33,7 @@ class TreeEntry:
     @property
     def is_yaml(self) -> bool:
         """Whether it may hold specs or manifests."""
-        return self.path.endswith((".yaml", ".yml"))
+        return self.path.removesuffix('"').endswith((".yaml", ".yml"))
 
 
 def says_link(entry: TreeEntry) -> str:
@@ -42,9 +42,12 @@ def says_link(entry: TreeEntry) -> str:
 
 
 def is_strange(path: str) -> bool:
-    """Whether a path of a tree is one that no ordinary commit makes (`..`, `.git`, control characters)."""
+    """Whether a path of a tree is one that no ordinary commit makes (`..`, `.git`, control characters).
+
+    In quotes stands what git quotes: a name that is no UTF-8, or holds a quote or a backslash.
+    """
     steps = path.split("/")
-    return not path.isprintable() or any(step in ("", ".", "..") or step.lower() == ".git" for step in steps)
+    return path.startswith('"') or not path.isprintable() or any(step in ("", ".", "..") or step.lower() == ".git" for step in steps)
 
 
 def printable(path: str) -> str:

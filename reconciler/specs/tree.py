@@ -56,11 +56,11 @@ class Tree:
         at = bisect_left(self._paths, path)
         if at < len(self._paths) and self._paths[at] == path:
             found.append(self._entries[at])
-        prefix = f"{path}/"
-        at = bisect_left(self._paths, prefix)
-        while at < len(self._paths) and self._paths[at].startswith(prefix):
-            found.append(self._entries[at])
-            at += 1
+        for prefix in (f"{path}/", f'"{path}/'):  # in quotes stands a name that is refused below, never passed over
+            at = bisect_left(self._paths, prefix)
+            while at < len(self._paths) and self._paths[at].startswith(prefix):
+                found.append(self._entries[at])
+                at += 1
         return found
 
     def _folders(self) -> set[str]:

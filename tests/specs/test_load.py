@@ -143,6 +143,8 @@ def test_links_and_submodules_are_refused_and_never_read(reader: Reader) -> None
         "a//x.yaml",
         "x\x1b[2J.yaml",
         "a\n::error::.yaml",
+        '"a\\"b.yaml"',
+        '"caf\\351/x.yml"',
     ],
 )
 def test_a_path_that_no_ordinary_commit_makes_is_refused_and_shown_harmlessly(path: str, reader: Reader) -> None:
