@@ -24,6 +24,7 @@ SUSPECT = "reconciler-suspect"  # a file in the repository's folder: something c
 for _level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):
     pygit2.settings.search_path[_level] = ""
 pygit2.settings.enable_fsync_gitdir(True)  # noqa: FBT003  not ours
+pygit2.settings.mwindow_file_limit = 256  # packs open at once in all repositories; without a limit, every one ever read
 
 
 class BareRepository:

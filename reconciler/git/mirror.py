@@ -26,6 +26,8 @@ from reconciler.git.transport import LONG, Transport
 from reconciler.names import Revision
 
 LOCAL = "refs/local/*"  # refs of ours that no remote has
+MOST_PACKS = 30  # every fetch brings one, and each is a file that stays open
+MOST_LOOSE = 27  # in one of 256 folders, about 7,000 in all: where git's own housekeeping begins (gc.auto)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Mirror:
         if self.poller.poll() == before and not self.repository.suspect:
             return Moved(before, before, fetched=False)
         self.fetch()
+        if crowded(self.repository.path):
+            self._tidy()
         return Moved(before, self.refs(), fetched=True)
 
     def fetch(self, patterns: Sequence[str] = ()) -> None:
@@ -108,10 +112,23 @@ class Mirror:
             yield descriptor
 
     def compact(self) -> None:
-        """Pack what has gathered and drop what nothing names since two weeks (git gc); once a day is enough."""
+        """Roll small packs and loose objects up into larger packs; what nothing names stays, too (git repack).
+
+        What was accepted may be gone from the remote and is still needed for a return, so nothing is ever dropped.
+        """
         with self._lock.held() as descriptor:
             remove_stale(self.repository.path)
-            self.repository.git("gc", "--quiet", timeout=LONG, hold=(descriptor,))
+            self.repository.git("repack", "--quiet", "--geometric=2", "-d", timeout=LONG, hold=(descriptor,))
+            self.repository.objects.free()  # a handle keeps every pack open that it has seen
+            self._opened = None
+
+    def _tidy(self) -> None:
+        """Compact; where that fails the mirror is as good as before, and damage is looked into by the next sync."""
+        try:
+            self.compact()
+        except ReconcilerError as error:
+            if speaks_of_damage(error.message):
+                self.repository.mark()
 
     def _fetch_into(self, repository: BareRepository, patterns: Sequence[str], descriptor: int) -> None:
         self.fetches += 1
@@ -172,6 +189,12 @@ class Mirror:
             if leftover not in (before, fresh.path):
                 shutil.rmtree(leftover, ignore_errors=True)
         self._opened = fresh
+
+
+def crowded(path: Path) -> bool:
+    """Whether so much lies by itself in a repository that reading it gets slow, or runs out of open files."""
+    packs = sum(1 for _ in path.glob("objects/pack/*.pack"))
+    return packs > MOST_PACKS or sum(1 for _ in path.glob("objects/17/*")) > MOST_LOOSE
 
 
 def _whole(repository: BareRepository) -> bool:

@@ -63,6 +63,11 @@ class Nursery:
                 self._close()
                 return self._fork()
 
+    @property
+    def process(self) -> int | None:
+        """The process behind it, for those who measure; None while none is needed."""
+        return self._process.pid if self._process is not None else None
+
     def end(self, line: socket.socket, process: int, patience: float) -> int | None:
         """End a child of that line; None where its nursery is gone, and then it ends with its pipes."""
         with self._lock:

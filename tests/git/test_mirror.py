@@ -1,6 +1,8 @@
 """The mirror follows its remote, and heals (faults F2, F6, F7, F8, F9)."""
 
+import contextlib
 import multiprocessing
+import os
 import random
 import shutil
 import subprocess
@@ -10,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ReconcilerError, Unavailable
-from reconciler.git.mirror import Mirror
-from reconciler.git.trees import entries, read_blob
+from reconciler.git.mirror import MOST_PACKS, Mirror
+from reconciler.git.trees import entries, find, read_blob
 from reconciler.names import BlobId, Revision
 
 from .world import ENVIRONMENT, ROOT, World, git
@@ -36,6 +38,46 @@ def test_refs_of_ours_are_never_pruned(world: World, mirror: Mirror) -> None:
     mirror.sync()
     assert mirror.repository.ref("refs/local/mine")
     assert "refs/local/mine" not in mirror.refs()
+
+
+def test_packs_and_open_files_do_not_grow_with_the_fetches(world: World, mirror: Mirror) -> None:
+    most = 0
+    start = world.clone.head()
+    for number in range(MOST_PACKS + 10):
+        world.clone.commit(f"change {number}", a_yaml=f"a: {number}\n")
+        world.clone.push()
+        mirror.sync()
+        found = find(mirror.repository, world.clone.head(), "a.yaml")
+        assert found is not None
+        assert read_blob(mirror.repository, found.blob, 1000) == f"a: {number}\n".encode()
+        most = max(most, sum(str(mirror.repository.path) in target for target in open_files()))
+    assert len(list(mirror.repository.path.glob("objects/pack/*.pack"))) <= MOST_PACKS
+    assert most <= MOST_PACKS + 1
+    assert mirror.repository.has(start)
+    assert mirror.repository.sound()
+
+
+def test_compacting_drops_nothing_that_no_ref_names_any_more(world: World, mirror: Mirror) -> None:
+    world.clone.commit("accepted", b_yaml="b: 1\n")
+    world.clone.push()
+    mirror.sync()
+    gone = world.clone.head()
+    for path in mirror.repository.path.glob("objects/**/*"):
+        os.utime(path, (0, 0))  # older than any time after which git would drop it
+    git(world.remote, "update-ref", "refs/heads/main", f"{gone}~1")
+    mirror.sync()
+    mirror.compact()
+    assert Mirror(mirror._path, world.address, mirror._transport).repository.has(gone)
+    assert [entry.path for entry in entries(mirror.repository, gone) if entry.path == "b.yaml"] == ["b.yaml"]
+
+
+def open_files() -> list[str]:
+    """What this process has open."""
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the one that lists them
+            found.append(str(path.readlink()))
+    return found
 
 
 def test_a_vanished_branch_is_told_and_its_commits_stay(world: World, mirror: Mirror) -> None:
