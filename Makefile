@@ -54,6 +54,10 @@ real: $(STAMP) ## the tests on real servers (kube-apiserver, OpenSSH hosts); bui
 demo: $(STAMP) ## the whole story on embedded parts, in under a minute
 	@$(BIN)/reconciler demo
 
+.PHONY: bench
+bench: $(STAMP) ## how fast, small and steady it is, beside other ways; minutes (docs/performance.md)
+	@$(BIN)/python -m benchmarks
+
 .PHONY: format
 format: $(STAMP) ## write the format, the lint fixes and the generated files
 	@$(BIN)/ruff check --quiet --fix . || true
