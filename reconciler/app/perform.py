@@ -32,6 +32,9 @@ READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is 
 READINESS_PAUSE = timedelta(milliseconds=500)  # from then on
 
 
+WATCHED = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT})  # what a batch is verified by
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What was done about one action on a host; `result` is None for steps that are no hooks."""
@@ -164,9 +167,7 @@ class Performer:
         return True
 
     def _one(self, api: KubeApi, release: str, action: Action, item: ObservedObject | None, generation: int) -> None:
-        reference = action.object
-        assert reference is not None  # noqa: S101  only object actions come here
-        ref = ObjectRef(reference.group, reference.version, reference.kind, reference.namespace, reference.name)
+        ref = ref_in(action)
         uid = item.uid if item is not None and item.exists else ""
         if action.kind is ActionKind.APPLY_OBJECT:
             api.apply(release, self._body(release, ref), generation=generation, expected_uid=uid)
@@ -181,36 +182,35 @@ class Performer:
         raise Refused(f"applying {ref}: it is not in release {release} any more", key="preview_mismatch")
 
     def verify(self, batch: Sequence[Action], timeouts: Mapping[str, timedelta]) -> None:
-        """Wait until everything that the batch applied is ready, and stays so. `timeouts` by unit.
+        """Wait until everything that the batch applied is ready, and stays so, and what it deleted is gone.
+
+        `timeouts` by unit.
 
         Raises Rejected(release_apply_failed) with the reason in words, Unavailable where nobody can say.
         """
         by_cluster: dict[str, list[Action]] = {}
         for action in batch:
-            if action.kind is ActionKind.APPLY_OBJECT:
+            if action.kind in WATCHED:
                 by_cluster.setdefault(action.target.partition("/")[2], []).append(action)
         for cluster, actions in sorted(by_cluster.items()):
             limit = max(timeouts.get(action.unit, timedelta(minutes=10)) for action in actions)
             self._wait_ready(self.targets.kube(cluster), actions, limit)
 
     def _wait_ready(self, api: KubeApi, actions: list[Action], limit: timedelta) -> None:
-        refs = [
-            ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
-            for one in (action.object for action in actions)
-            if one is not None
-        ]
+        refs = [ref_in(action) for action in actions]
+        gone = {ref_in(action) for action in actions if action.kind is ActionKind.DELETE_OBJECT}
         begun = self.clock.now()
         pauses = iter(READINESS_PAUSES)
         ready_since = None
         stable = max((self._stable_for(action.unit) for action in actions), default=timedelta())
         while True:
             found = api.readiness(refs)
-            failed = [item for item in found if item.status == "Failed"]
+            failed = [item for item in found if item.status == "Failed" and item.ref not in gone]
             if failed:
                 reasons = "; ".join(f"{item.ref}: {item.message}" for item in failed)
                 raise Rejected(f"waiting for objects to be ready: {reasons}", key="release_apply_failed")
             now = self.clock.now()
-            waiting = [item for item in found if item.status != "Current"]
+            waiting = [item for item in found if item.status != ("NotFound" if item.ref in gone else "Current")]
             if waiting:
                 ready_since = None
             else:
@@ -218,7 +218,7 @@ class Performer:
                 if now - ready_since >= stable:
                     return
             if waiting and now - begun > limit:
-                reasons = "; ".join(f"{item.ref}: {item.message}" for item in waiting)
+                reasons = "; ".join(f"{item.ref}: {item.message or 'it is still there'}" for item in waiting)
                 raise Rejected(f"not ready after {limit}: {reasons}", key="release_apply_failed")
             self.clock.wait(next(pauses, READINESS_PAUSE))
             if self.stopping():
@@ -315,3 +315,10 @@ def _verdict(host: str, action: Action, result: StepResult | None) -> Reconciler
     excerpt = " ".join(result.stderr.split())[-300:]
     key = "preflight_failed" if stem(action.hook) == "preflight" else "script_hook_exec_failed"
     return Rejected(f"running {action.hook} on host {host}: {how}{': ' if excerpt else ''}{excerpt}", key=key)
+
+
+def ref_in(action: Action) -> ObjectRef:
+    """The object of an object action."""
+    one = action.object
+    assert one is not None  # noqa: S101  asked of object actions only
+    return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
