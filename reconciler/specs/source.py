@@ -47,7 +47,11 @@ def is_strange(path: str) -> bool:
     In quotes stands what git quotes: a name that is no UTF-8, or holds a quote or a backslash.
     """
     steps = path.split("/")
-    return path.startswith('"') or not path.isprintable() or any(step in ("", ".", "..") or step.lower() == ".git" for step in steps)
+    return (
+        path.startswith('"')
+        or not path.isprintable()
+        or any(step in ("", ".", "..") or step.lower() == ".git" for step in steps)
+    )
 
 
 def printable(path: str) -> str:
