@@ -1,0 +1,48 @@
+"""The machine, run. See README.md for what it proves, what a step costs, and which guards it saw missing."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.ground import TALLY
+from tests.model.machine import GateMachine
+from tests.model.start import Begun
+
+STEPS = 12
+
+
+def test_no_order_of_acts_and_faults_passes_the_gate(begun: Begun, request: pytest.FixtureRequest) -> None:
+    runs = int(request.config.getoption("--model-runs"))
+    seed = request.config.getoption("--model-seed")
+    report = request.config.getoption("--model-report")
+    GateMachine.fresh = begun.fresh
+    chosen = settings(
+        max_examples=runs,
+        stateful_step_count=STEPS,
+        derandomize=seed is None,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    started = time.monotonic()
+    outcome = "failed"
+    try:
+        run_state_machine_as_test(_seeded(seed), settings=chosen)
+        outcome = "passed"
+    finally:
+        if report:
+            found = {"outcome": outcome, "runs": runs, "seed": seed, "seconds": round(time.monotonic() - started, 1)}
+            Path(report).write_text(json.dumps({**found, **asdict(TALLY)}, indent=1) + "\n", encoding="utf-8")
+    assert TALLY.writes > 0, "nothing ever reached a target: the machine proves nothing"
+
+
+def _seeded(seed: str | None) -> type[GateMachine]:
+    if seed is not None:
+        GateMachine._hypothesis_internal_use_seed = int(seed)
+    return GateMachine
