@@ -1,10 +1,12 @@
-"""A secret as a type: it cannot be printed, formatted, copied, pickled or made into JSON by accident.
+"""A secret as a type: it cannot be printed, formatted, copied, ordered, pickled or made into JSON by accident.
 
 Knows nothing of what it guards. `reveal()` is the one way out, so that a search for it finds every use. Two secrets are
-equal when their texts are (compared in constant time); a secret never equals a plain string.
+equal when their texts are (compared in constant time); a secret never equals a plain string. What looks at attributes
+(`inspect`, a debugger's list of members, a crash reporter) finds a function and no text.
 """
 
 import hmac
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 MASK: Final = "***"
@@ -13,14 +15,15 @@ MASK: Final = "***"
 class Secret:
     """A secret text. Everything but `reveal` shows only MASK or refuses."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_open",)
+    _open: Callable[[], str]
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._open = lambda: text
 
     def reveal(self) -> str:
         """The text itself; only for the adapter that hands it over."""
-        return self._text
+        return self._open()
 
     def __repr__(self) -> str:
         return MASK
@@ -31,12 +34,19 @@ class Secret:
         return MASK
 
     def __bool__(self) -> bool:
-        return bool(self._text)
+        return bool(self._open())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(_raw(self), _raw(other))
 
     __hash__ = None  # type: ignore[assignment]  # a hash would be an oracle in a dump of a dictionary
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a secret is not copied, pickled or stored")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a secret has no state to show")
+
+
+def _raw(secret: Secret) -> bytes:
+    return secret.reveal().encode("utf-8", "surrogatepass")  # a file may hold anything; an error would quote it
