@@ -14,7 +14,7 @@ class HttpAnnouncer:
         """POST. Raises Unavailable where nobody answered in time, Rejected where the answer was no success."""
         import httpx
 
-        headers = {"Authorization": f"Bearer {token.reveal().strip()}"} if token is not None else {}
+        headers = {"Authorization": f"Bearer {_header_text(url, token)}"} if token is not None else {}
         try:
             with (
                 httpx.Client(trust_env=False, timeout=SECONDS) as client,
@@ -25,3 +25,11 @@ class HttpAnnouncer:
             raise Unavailable(f"telling {url}: {type(error).__name__}") from None
         if not httpx.codes.is_success(code):
             raise Rejected(f"telling {url}: it answered {code}")
+
+
+def _header_text(url: str, token: Secret) -> str:
+    """What a header may carry (RFC 9110, 5.5); what httpx says of anything else holds the token."""
+    text = token.reveal().strip()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise Rejected(f"telling {url}: its credential is not one line of visible ASCII", key="validation_error")
+    return text

@@ -9,10 +9,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from reconciler.app.keys import Keys, age_recipient
+from reconciler.app.keys import Keys, age_identity, age_recipient
 from reconciler.app.settings import SecretSource, Settings
 from reconciler.errors import Refused, Unavailable
 from reconciler.secret import Secret
@@ -48,18 +49,11 @@ class Vault:
         return self._listed(name, source, address, project)
 
     def _sealed(self, name: str, armored: str, address: str, project: str) -> Secret:
-        import pyrage
-
-        try:
-            identity = pyrage.x25519.Identity.from_str(self.keys.age.reveal())
-            envelope: Any = json.loads(pyrage.decrypt(armored.encode(), [identity]))
-        except (pyrage.DecryptError, ValueError) as error:
+        plain = decrypted(armored, self.keys)
+        if plain is None:
             hint = f"encrypt it with `reconciler credential seal`, to {age_recipient(self.keys)}"
-            raise Refused(
-                f"opening credential {name}: it is not encrypted to this reconciler",
-                key="credential_scope_denied",
-                hint=hint,
-            ) from error
+            raise self._denied(name, "it is not encrypted to this reconciler", hint)
+        envelope = _envelope(plain)
         if not isinstance(envelope, Mapping) or not isinstance(envelope.get("secret"), str):
             raise self._denied(name, "its sealed text has no name, project and addresses inside")
         if envelope.get("name") != name or envelope.get("project") != project:
@@ -79,14 +73,41 @@ class Vault:
             if text is None:
                 raise Unavailable(f"opening credential {name}: variable {source.variable} is not set")
             return Secret(text)
-        try:
-            return Secret(source.path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise Unavailable(f"opening credential {name}: its file cannot be read") from error
+        text = _text_of(source.path)
+        if text is None:
+            raise Unavailable(f"opening credential {name}: its file cannot be read")
+        return Secret(text)
 
     @staticmethod
     def _denied(name: str, why: str, hint: str = "") -> Refused:
         return Refused(f"opening credential {name}: {why}", key="credential_scope_denied", hint=hint)
+
+
+def decrypted(armored: str, keys: Keys) -> bytes | None:
+    """What was encrypted to this reconciler; None where it was not. Raises Unavailable for a damaged identity."""
+    import pyrage
+
+    try:
+        return bytes(pyrage.decrypt(armored.encode(), [age_identity(keys)]))
+    except (pyrage.DecryptError, ValueError):
+        return None
+
+
+# Errors of the two that follow hold what they could not read, so neither becomes the cause or context of another.
+
+
+def _envelope(plain: bytes) -> Any:
+    try:
+        return json.loads(plain)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def seal(secret: Secret, *, name: str, project: str, addresses: tuple[str, ...], recipient: str) -> str:

@@ -9,6 +9,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reconciler.app.settings import Settings
 from reconciler.errors import Unavailable
@@ -16,6 +17,7 @@ from reconciler.git.keys import SigningKey
 from reconciler.secret import Secret
 
 HMAC_BYTES = 32
+RESTORE = "restore the keys from their backup, or run `reconciler init` for a new reconciler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,26 @@ class Keys:
 
 
 def age_recipient(keys: Keys) -> str:
-    """The public half of the age identity: what people encrypt Credentials to."""
+    """The public half of the age identity: what people encrypt Credentials to. Raises Unavailable as age_identity."""
+    return str(age_identity(keys).to_public())
+
+
+def age_identity(keys: Keys) -> Any:
+    """pyrage's identity. Raises Unavailable where the key's file is damaged."""
     import pyrage
 
-    return str(pyrage.x25519.Identity.from_str(keys.age.reveal()).to_public())
+    try:
+        return pyrage.x25519.Identity.from_str(keys.age.reveal())
+    except (pyrage.IdentityError, ValueError):
+        pass  # what it says may quote the key
+    raise Unavailable("reading the age identity: it is damaged", hint=RESTORE)
 
 
 def make_keys(settings: Settings) -> Keys:
     """Make what is missing and load all. Raises Unavailable where the folder cannot be written."""
     folder = settings.signing_key.parent
     try:
+        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)  # caches below hold what a repository holds
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not settings.signing_key.exists():
             SigningKey.generate().save(settings.signing_key)
@@ -54,15 +66,28 @@ def make_keys(settings: Settings) -> Keys:
 
 def load_keys(settings: Settings) -> Keys:
     """Load existing keys. Raises Unavailable where one is missing, with what to do."""
+    why = "one of them is damaged"
     try:
-        return Keys(
+        keys = Keys(
             signing=SigningKey.load(settings.signing_key),
-            hmac=bytes.fromhex(settings.hmac_key.read_text(encoding="ascii").strip()),
+            hmac=_whole(bytes.fromhex(settings.hmac_key.read_text(encoding="ascii").strip())),
             age=Secret(settings.age_identity.read_text(encoding="ascii").strip()),
         )
-    except (OSError, ValueError) as error:
-        hint = "restore the keys from their backup, or run `reconciler init` for a new reconciler"
-        raise Unavailable(f"loading keys from {settings.signing_key.parent}: {error}", hint=hint) from error
+        age_identity(keys)
+    except OSError as error:
+        why = str(error)
+    except ValueError:  # it holds the bytes that it could not read, so it becomes no cause of another
+        pass
+    else:
+        return keys
+    raise Unavailable(f"loading keys from {settings.signing_key.parent}: {why}", hint=RESTORE)
+
+
+def _whole(key: bytes) -> bytes:
+    """An empty or short key would let anybody guess what a mark stands for."""
+    if len(key) != HMAC_BYTES:
+        raise ValueError
+    return key
 
 
 def _write_once(path: Path, text: str) -> None:

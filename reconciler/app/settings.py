@@ -17,6 +17,7 @@ from reconciler.errors import Place, Problem, SpecError
 
 FILE_NAME = "reconciler.toml"
 ENVIRONMENT_PREFIX = "RECONCILER_"
+NO_CREDENTIALS = "credentials do not belong into a URL; name the variable that holds the token as `token_variable`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,17 @@ def _from_text(text: str, kind: type) -> Any:
     return text
 
 
+def carries_credentials(url: str) -> bool:
+    """Whether a repository's URL says more than where it is. Such a text is never printed, stored or hashed."""
+    scheme, there, rest = url.partition("://")
+    user, at, _ = rest.partition("/")[0].rpartition("@")
+    if not there:
+        return ":" in url.partition("@")[0] and "@" in url and not url.startswith("/")
+    if scheme.lower() == "ssh":
+        return ":" in user
+    return bool(at) or "?" in rest or "#" in rest
+
+
 class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -147,6 +159,9 @@ class _Reader:
     def _repository(self, text: str | None) -> str:
         if not text:
             self._problem("`repository` is missing: a URL or the path of a repository")
+            return ""
+        if carries_credentials(text):
+            self._problem(f"`repository`: {NO_CREDENTIALS}")
             return ""
         return text if "://" in text or "@" in text else str(self._file(text))
 

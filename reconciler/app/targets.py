@@ -7,10 +7,11 @@ connection. A kubeconfig that leads elsewhere than its Cluster says is refused b
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.app.addresses import cluster_address, host_address
 from reconciler.app.credentials import Vault, normal_address
-from reconciler.canonical import digest_of
+from reconciler.canonical import digest_of, keyed_tag
 from reconciler.errors import Refused, Rejected
 from reconciler.kube.connection import ClientCertificate, Connection, connection
 from reconciler.kube.kubeconfig import parse_kubeconfig
@@ -54,7 +55,7 @@ class Connections:
         made = self._connection(
             cluster, spec.spec.auth_type, address, spec.spec.endpoint, spec.spec.certificate_authority, secret
         )
-        identity = digest_of("connection", [cluster, made.endpoint, made.ca_pem, secret.reveal()])
+        identity = self._identity([cluster, made.endpoint, made.ca_pem], secret)
         with self._lock:
             if identity not in self._kubes:
                 self._kubes[identity] = self.make_kube(cluster, made)
@@ -90,11 +91,16 @@ class Connections:
             raise Refused(f"connecting to host {host}: it has no credential", key="ssh_auth_failed")
         address = host_address(desired, host)
         secret = self.vault.open(credential, address=address, project=_project(desired, host, credential.spec.project))
-        identity = digest_of("connection", [host, spec.spec.model_dump(mode="json"), secret.reveal()])
+        identity = self._identity([host, spec.spec.model_dump(mode="json")], secret)
         with self._lock:
             if identity not in self._hosts:
                 self._hosts[identity] = self.make_host(host, spec.spec, secret)
             return self._hosts[identity]
+
+    def _identity(self, made_of: list[Any], secret: Secret) -> str:
+        """What a connection is made of; keyed, so that a dump of the names lets nobody guess a short password."""
+        key = self.vault.keys.hmac
+        return digest_of("connection", [*made_of, keyed_tag(key, secret.reveal())])
 
     def close(self) -> None:
         """End the connections to hosts."""

@@ -1,10 +1,12 @@
 """Logs for people and programs: JSON lines on stderr, one record a line, control characters escaped.
 
-A traceback names files and lines and never holds the values of variables: they may be secrets.
+A traceback names types, files and lines, never the values of variables nor what an exception says: a stranger's message
+may quote what it could not read, and that may be a secret. Failures that the product itself words are logged as such.
 """
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -13,12 +15,13 @@ import structlog
 from reconciler.report.neutral import plain
 
 LONGEST = 4_000  # characters of one field
+LONGEST_CHAIN = 400  # lines of one traceback
 
 
 def configure(*, people: bool) -> None:
     """`people`: short lines for a terminal instead of JSON."""
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         if people
         else structlog.processors.JSONRenderer(sort_keys=True)
     )
@@ -26,7 +29,7 @@ def configure(*, people: bool) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(() if people else (structlog.processors.format_exc_info,)),
+            _where,
             _inert,
             renderer,
         ],
@@ -34,6 +37,18 @@ def configure(*, people: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _where(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Where an exception was raised, with what it came from."""
+    if event.pop("exc_info", None):
+        error, lines = sys.exc_info()[1], list[str]()
+        while error is not None and len(lines) < LONGEST_CHAIN:
+            lines.append(type(error).__name__)
+            lines += [f"  {at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(error.__traceback__)]
+            error = error.__cause__ or error.__context__
+        event["exception"] = "\n".join(lines)
+    return event
 
 
 def _inert(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

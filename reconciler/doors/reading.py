@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.app.clock import SystemClock
 from reconciler.app.desire import Desires
-from reconciler.app.settings import FILE_NAME, Settings, load_settings
+from reconciler.app.settings import FILE_NAME, NO_CREDENTIALS, Settings, carries_credentials, load_settings
 from reconciler.app.wiring import keys_at, open_mirror, repository_id
 from reconciler.approval.persons import ForgeKind
 from reconciler.approval.persons import Person as PolicyPerson
@@ -83,6 +83,8 @@ def operator_settings(where: Where) -> Settings:
 
 
 def _located(text: str) -> str:
+    if carries_credentials(text):
+        raise Refused(f"reading the repository's URL: {NO_CREDENTIALS}", key="validation_error")
     return text if "://" in text or "@" in text else str(Path(text).resolve())
 
 

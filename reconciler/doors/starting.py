@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.app.keys import age_recipient, make_keys
-from reconciler.app.settings import FILE_NAME, Settings, load_settings
+from reconciler.app.settings import FILE_NAME, NO_CREDENTIALS, Settings, carries_credentials, load_settings
 from reconciler.errors import Refused, Unavailable
 from reconciler.git.bare import BareRepository
 from reconciler.git.commits import Person
@@ -64,6 +64,8 @@ def begin(wanted: Wanted, clock: Clock) -> Begun:
     config = wanted.folder / FILE_NAME
     if not re.fullmatch(PERSON, wanted.login):
         raise Refused(f"starting as {wanted.login[:60]!r}: no User can have this name", key="validation_error")
+    if carries_credentials(wanted.repository):
+        raise Refused(f"starting with the repository's URL: {NO_CREDENTIALS}", key="validation_error")
     if config.exists() or (wanted.folder / REPOSITORY).exists():
         raise Refused(
             f"starting in {wanted.folder}: there is a reconciler already",

@@ -135,6 +135,9 @@ class PublicKey:
             raise Untrusted(f"reading a public key: {error}") from error
 
 
+NEEDED = "it takes an OpenSSH ed25519 private key without a passphrase"
+
+
 class SigningKey:
     """An ed25519 private key. It signs, and cannot be printed, copied or pickled."""
 
@@ -164,9 +167,11 @@ class SigningKey:
                     )
                 key = load_ssh_private_key(file.read(65536), password=None)
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise Refused(f"reading the signing key {path}: {error}", key="validation_error") from error
+            raise Refused(f"reading the signing key {path}: {error}", key="validation_error", hint=NEEDED) from error
         if not isinstance(key, ed25519.Ed25519PrivateKey):
-            raise Refused(f"reading the signing key {path}: it is not an ed25519 key", key="validation_error")
+            raise Refused(
+                f"reading the signing key {path}: it is not an ed25519 key", key="validation_error", hint=NEEDED
+            )
         return cls(key)
 
     def save(self, path: Path) -> None:

@@ -112,7 +112,7 @@ class World:
         """Build everything, trust the first commit, and open the reconciler."""
         for name in PEOPLE:
             self.keys[name] = SigningKey.generate()
-        (self.folder / "keys").mkdir(parents=True)
+        (self.folder / "keys").mkdir(mode=0o700, parents=True)
         for name, key in self.keys.items():
             key.save(self.folder / "keys" / name)
         for name in self.clusters_wanted:
@@ -122,8 +122,8 @@ class World:
         login = SigningKey.generate()
         path = self.folder / "keys" / "hosts-ssh"
         if self.login_key:
+            path.touch(mode=0o600)
             path.write_text(self.login_key, encoding="utf-8")
-            path.chmod(0o600)
         else:
             login.save(path)
         for name in self.hosts_wanted:
@@ -271,8 +271,9 @@ class World:
         (self.folder / "keys" / "bundle.pub").write_text(str(public), encoding="utf-8")
 
     def _settings(self) -> None:
-        self.home.mkdir()
+        self.home.mkdir(mode=0o700)
         kubeconfig = self.home / "k8s-prod-external.kubeconfig"
+        kubeconfig.touch(mode=0o600)
         kubeconfig.write_text(self.clusters["prod"].kubeconfig(), encoding="utf-8")
         if "staging" in self.clusters:
             os.environ[STAGING_TOKEN] = self.clusters["staging"].token
