@@ -1,6 +1,7 @@
 """The desired state at a revision: blobs -> specs -> resolved -> units, each cached by what it is made of.
 
-Nothing is checked out and nothing is parsed twice: parse results are kept by blob id, whole sides by tree id.
+Nothing is checked out and nothing is parsed twice: parse results are kept by blob id, whole sides by tree id, and a new
+side takes over from the last one every value that is made of the same, so that a change costs and keeps what changed.
 """
 
 import threading
@@ -17,7 +18,7 @@ from reconciler.plan.units import Cutter
 from reconciler.ports import Bundles
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.desired import Desired
-from reconciler.specs.load import load
+from reconciler.specs.load import Loaded, load
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
 from reconciler.specs.source import TreeEntry
@@ -37,6 +38,7 @@ class Desires:
     bundles: Bundles
     key: bytes = field(repr=False)
     _sides: OrderedDict[str, Side] = field(default_factory=OrderedDict)
+    _last: tuple[Loaded, Side] | None = None  # what the next one takes over where nothing changed
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def at(self, revision: Revision) -> Side:
@@ -55,6 +57,7 @@ class Desires:
         """Drop what is kept: the bundles on disk changed."""
         with self._lock:
             self._sides.clear()
+            self._last = None
 
     def _make(self, revision: Revision) -> Side:
         repository = self.mirror.repository
@@ -68,15 +71,19 @@ class Desires:
                 )
             return content
 
+        loaded_before, side_before = self._last or (None, None)
         with Reader() as reader:  # starts a child only where something was never parsed before
-            loaded = load(entries, read, self.cache, reader)
-            desired = resolve(loaded, entries, read, self.cache, reader)
+            loaded = load(entries, read, self.cache, reader, loaded_before)
+            known = side_before.desired if side_before is not None else None
+            desired = resolve(loaded, entries, read, self.cache, reader, known)
         digests = {
             version: bundle.digest
             for version, bundle in self.found_bundles(desired).items()
             if isinstance(bundle, Bundle)
         }
-        return Side(desired, Cutter(self.key, digests).cut(desired))
+        side = Side(desired, Cutter(self.key, digests).cut(desired, side_before))
+        self._last = (loaded, side)
+        return side
 
     def found_bundles(self, desired: Desired) -> Mapping[str, Bundle | Failure]:
         """The verified bundle of each version that an environment names, or why there is none."""

@@ -7,7 +7,7 @@ nothing. Knows no target.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from reconciler.canonical import digest_of
 from reconciler.names import POLICY, Digest, ObjectRef, UnitKind, UnitRef
@@ -31,6 +31,15 @@ class Unit:
     artifact: Digest
 
 
+class Cut(Protocol):
+    """A desired state and its units."""
+
+    @property
+    def desired(self) -> Desired: ...
+    @property
+    def units(self) -> Mapping[UnitRef, Unit]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cutter:
     """What cutting needs besides the desired state: the HMAC key and the signed digest of each bundle version."""
@@ -38,11 +47,15 @@ class Cutter:
     key: bytes
     bundles: Mapping[str, str]
 
-    def cut(self, desired: Desired) -> Mapping[UnitRef, Unit]:
-        """Every unit of a desired state."""
-        return {unit.ref: unit for unit in self._units(desired)}
+    def cut(self, desired: Desired, before: Cut | None = None) -> Mapping[UnitRef, Unit]:
+        """Every unit of a desired state.
 
-    def _units(self, desired: Desired) -> Iterator[Unit]:
+        `before`: another state cut with the same key, of which releases are taken over that are made of the very same
+        values. It changes what this costs, never the answer.
+        """
+        return {unit.ref: unit for unit in self._units(desired, before)}
+
+    def _units(self, desired: Desired, before: Cut | None) -> Iterator[Unit]:
         yield _unit(POLICY_UNIT, POLICY, self._policy(desired))
         for name, environment in desired.environments.items():
             yield _unit(UnitRef(UnitKind.ENVIRONMENT, name), name, self._environment(desired, environment))
@@ -53,7 +66,11 @@ class Cutter:
             content = {"spec": self._spec(cluster), "credentials": credentials}
             yield _unit(UnitRef(UnitKind.CLUSTER, name), cluster.spec.environment, content)
         for name, release in desired.releases.items():
-            yield _unit(UnitRef(UnitKind.RELEASE, name), release.spec.environment, self._release(desired, name))
+            ref = UnitRef(UnitKind.RELEASE, name)
+            if before is not None and ref in before.units and _same(desired, before.desired, name):
+                yield before.units[ref]
+            else:
+                yield _unit(ref, release.spec.environment, self._release(desired, name))
 
     def _policy(self, desired: Desired) -> dict[str, Any]:
         groups: tuple[tuple[str, Mapping[str, Spec[Any]]], ...] = (
@@ -109,6 +126,17 @@ class Cutter:
         masked = mask_value(model.model_dump(mode="json"), self.key)
         assert isinstance(masked, dict)  # noqa: S101  a mapping stays a mapping
         return masked
+
+
+def _same(one: Desired, other: Desired, name: str) -> bool:
+    """Whether everything that a release's unit is made of is the very same in both."""
+    release = one.releases[name].spec
+    return (
+        other.releases.get(name) is one.releases[name]
+        and other.sources.get(name) is one.sources.get(name)
+        and other.services.get(release.service or "") is one.services.get(release.service or "")
+        and other.environments.get(release.environment) is one.environments.get(release.environment)
+    )
 
 
 def _files(release: Release, source: ReleaseSource) -> list[list[str]]:

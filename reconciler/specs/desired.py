@@ -52,6 +52,7 @@ class Desired:
     services: Mapping[str, Spec[Service]] = field(default_factory=dict)
     releases: Mapping[str, Spec[Release]] = field(default_factory=dict)
     sources: Mapping[str, ReleaseSource] = field(default_factory=dict)  # by release
+    unsound: frozenset[str] = frozenset()  # releases whose source has problems
     problems: tuple[Problem, ...] = ()
     broken: frozenset[str] = frozenset()  # environments, and POLICY, whose specs or sources have problems
     unreadable: bool = False  # a file or document may belong to any environment and cannot be read

@@ -5,11 +5,11 @@ paths it stands under; nothing is parsed when nothing changed; a file that may h
 `unreadable`, so that nothing is ever taken for removed because of it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from reconciler.errors import Place, Problem
-from reconciler.specs.answer import NOTHING, Invalid, decode, unread
+from reconciler.specs.answer import NOTHING, Answer, Invalid, decode, unread
 from reconciler.specs.asking import Asking, Read
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.finding import VALIDATION, Finding
@@ -32,8 +32,21 @@ LARGEST = SPEC_LIMITS.size // 1024  # KiB
 
 
 @dataclass(frozen=True, slots=True)
+class FileSays:
+    """What one file says, at its path."""
+
+    specs: tuple[Spec[AnySpec], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    invalid: tuple[Invalid, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
-    """The specs of a revision by path and line, every problem, and how much work it was."""
+    """The specs of a revision by path and line, every problem, and how much work it was.
+
+    `files` are those that were read to the end: a later revision that has the same file takes over the same values.
+    """
 
     specs: tuple[Spec[AnySpec], ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -41,33 +54,56 @@ class Loaded:
     unreadable: tuple[str, ...] = ()  # paths of files that may hold specs and could not be read to the end
     read: int = 0  # blobs whose bytes were fetched
     parsed: int = 0  # blobs that were parsed
+    files: Mapping[TreeEntry, FileSays] = field(default_factory=dict, compare=False, repr=False)
 
 
-def load(entries: Iterable[TreeEntry], read: Read, cache: ParseCache, reader: Reader | None = None) -> Loaded:
-    """Every spec of a tree. `read` gives a blob's bytes; what it raises goes through."""
+def load(
+    entries: Iterable[TreeEntry],
+    read: Read,
+    cache: ParseCache,
+    reader: Reader | None = None,
+    before: Loaded | None = None,
+) -> Loaded:
+    """Every spec of a tree. `read` gives a blob's bytes; what it raises goes through.
+
+    `before`: another revision, of which unchanged files are taken over. It changes what this costs, never the answer.
+    """
+    known = before.files if before is not None else {}
     files: list[TreeEntry] = []
     problems: list[Problem] = []
     unreadable: list[str] = []
     for entry in sorted(entry for entry in entries if entry.is_yaml):
-        problem = _unfollowable(entry)
+        problem = None if entry in known else _unfollowable(entry)
         if problem is None:
             files.append(entry)
         else:
             problems.append(problem)
             unreadable.append(problem.place.path)
     asking = Asking(SPECS, _look, decode, unread)
-    answers = asking.answers([entry.blob for entry in files], read, cache, reader)
+    answers = asking.answers([entry.blob for entry in files if entry not in known], read, cache, reader)
     specs: list[Spec[AnySpec]] = []
     invalid: list[Invalid] = []
+    kept: dict[TreeEntry, FileSays] = {}
     for entry in files:
-        answer = answers[entry.blob]
-        specs += [replace(spec, place=replace(spec.place, path=entry.path)) for spec in answer.specs]
-        invalid += [replace(item, place=replace(item.place, path=entry.path)) for item in answer.invalid]
-        problems += answer.problems(entry.path)
-        if not answer.whole:
+        says = known.get(entry) or _says(entry, answers[entry.blob])
+        specs += says.specs
+        invalid += says.invalid
+        problems += says.problems
+        if says.whole:
+            kept[entry] = says
+        else:
             unreadable.append(entry.path)
     problems.sort()
-    return Loaded(tuple(specs), tuple(problems), tuple(invalid), tuple(unreadable), asking.read, asking.parsed)
+    return Loaded(tuple(specs), tuple(problems), tuple(invalid), tuple(unreadable), asking.read, asking.parsed, kept)
+
+
+def _says(entry: TreeEntry, answer: Answer) -> FileSays:
+    return FileSays(
+        tuple(replace(spec, place=replace(spec.place, path=entry.path)) for spec in answer.specs),
+        answer.problems(entry.path),
+        tuple(replace(item, place=replace(item.place, path=entry.path)) for item in answer.invalid),
+        answer.whole,
+    )
 
 
 def _unfollowable(entry: TreeEntry) -> Problem | None:

@@ -7,7 +7,7 @@ for those who render them.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,10 @@ class Placed:
             way.pop()
 
 
+# A release, its environment and its files' paths and blobs -> the source that the very same values had before.
+Known = Callable[[Spec[Release], Spec[Environment] | None, tuple[tuple[str, BlobId], ...]], ReleaseSource | None]
+
+
 class Sources:
     """Reads the sources of a revision's releases."""
 
@@ -88,14 +92,22 @@ class Sources:
         self._reader = reader
 
     def read(
-        self, releases: Iterable[tuple[Spec[Release], Spec[Environment] | None]]
+        self, releases: Iterable[tuple[Spec[Release], Spec[Environment] | None]], known: Known = lambda *_: None
     ) -> dict[str, tuple[ReleaseSource, tuple[Problem, ...]]]:
-        """By release: its source, and what is wrong with it."""
-        wanted = list(releases)
+        """By release: its source, and what is wrong with it. `known` has those that were right before."""
+        found: dict[str, tuple[ReleaseSource, tuple[Problem, ...]]] = {}
+        wanted: list[tuple[Spec[Release], Spec[Environment] | None]] = []
         files: dict[str, tuple[TreeEntry, ...]] = {}
         problems: dict[str, list[Problem]] = {}
-        for release, _ in wanted:
-            files[release.name], problems[release.name] = self._files(release)
+        for release, environment in releases:
+            these, wrong = self._files(release)
+            there = known(release, environment, _named(release, these)) if not wrong else None
+            if there is not None:
+                found[release.name] = (there, ())
+                continue
+            files[release.name], problems[release.name] = these, wrong
+            found[release.name] = (ReleaseSource(release.spec.source.type, release.spec.source.path), ())  # its place
+            wanted.append((release, environment))
         blobs = [
             entry.blob
             for release, _ in wanted
@@ -104,7 +116,6 @@ class Sources:
             if entry.is_yaml
         ]
         answers = Asking(MANIFESTS, _look, _decode, _unread).answers(blobs, self._read, self._cache, self._reader)
-        found = {}
         for release, environment in wanted:
             own = problems[release.name]
             source = _source(release, environment, files[release.name], answers, own)
@@ -132,6 +143,10 @@ def variables_of(release: Spec[Release], environment: Spec[Environment]) -> dict
     return {**environment.spec.variables, **release.spec.variables}
 
 
+def _named(release: Spec[Release], files: Iterable[TreeEntry]) -> tuple[tuple[str, BlobId], ...]:
+    return tuple((entry.path, entry.blob) for entry in files if entry.is_yaml or not _is_manifests(release))
+
+
 def _is_manifests(release: Spec[Release]) -> bool:
     return release.spec.source.type is SourceKind.MANIFESTS
 
@@ -144,7 +159,7 @@ def _source(
     problems: list[Problem],
 ) -> ReleaseSource:
     spec = release.spec
-    named = tuple((entry.path, entry.blob) for entry in files if entry.is_yaml or not _is_manifests(release))
+    named = _named(release, files)
     if not _is_manifests(release) or environment is None:  # without its environment, nobody knows what to fill in
         return ReleaseSource(spec.source.type, spec.source.path, named)
     variables = variables_of(release, environment)
