@@ -13,7 +13,7 @@ from reconciler.app.questions import Case, Questions
 from reconciler.app.stories import Story
 from reconciler.approval.denial import Denial
 from reconciler.approval.judge import admit, judge
-from reconciler.approval.judgement import Judgement, Verdict, Way
+from reconciler.approval.judgement import Judgement, Verdict, Way, whole
 from reconciler.machine.entry import Denied, Judged
 from reconciler.machine.stages import Stage
 from reconciler.names import POLICY
@@ -142,13 +142,6 @@ class Gate:
                     },
                     entry=Denied(ticket=case.ticket, subject=subject),
                 )
-
-
-def whole(judgements: Mapping[str, Judgement]) -> Verdict:
-    """The verdict of a ticket: rejected or ended where one plan is, approved where all are."""
-    verdicts = {judgement.verdict for judgement in judgements.values()}
-    order = (Verdict.REJECTED, Verdict.ENDED, Verdict.PENDING, Verdict.ADDRESSES_ACCEPTED, Verdict.APPROVED)
-    return next((verdict for verdict in order if verdict in verdicts), Verdict.PENDING)
 
 
 def valid_until(judgements: Mapping[str, Judgement]) -> datetime | None:

@@ -21,6 +21,7 @@ from reconciler.ports import Clock, ForgeWriter
 from reconciler.report.moved import moved
 from reconciler.report.phrases import Locale
 from reconciler.report.preview import Approvers, Context, Preview, render_preview
+from reconciler.report.pull_status import summary
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Risk as SettingsRisk
 from reconciler.state.event import Domain, EventStatus, Severity, Source
@@ -256,15 +257,6 @@ def provisional(posting: Posting, now: datetime) -> PreviewState:
         requested_by=posting.requested_by,
     )
     return PreviewState(previewed, EventId("none"), now, None, previewed.looked_at, (posting.tip, posting.head), {})
-
-
-def summary(plans: PlanSet) -> str:
-    """Counts in one line: `env-k8s-prod: 1 update, 2 create`."""
-    parts = []
-    for plan in plans.plans:
-        counts = ", ".join(f"{number} {operation.value}" for operation, number in plan.counts.items())
-        parts.append(f"{plan.environment}: {counts or 'no change on a target'}")
-    return "; ".join(parts) or "nothing managed"
 
 
 def looked_at(plans: PlanSet) -> datetime | None:

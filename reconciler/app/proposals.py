@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.app.desire import Desires
-from reconciler.app.gate import Gate, whole
+from reconciler.app.gate import Gate
 from reconciler.app.journal import Journal, Note
 from reconciler.app.planning import Planner
-from reconciler.app.previews import Posting, Previews, provisional, summary
+from reconciler.app.previews import Posting, Previews, provisional
 from reconciler.app.problems import Problems
 from reconciler.app.questions import Case, Questions
 from reconciler.app.reverts import Reverts
 from reconciler.app.stories import Story
-from reconciler.approval.judgement import Judgement, Unasked, Verdict
+from reconciler.approval.judgement import Judgement, Verdict
 from reconciler.approval.policy import Policy
 from reconciler.approval.roles import Permission, Scope
 from reconciler.canonical import digest_of
@@ -32,6 +32,7 @@ from reconciler.plan.change import RISKS, PlanSet
 from reconciler.ports import Clock, Forge, ForgeWriter
 from reconciler.report.not_counted import answered, not_counted
 from reconciler.report.phrases import Locale
+from reconciler.report.pull_status import approval_status, preview_status, validity
 from reconciler.report.status import Check, Situation, commit_status, error_status, unmanaged
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Risk as SettingsRisk
@@ -86,7 +87,7 @@ class Proposals:
                 self._say(pull, status)
             self._unmanaged[pull.number] = inputs
             return
-        self._validate(pull, desired)
+        self._say(pull, validity(desired, self.locale))
         self.problems.tell(pull, desired)
         state = self.journal.ledger.previews.get(ticket)
         if state is None:
@@ -104,8 +105,8 @@ class Proposals:
         if (ticket, shown.digest) not in self._ensured:
             self.previews.ensure(state, posting, self.planner.policy())
             self._ensured.add((ticket, shown.digest))
-        self._say_preview(pull, shown, truncated=state.previewed.truncated)
-        self._say_approval(pull, ticket, shown, judgements)
+        self._say(pull, preview_status(shown, self.locale, truncated=state.previewed.truncated))
+        self._say(pull, approval_status(ticket, shown, judgements, self.locale))
 
     def _plans(
         self,
@@ -293,39 +294,6 @@ class Proposals:
         """Whether this pull request brings problems that the tracked branch does not have."""
         return bool(set(desired.problems) - set(self.desires.at(tip).desired.problems))
 
-    def _validate(self, pull: PullRequest, desired: Desired) -> None:
-        if desired.problems:
-            first = str(desired.problems[0])
-            self._say(
-                pull,
-                commit_status(Situation.INVALID, problems=len(desired.problems), first=first, locale=self.locale),
-            )
-            return
-        tables = (desired.environments, desired.clusters, desired.releases, desired.hosts, desired.credentials,
-                  desired.services, desired.projects, desired.users, desired.roles, desired.bindings)  # fmt: skip
-        count = sum(map(len, tables)) + (desired.settings_spec is not None)
-        self._say(pull, commit_status(Situation.VALID, specs=count, locale=self.locale))
-
-    def _say_preview(self, pull: PullRequest, plans: PlanSet, *, truncated: bool) -> None:
-        blocked = [check for plan in plans.plans for check in plan.blocked]
-        words = summary(plans)
-        if blocked:
-            status = commit_status(
-                Situation.PREVIEW_BLOCKED, errors=len(blocked), first=blocked[0].message, locale=self.locale
-            )
-        elif any(plan.static for plan in plans.plans):
-            status = commit_status(Situation.PREVIEW_STATIC, counts=words, addresses=_new(plans), locale=self.locale)
-        elif truncated and any(plan.tier == "production" for plan in plans.plans):
-            status = commit_status(Situation.PREVIEW_CUT, counts=words, locale=self.locale)
-        else:
-            status = commit_status(Situation.PREVIEWED, counts=words, digest=plans.digest[:SHORT], locale=self.locale)
-        self._say(pull, status)
-
-    def _say_approval(
-        self, pull: PullRequest, ticket: str, plans: PlanSet, judgements: Mapping[str, Judgement]
-    ) -> None:
-        self._say(pull, approval_status(ticket, plans, judgements, self.locale))
-
     def _say(self, pull: PullRequest, status: CommitStatus) -> None:
         self.writer.set_status(pull.head, status)
 
@@ -348,42 +316,3 @@ class _MayLook:
         return person is not None and all(
             Permission.RELEASE_APPLY in self.policy.permissions(person, scope) for scope in scopes
         )
-
-
-def approval_status(ticket: str, plans: PlanSet, judgements: Mapping[str, Judgement], locale: Locale) -> CommitStatus:
-    """`reconciler/approval` of a ticket."""
-    verdict = whole(judgements)
-    people = ", ".join(sorted({c.person for one in judgements.values() for c in one.approvals}))
-    needed = max((one.required for one in judgements.values()), default=1)
-    given = min((len(one.approvals) for one in judgements.values()), default=0)
-    match verdict:
-        case Verdict.APPROVED if any(one.standing for one in judgements.values()):
-            return commit_status(Situation.STANDING_APPROVED, digest=plans.digest[:SHORT], locale=locale)
-        case Verdict.APPROVED if any(one.emergency for one in judgements.values()):
-            by = ", ".join(sorted({one.emergency for one in judgements.values()} - {""}))
-            return commit_status(Situation.EMERGENCY, people=by, locale=locale)
-        case Verdict.APPROVED if all(one.way is Unasked.RESTORES for one in judgements.values()):
-            return commit_status(Situation.RESTORES, locale=locale)
-        case Verdict.APPROVED:
-            return commit_status(Situation.APPROVED, given=given, needed=needed, people=people, locale=locale)
-        case Verdict.REJECTED:
-            by = ", ".join(sorted({r.person for one in judgements.values() for r in one.rejections}))
-            return commit_status(Situation.REJECTED, people=by, locale=locale)
-        case Verdict.ENDED:
-            return commit_status(Situation.APPROVAL_EXPIRED, ticket=ticket, locale=locale)
-        case _ if any(one.by_merging for one in judgements.values()):
-            alone = ", ".join(sorted({name for one in judgements.values() for name in one.by_merging}))
-            return commit_status(Situation.SELF_APPROVED, people=alone, locale=locale)
-        case _:
-            return commit_status(
-                Situation.APPROVAL_WANTED,
-                given=given,
-                needed=needed,
-                ticket=ticket,
-                digest=plans.digest[:SHORT],
-                locale=locale,
-            )
-
-
-def _new(plans: PlanSet) -> int:
-    return sum(plan.static for plan in plans.plans)

@@ -6,12 +6,12 @@ pushed to the tracked branch by us.
 
 from dataclasses import dataclass
 
-from reconciler.errors import ReconcilerError, Refused
+from reconciler.errors import ReconcilerError
 from reconciler.git import history, signatures
-from reconciler.git.commits import Person, serialise
+from reconciler.git.commits import Person
 from reconciler.git.keys import SigningKey
-from reconciler.git.merge import MergeConflict, transplant
 from reconciler.git.mirror import Mirror
+from reconciler.git.reverting import Step, revert
 from reconciler.names import SHORT, Revision
 from reconciler.ports import Clock, ForgeWriter
 
@@ -38,17 +38,8 @@ class Reverts:
 
     def propose(self, *, before: Revision, landed: Revision, tip: Revision, reason: str) -> int:
         """The number of a pull request that takes the step `before`..`landed` out. Raises Refused on a conflict."""
-        repository = self.mirror.repository
         person = Person("reconciler", EMAIL, self.clock.now())
-        now, after, earlier = (history.commit(repository, revision).tree for revision in (tip, landed, before))
-        undone = transplant(repository, now, after, earlier, person)
-        if isinstance(undone, MergeConflict):
-            raise Refused(
-                f"reverting {landed[:SHORT]}: later commits touch the same places: {', '.join(undone.paths[:5])}",
-                key="resource_conflict",
-                hint="write the revert by hand, as a pull request",
-            )
         title = f"{TITLE}{landed[:SHORT]}"
-        parts = (undone.tree, (tip,), person, person, f"{title}\n\n{reason}\n")
-        commit = repository.write_commit(serialise(*parts, self.key.sign(serialise(*parts), "git")))
+        step = Step(before, landed, tip)
+        commit = revert(self.mirror.repository, step, f"{title}\n\n{reason}\n", person, self.key)
         return self.writer.propose(f"reconciler/revert-{landed[:SHORT]}", commit, title, reason)

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 from reconciler.app.announcing import HttpAnnouncer
 from reconciler.app.clock import SystemClock
@@ -37,7 +38,7 @@ from reconciler.git.remote import Remote, Token
 from reconciler.git.transport import Transport
 from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
-from reconciler.ports import Clock, HostApi
+from reconciler.ports import Clock, Forge, ForgeWriter, HostApi
 from reconciler.secret import Secret
 from reconciler.specs.cache import SqliteCache
 from reconciler.specs.kinds import Host
@@ -110,8 +111,35 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         clock=clock,
     )
     forge = EmbeddedForge(ledger, key=keys.signing, tracked=settings.branch)
+    reconciler = loop_of(Adapters(settings, clock, keys, mirror, planner, forge, vault, name, stopping))
+    return Assembly(settings, clock, keys, mirror, journal, planner, forge, reconciler, connections, name)
+
+
+class ReadWriteForge(Forge, ForgeWriter, Protocol):
+    """A forge, to read and to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What the loop stands on. `repository_id` is what decisions are bound to."""
+
+    settings: Settings
+    clock: Clock
+    keys: Keys
+    mirror: Mirror
+    planner: Planner
+    forge: ReadWriteForge
+    vault: Vault
+    repository_id: str
+    stopping: Callable[[], bool] = lambda: False
+
+
+def loop_of(on: Adapters) -> Reconciler:
+    """The loop with all of its parts: the same ones on whatever adapters."""
+    settings, clock, keys, mirror, planner, forge = on.settings, on.clock, on.keys, on.mirror, on.planner, on.forge
+    desires, journal = planner.desires, planner.journal
     previews = Previews(journal, forge, clock)
-    questions = Questions(name, mirror, desires, planner)
+    questions = Questions(on.repository_id, mirror, desires, planner)
     gate = Gate(questions, planner, journal, clock)
     shared = {
         "forge": forge,
@@ -131,24 +159,24 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         planner=planner,
         desires=desires,
         journal=journal,
-        connections=connections,
-        bundles=bundles,
+        connections=planner.connections,
+        bundles=desires.bundles,
         clock=clock,
         key=keys.hmac,
         report=standings.report,
-        stopping=stopping,
+        stopping=on.stopping,
         workers=settings.workers,
     )
     reverts = Reverts(mirror, forge, clock, keys.signing)
-    orders = Orders(mirror, journal, planner, reverts, clock, name)
+    orders = Orders(mirror, journal, planner, reverts, clock, on.repository_id)
     landings = Landings(**shared, reverts=reverts)  # type: ignore[arg-type]
-    reconciler = Reconciler(
+    return Reconciler(
         mirror=mirror,
         forge=forge,
         journal=journal,
         proposals=Proposals(**shared, problems=Problems(forge), reverts=reverts),  # type: ignore[arg-type]
         landings=landings,
-        emergencies=Emergencies(landings, gate, planner, journal, desires, vault, HttpAnnouncer(), clock),
+        emergencies=Emergencies(landings, gate, planner, journal, desires, on.vault, HttpAnnouncer(), clock),
         rollouts=rollouts,
         orders=orders,
         commands=Commands(forge, forge, journal, planner, orders),
@@ -158,9 +186,8 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         clock=clock,
         branch=settings.branch,
         workers=settings.workers,
-        stopping=stopping,
+        stopping=on.stopping,
     )
-    return Assembly(settings, clock, keys, mirror, journal, planner, forge, reconciler, connections, name)
 
 
 def keys_of(planner: Planner, login: str) -> Collection[str]:

@@ -13,7 +13,7 @@ unclear never helps.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.approval.alone import self_approval_allowed, standing
@@ -164,25 +164,6 @@ def _until(question: Question, required: int, counted: Sequence[Counted]) -> dat
 
 def _preview_until(question: Question, policies: Policies) -> datetime | None:
     return preview_ends(question.preview, question.plan.risk, policies.in_force.settings)
-
-
-@dataclass(frozen=True, slots=True)
-class TicketJudgement:
-    """How a whole ticket stands: one judgement per plan, each for itself (G10)."""
-
-    plans: tuple[Judgement, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """Rejected or ended where one plan is; approved where all are."""
-        verdicts = {judgement.verdict for judgement in self.plans}
-        order = (Verdict.REJECTED, Verdict.ENDED, Verdict.PENDING, Verdict.ADDRESSES_ACCEPTED, Verdict.APPROVED)
-        return next((verdict for verdict in order if verdict in verdicts), Verdict.PENDING)
-
-
-def judge_ticket(questions: Sequence[Question], policies: Policies, now: datetime) -> TicketJudgement:
-    """Judge every plan of a ticket. No plan at all is pending."""
-    return TicketJudgement(tuple(judge(question, policies, now) for question in questions))
 
 
 def admit(question: Question, policies: Policies, now: datetime, *, digest: Digest) -> Denial | Judgement:

@@ -181,3 +181,10 @@ class Judgement:
     def grants_return(self) -> bool:
         """Whether one return is covered: approved by people, and excluded by none of them (G21)."""
         return self.approved and not self.emergency and not any(counted.exclude_return for counted in self.approvals)
+
+
+def whole(judgements: Mapping[str, Judgement]) -> Verdict:
+    """The verdict of a ticket: rejected or ended where one plan is, approved where all are."""
+    verdicts = {judgement.verdict for judgement in judgements.values()}
+    order = (Verdict.REJECTED, Verdict.ENDED, Verdict.PENDING, Verdict.ADDRESSES_ACCEPTED, Verdict.APPROVED)
+    return next((verdict for verdict in order if verdict in verdicts), Verdict.PENDING)

@@ -11,12 +11,11 @@ from reconciler.doors.people import Desk
 from reconciler.doors.pulls import Order
 from reconciler.doors.reading import Reading
 from reconciler.errors import Refused
-from reconciler.git import history
+from reconciler.git import reverting
 from reconciler.git.commits import Person as Name
-from reconciler.git.commits import serialise
-from reconciler.git.merge import MergeConflict, transplant
 from reconciler.git.push import PushResult, push
 from reconciler.git.refnames import branch as branch_ref
+from reconciler.git.reverting import Step
 from reconciler.machine.entry import Landed
 from reconciler.names import SHORT, Revision, UnitKind, UnitRef
 
@@ -61,21 +60,10 @@ def revert(reading: Reading, desk: Desk, release: str, reason: str) -> Proposed:
     """Propose to take a release's last landed change out again: a branch and a pull request."""
     named = unit_named(reading, release, (UnitKind.RELEASE,))
     landed = _landed(reading, named)
-    repository = reading.mirror.repository
     person = Name(desk.login, desk.email(), desk.clock.now())
-    now, after, before = (
-        history.commit(repository, one).tree for one in (reading.revision, landed.commit, landed.before)
-    )
-    undone = transplant(repository, now, after, before, person)
-    if isinstance(undone, MergeConflict):
-        raise Refused(
-            f"reverting {landed.commit[:SHORT]}: later commits touch the same places: {', '.join(undone.paths[:5])}",
-            key="resource_conflict",
-            hint="write the revert by hand, as a pull request",
-        )
     title = f"Revert {landed.commit[:SHORT]} ({named})"
-    parts = (undone.tree, (reading.revision,), person, person, f"{title}\n\n{reason}\n")
-    commit = repository.write_commit(serialise(*parts, desk.key.sign(serialise(*parts), "git")))
+    step = Step(landed.before, landed.commit, reading.revision)
+    commit = reverting.revert(reading.mirror.repository, step, f"{title}\n\n{reason}\n", person, desk.key)
     branch = f"revert-{landed.commit[:SHORT]}"
     return propose(reading, desk, branch, commit, title, reason)
 

@@ -7,8 +7,8 @@ import pytest
 
 from reconciler.approval.decision import CommitSubject, Verb
 from reconciler.approval.denial import Denial
-from reconciler.approval.judge import TicketJudgement, admit, judge_ticket
-from reconciler.approval.judgement import Judgement, Verdict, Why
+from reconciler.approval.judge import admit, judge
+from reconciler.approval.judgement import Judgement, Verdict, Why, whole
 from reconciler.approval.policy import Policies
 from reconciler.approval.question import OpenEmergency
 from reconciler.approval.roles import Scope
@@ -114,8 +114,7 @@ def test_g23_an_open_emergency_holds_everything_else() -> None:
 
 
 def judged(policies: Policies | None = None, **fields: Any) -> Judgement:
-    (one,) = judge_ticket([held_question(**fields)], policies or always(), NOW).plans
-    return one
+    return judge(held_question(**fields), policies or always(), NOW)
 
 
 def test_g18_a_held_commit_is_approved_by_a_signed_decision() -> None:
@@ -203,13 +202,13 @@ def test_g10_each_plan_has_its_own_judgement() -> None:
     plans = PlanSet(plans=(plan(), other), digest=TICKET_DIGEST)
     away = question(plans=plans, plan=other, sides=(side(scope=Scope("proj-alpha", "team-app", "dev"), tier="dev"),))
     here = question(plans=plans, reviews=(review(),))
-    ticket = judge_ticket([here, away], always(), NOW)
-    assert [one.verdict for one in ticket.plans] == [Verdict.APPROVED, Verdict.PENDING]
-    assert ticket.verdict is Verdict.PENDING
+    found = {one.environment: one for one in (judge(asked, always(), NOW) for asked in (here, away))}
+    assert [one.verdict for one in found.values()] == [Verdict.APPROVED, Verdict.PENDING]
+    assert whole(found) is Verdict.PENDING
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "whole"),
+    ("verdicts", "together"),
     [
         ([], Verdict.PENDING),
         ([Verdict.APPROVED, Verdict.APPROVED], Verdict.APPROVED),
@@ -218,11 +217,12 @@ def test_g10_each_plan_has_its_own_judgement() -> None:
         ([Verdict.ENDED, Verdict.REJECTED], Verdict.REJECTED),
     ],
 )
-def test_g10_a_ticket_stands_where_its_worst_plan_stands(verdicts: list[Verdict], whole: Verdict) -> None:
-    plans = tuple(
-        Judgement(environment=str(n), verdict=one, key="", reasons=(), required=1) for n, one in enumerate(verdicts)
-    )
-    assert TicketJudgement(plans).verdict is whole
+def test_g10_a_ticket_stands_where_its_worst_plan_stands(verdicts: list[Verdict], together: Verdict) -> None:
+    plans = {
+        str(n): Judgement(environment=str(n), verdict=one, key="", reasons=(), required=1)
+        for n, one in enumerate(verdicts)
+    }
+    assert whole(plans) is together
 
 
 def admitted(now: Any = NOW, digest: Digest = PLAN_DIGEST, **fields: Any) -> Denial | Judgement:

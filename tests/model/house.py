@@ -1,7 +1,7 @@
 """A whole reconciler in a small, fast world: real loop, gate, planner, journal and audit branch over one folder of git.
 
-Knows how the product's parts are put together (app/wiring.py does it for the product) with the adapters of this folder
-in the places of processes and sockets. `Process` is one running reconciler; a new one of the same home is a restart.
+Knows which adapters stand in the places of processes and sockets; the parts on them are put together by the product's
+own app/wiring.py. `Process` is one running reconciler; a new one of the same home is a restart.
 """
 
 import secrets
@@ -11,26 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from reconciler.app.commands import Commands
 from reconciler.app.credentials import Vault
 from reconciler.app.desire import Desires
-from reconciler.app.drift import Drift
-from reconciler.app.gate import Gate
 from reconciler.app.journal import Journal
 from reconciler.app.keys import Keys
-from reconciler.app.landings import Landings
 from reconciler.app.loop import Reconciler
-from reconciler.app.orders import Orders
 from reconciler.app.planning import Planner
-from reconciler.app.previews import Previews
-from reconciler.app.problems import Problems
-from reconciler.app.proposals import Proposals
-from reconciler.app.questions import Questions
-from reconciler.app.reverts import Reverts
-from reconciler.app.rollouts import Rollouts
 from reconciler.app.settings import SecretSource, Settings
-from reconciler.app.standings import Standings
 from reconciler.app.targets import Connections
+from reconciler.app.wiring import Adapters, loop_of
 from reconciler.bundle.folder import FolderBundles
 from reconciler.git.audit_branch import AuditBranch
 from reconciler.git.bare import BareRepository
@@ -125,61 +114,16 @@ class Process:
         bundles = FolderBundles((), ())
         self.desires = Desires(self.mirror, PARSED, bundles, place.keys.hmac)
         self.journal = Journal(AuditBranch(self.mirror, place.keys.signing, settings.audit_tip), clock)
+        vault = Vault(settings, place.keys)
         connections = Connections(
-            Vault(settings, place.keys),
+            vault,
             lambda cluster, connection: target(connection, "model", place.clusters[cluster], self.life),
             _no_host,
         )
         self.planner = Planner(self.desires, self.journal, connections, settings, clock, place.keys.hmac)
-        self.reconciler = self._assembled(settings, connections, bundles)
-
-    def _assembled(self, settings: Settings, connections: Connections, bundles: FolderBundles) -> Reconciler:
-        clock, key = self.clock, self.place.keys.signing
-        forge = ForgeDoor(self.place.forge, self.life)
-        previews = Previews(self.journal, forge, clock)
-        questions = Questions(REPOSITORY, self.mirror, self.desires, self.planner)
-        reverts = Reverts(self.mirror, forge, clock, key)
-        shared: dict[str, Any] = {
-            "forge": forge,
-            "writer": forge,
-            "mirror": self.mirror,
-            "desires": self.desires,
-            "planner": self.planner,
-            "journal": self.journal,
-            "previews": previews,
-            "gate": Gate(questions, self.planner, self.journal, clock),
-            "questions": questions,
-            "clock": clock,
-            "branch": settings.branch,
-            "reverts": reverts,
-        }
-        standings = Standings(forge)
-        orders = Orders(self.mirror, self.journal, self.planner, reverts, clock, REPOSITORY)
-        rollouts = Rollouts(
-            planner=self.planner,
-            desires=self.desires,
-            journal=self.journal,
-            connections=connections,
-            bundles=bundles,
-            clock=clock,
-            key=self.place.keys.hmac,
-            report=standings.report,
-            workers=settings.workers,
-        )
-        return Reconciler(
-            mirror=self.mirror,
-            forge=forge,
-            journal=self.journal,
-            proposals=Proposals(**shared, problems=Problems(forge)),
-            landings=Landings(**shared),
-            rollouts=rollouts,
-            orders=orders,
-            commands=Commands(forge, forge, self.journal, self.planner, orders),
-            drift=Drift(self.planner, self.journal),
-            speakers=(previews, standings),
-            clock=clock,
-            branch=settings.branch,
-            workers=settings.workers,
+        forge = ForgeDoor(place.forge, self.life)
+        self.reconciler = loop_of(
+            Adapters(settings, clock, place.keys, self.mirror, self.planner, forge, vault, REPOSITORY)
         )
 
     def lose_cache(self) -> None:
