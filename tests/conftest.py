@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--model-runs", metavar="N", default="40", help="runs of the model of tests/model")
     parser.addoption("--model-seed", metavar="SEED", help="its seed; always the same runs without")
     parser.addoption("--model-report", metavar="FILE", help="write seed, counts and result of the model there")
+    parser.addoption("--faults", choices=("some", "all"), default="some", help="where tests/faults lets faults strike")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -91,6 +91,7 @@ class World:
     clusters_wanted: Iterable[str] = ("prod", "staging")
     make_cluster: Clusters = _sandbox_cluster
     make_host: Hosts = _sandbox_host
+    address: str = ""  # by which everybody reaches the repository; its folder otherwise
     login_key: str = ""  # OpenSSH private key of hosts that were made elsewhere; a new one otherwise
     clusters: dict[str, Cluster] = field(default_factory=dict)
     hosts: dict[str, MadeHost] = field(default_factory=dict)
@@ -180,7 +181,8 @@ class World:
     def desk(self, login: str) -> Desk:
         """A person's machine."""
         if login not in self.desks:
-            settings = Settings(repository=str(self.origin), branch=BRANCH, state=self.folder / "people" / login)
+            state = self.folder / "people" / login
+            settings = Settings(repository=self.address or str(self.origin), branch=BRANCH, state=state)
             self.desks[login] = open_desk(settings, login, self.keys[login], self.clock)
         return self.desks[login]
 
@@ -281,7 +283,7 @@ class World:
         reached = [f"{host.address}:{host.port}" for host in self.hosts.values()]
         reached += [cluster.endpoint.removeprefix("https://") for cluster in self.clusters.values()]
         lines = [
-            f'repository = "{self.origin}"',
+            f'repository = "{self.address or self.origin}"',
             f'branch = "{BRANCH}"',
             f'root_signers = ["{self.keys["root"].public.line}"]',
             f'bundle_keys = ["{bundle_key}"]',

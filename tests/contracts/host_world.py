@@ -16,7 +16,7 @@ from reconciler.ssh.facts import Requirements
 from reconciler.ssh.host import HookLimits, SshHost
 from reconciler.ssh.identity import Address, HostKey
 from reconciler.ssh.session import Patience, Session
-from tests.contracts.host_proxy import Proxy
+from tests.faults.proxy import Proxy
 from tests.servers.hosts import Host
 
 LIMITS = HookLimits(away_for=timedelta(seconds=20), grace=timedelta(seconds=1), retry_delay=timedelta(0))
