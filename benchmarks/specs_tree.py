@@ -64,10 +64,10 @@ spec:
 """
 HOST = """\
 spec:
-  address: 10.{high}.{low}.{last}
+  address: {address}
   user: ops
   become: sudo
-  credential: hosts-ssh
+  credential: login-{login}
   hostKey: {key}
 """
 SERVICE = """\
@@ -75,7 +75,6 @@ spec:
   project: big
   team: team-{team}
   runtimeType: k8s
-  owners: [developers]
 """
 RELEASE = """\
 spec:
@@ -126,12 +125,23 @@ class Shape:
     def releases(self) -> int:
         return self.specs // 2
 
+    @property
+    def logins(self) -> int:
+        """Credentials of hosts; each is bound to the addresses that it may be used for."""
+        return max(1, self.specs // 200)
+
+    @property
+    def hosts(self) -> int:
+        return self.specs - 1 - self.logins - 3 * self.environments - self.services - self.releases
+
     def files(self) -> Iterator[tuple[str, str]]:
         """Every spec's path and text."""
         teams = ", ".join(f"team-{team}" for team in range(20))
         yield "project.yaml", spec("Project", "big", f"spec:\n  teams: [{teams}]\n")
-        access = "spec: {type: ssh_key, project: big, file: hosts-ssh}\n"
-        yield "credentials/hosts-ssh.yaml", spec("Credential", "hosts-ssh", access)
+        for number in range(self.logins):
+            reached = ", ".join(f'"{_address(host)}:22"' for host in range(number, self.hosts, self.logins))
+            access = f"spec: {{type: ssh_key, project: big, file: login-{number}, addresses: [{reached}]}}\n"
+            yield f"credentials/login-{number}.yaml", spec("Credential", f"login-{number}", access)
         for number in range(self.environments):
             place = {"number": number, "team": number % 20, "high": 1 + number // 250, "low": number % 250}
             yield f"environments/env-{number}.yaml", spec("Environment", f"env-{number}", ENVIRONMENT.format(**place))
@@ -145,15 +155,18 @@ class Shape:
             yield f"services/{number % 50}/service-{number}.yaml", spec("Service", f"service-{number}", text)
         for number in range(self.releases):
             yield release_path(number), release(number, self.environments, self.services)
-        for number in range(self.specs - 2 - 3 * self.environments - self.services - self.releases):
-            place = {"high": 100 + number // 62500, "low": number // 250 % 250, "last": 1 + number % 250}
-            text = HOST.format(**place, key=KEY)
+        for number in range(self.hosts):
+            text = HOST.format(address=_address(number), login=number % self.logins, key=KEY)
             yield f"hosts/{number % 50}/host-{number}.yaml", spec("Host", f"host-{number}", text)
 
     def sources(self) -> Iterator[tuple[str, str]]:
         """The manifests that the releases share."""
         for number in range(SOURCES):
             yield f"apps/app-{number}/deployment.yaml", MANIFESTS.format(number=number)
+
+
+def _address(number: int) -> str:
+    return f"10.{100 + number // 62500}.{number // 250 % 250}.{1 + number % 250}"
 
 
 def release_path(number: int) -> str:

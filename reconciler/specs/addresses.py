@@ -6,11 +6,13 @@ never looked up, because who answers a look-up is not who was approved.
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 HTTPS = 443
 
 
+@lru_cache(maxsize=16_384)  # each host is compared with each address of its credential, and they are the same few texts
 def host_and_port(text: str) -> tuple[str, int | None]:
     """`host`, `host:port`, `[v6]:port`, `v6`, `https://host:port/...` to host and port. Raises ValueError."""
     if text.count(":") > 1 and "[" not in text and "//" not in text:
