@@ -42,9 +42,10 @@ contracts: $(STAMP) ## who may import whom
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: generated
-generated: $(STAMP) ## schemas/ and docs/reference/ are what the code says
+generated: $(STAMP) ## schemas/, docs/reference/ and docs/faults.md are what the code says
 	@$(BIN)/python -m reconciler.specs.schema --check schemas
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python -m tests.faults.page --check
 
 .PHONY: real
 real: $(STAMP) ## the tests on real servers (kube-apiserver, OpenSSH hosts); builds them once, outside the repository
@@ -64,6 +65,7 @@ format: $(STAMP) ## write the format, the lint fixes and the generated files
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/python -m reconciler.specs.schema schemas
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m tests.faults.page
 
 .PHONY: lock
 lock: ## pin every dependency again, with hashes, into .ci/constraints.txt

@@ -38,6 +38,7 @@ class FarGit:
     requests: int = 0
     _cuts: int = 0
     _losing: bool = False
+    _spoiling: tuple[Callable[[bytes], bytes], Wanted] | None = None
     _fault: tuple[Cut, Wanted, int, bool] | None = None
     _refusal: Callable[[Request], Reply | None] = field(default=lambda _request: None)
 
@@ -53,8 +54,12 @@ class FarGit:
         """Answer in the repository's place where the function gives a reply, until `heal`."""
         self._refusal = refusal
 
+    def spoil(self, change: Callable[[bytes], bytes], wanted: Wanted) -> None:
+        """Put the body of what is wanted through a function, until `heal`."""
+        self._spoiling = (change, wanted)
+
     def heal(self) -> None:
-        self._fault = None
+        self._fault = self._spoiling = None
         self._losing = False
         self._refusal = lambda _request: None
         self.proxy.up()
@@ -78,6 +83,8 @@ class FarGit:
         if cut is Cut.UNANSWERED:
             self.proxy.cut()
             raise ConnectionAbortedError
+        if self._spoiling is not None and self._spoiling[1](request):
+            reply = (reply[0], reply[1], self._spoiling[0](reply[2]))
         if cut is Cut.TORN:
             self.proxy.cut_answer_after(len(reply[2]) // 2 + 100)  # beyond the headers
         return reply
