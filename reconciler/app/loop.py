@@ -86,7 +86,8 @@ class Reconciler:
         self._carry_out()
         self._guarded("emergencies", self.emergencies.look)
         self._guarded("statuses", self.rollouts.say_ends)
-        self._proposals(tip)
+        with self.mirror.still():  # previews and statuses of one moment, and one request for all of them
+            self._proposals(tip)
 
     def _finish_recorded(self) -> None:
         """While the repository is away, what was recorded is finished or goes back, and nothing new starts (G24)."""

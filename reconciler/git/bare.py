@@ -33,6 +33,7 @@ class BareRepository:
     def __init__(self, path: Path, transport: Transport) -> None:
         self.path = path
         self.transport = transport
+        self.merges: dict[tuple[Revision, Revision], object] = {}  # what merge.py was told, while this is open
         self._handles = threading.local()
 
     @classmethod

@@ -14,6 +14,8 @@ from reconciler.git.outcry import quoted
 from reconciler.git.paths import as_text
 from reconciler.names import Revision
 
+MOST_KEPT = 1_000  # merges that are remembered
+
 
 @dataclass(frozen=True, slots=True)
 class MergedTree:
@@ -29,8 +31,25 @@ class MergeConflict:
     paths: tuple[str, ...]
 
 
-def merge_tree(repository: BareRepository, tip: Revision, head: Revision) -> MergedTree | MergeConflict:
-    """What merging `head` into `tip` gives. Nothing is kept but unnamed objects."""
+Merged = MergedTree | MergeConflict
+
+
+def merge_tree(repository: BareRepository, tip: Revision, head: Revision) -> Merged:
+    """What merging `head` into `tip` gives. Nothing is kept but unnamed objects.
+
+    Two commits always merge to the same, so git is asked once; open pull requests are looked at in every round.
+    """
+    known = repository.merges.get((tip, head))
+    if isinstance(known, MergeConflict) or (isinstance(known, MergedTree) and repository.has(Revision(known.tree))):
+        return known
+    made = _merged(repository, tip, head)
+    if len(repository.merges) >= MOST_KEPT:
+        repository.merges.clear()
+    repository.merges[tip, head] = made
+    return made
+
+
+def _merged(repository: BareRepository, tip: Revision, head: Revision) -> Merged:
     answer = repository.git(
         "merge-tree",
         "--write-tree",

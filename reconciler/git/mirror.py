@@ -9,6 +9,7 @@ objects are checked before a ref moves, and a broken mirror is replaced by one r
 import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ class Mirror:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(f"making the mirror's folder {path}: {error}") from error
+        self._stillness = threading.local()
         self._lock = FolderLock(path / "lock")
         self._opened: BareRepository | None = None
         with self._lock.held():
@@ -84,12 +86,30 @@ class Mirror:
     def sync(self) -> Moved:
         """Poll; fetch only where something moved. Where the poll or the fetch raises, the refs stay."""
         before = self.refs()
+        if getattr(self._stillness, "on", False):
+            return Moved(before, before, fetched=False)
         if self.poller.poll() == before and not self.repository.suspect:
             return Moved(before, before, fetched=False)
         self.fetch()
         if crowded(self.repository.path):
             self._tidy()
         return Moved(before, self.refs(), fetched=True)
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Within, and in this thread, everything is of one moment: `sync` answers with what the last poll left.
+
+        For reading and reporting. What decides whether something is done looks anew.
+        """
+        before, self._stillness.on = getattr(self._stillness, "on", False), True
+        try:
+            yield
+        finally:
+            self._stillness.on = before
+
+    def stir(self) -> None:
+        """End this thread's stillness: somebody else was faster, or nobody knows."""
+        self._stillness.on = False
 
     def fetch(self, patterns: Sequence[str] = ()) -> None:
         """Fetch and prune; of the given patterns only, or of all. A repository found broken is replaced first."""

@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,27 @@ def test_refs_are_mirrored_under_their_names_and_pruned(world: World, mirror: Mi
     git(world.remote, "update-ref", "-d", "refs/heads/feature")
     git(world.remote, "update-ref", "refs/heads/feature/a", "main")  # a folder where a file was
     assert set(mirror.sync().after) == {"refs/heads/main", "refs/heads/feature/a", "refs/pull/3/head"}
+
+
+def test_in_a_still_moment_nobody_is_asked_until_somebody_stirs(world: World, mirror: Mirror) -> None:
+    mirror.sync()
+    world.clone.commit("next", x_yaml="1\n")
+    world.clone.push()
+    asked = mirror.poller.requests
+    with mirror.still():
+        with mirror.still():
+            assert mirror.sync().names == ()
+        assert mirror.sync().names == ()
+        assert mirror.poller.requests == asked
+        with ThreadPoolExecutor(1) as others:  # a moment is one thread's
+            assert others.submit(mirror.sync).result().names == ("refs/heads/main",)
+        world.clone.commit("again", x_yaml="2\n")
+        world.clone.push()
+        mirror.stir()
+        assert mirror.sync().names == ("refs/heads/main",)
+    world.clone.commit("last", x_yaml="3\n")
+    world.clone.push()
+    assert mirror.sync().names == ("refs/heads/main",)
 
 
 def test_refs_of_ours_are_never_pruned(world: World, mirror: Mirror) -> None:

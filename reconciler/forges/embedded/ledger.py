@@ -133,7 +133,9 @@ class Ledger:
         """
         written: list[Revision] = []
         with self._held:
-            for _ in range(ATTEMPTS):
+            for attempt in range(ATTEMPTS):
+                if attempt:
+                    self.mirror.stir()
                 with self.looking() as look:
                     if place := self._place(written):
                         return place
@@ -201,6 +203,7 @@ class Ledger:
 
     def _arrived(self, commit: Revision) -> bool:
         """Whether a push whose answer was lost did happen after all."""
+        self.mirror.stir()
         with contextlib.suppress(ReconcilerError), self.looking():
             return commit in self._log.positions
         return False
