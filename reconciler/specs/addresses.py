@@ -16,12 +16,12 @@ HTTPS = 443
 def host_and_port(text: str) -> tuple[str, int | None]:
     """`host`, `host:port`, `[v6]:port`, `v6`, `https://host:port/...` to host and port. Raises ValueError."""
     if text.count(":") > 1 and "[" not in text and "//" not in text:
-        return _same_spelling(text), None
+        return same_spelling(text), None
     parts = urlsplit(text if "//" in text else f"//{text}")
     if not parts.hostname:
         raise ValueError(f"no host in {text!r}")
     port = parts.port if parts.port is not None or parts.scheme != "https" else HTTPS
-    return _same_spelling(parts.hostname), port
+    return same_spelling(parts.hostname), port
 
 
 def allows(entries: Iterable[str], address: str, port: int | None = None) -> bool:
@@ -38,12 +38,8 @@ def allows(entries: Iterable[str], address: str, port: int | None = None) -> boo
     return False
 
 
-def same_host(one: str, other: str) -> bool:
-    """Whether two host addresses are written for the same host."""
-    return _same_spelling(one) == _same_spelling(other)
-
-
-def _same_spelling(host: str) -> str:
+def same_spelling(host: str) -> str:
+    """A host's address in the one spelling that equals every other of the same host."""
     try:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:

@@ -14,6 +14,8 @@ from reconciler.errors import Place, Problem
 VALIDATION = "validation_error"
 CONFLICT = "resource_conflict"
 MOST = 200  # findings kept of one file; nobody reads more
+MOST_HINTS = 100  # near misses looked for in one revision: each costs a look at every known name
+MOST_KNOWN = 1_000  # names compared letter by letter; of more, those with the same first letter
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,6 +48,24 @@ class Finding:
 
 def near_miss(word: str, known: Iterable[str]) -> str:
     """`did you mean "x"?`, or nothing."""
+    wanted = word[:128].lower()
     by_lower = {name[:128].lower(): name for name in known}
-    close = get_close_matches(word[:128].lower(), by_lower, n=1, cutoff=0.6)
+    names: Iterable[str] = by_lower
+    if len(by_lower) > MOST_KNOWN:
+        names = sorted(name for name in by_lower if name[:1] == wanted[:1])[:MOST_KNOWN]
+    close = get_close_matches(wanted, names, n=1, cutoff=0.6)
     return f'did you mean "{by_lower[close[0]]}"?' if close else ""
+
+
+class Hints:
+    """Near misses of one revision, as many as anybody reads: a thousand unknown names must not cost a million looks."""
+
+    def __init__(self) -> None:
+        self._left = MOST_HINTS
+
+    def near(self, word: str, known: Iterable[str]) -> str:
+        """As `near_miss`, and nothing once there were enough."""
+        if not self._left:
+            return ""
+        self._left -= 1
+        return near_miss(word, known)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reconciler.specs.complaint import Complaint
 from reconciler.specs.desired import Desired
-from reconciler.specs.finding import CONFLICT, near_miss
+from reconciler.specs.finding import CONFLICT
 from reconciler.specs.kinds import BUILT_IN_ROLES, AnySpec, Project, Role, RoleBinding, Service, Settings, User
 from reconciler.specs.kinds.project import DEFAULT_PROJECT, DEFAULT_TEAM
 from reconciler.specs.references import Steps
@@ -53,13 +53,12 @@ def role_rules(role: Spec[Role]) -> Iterator[Complaint]:
         yield Complaint(role, (), "this role is built in", "choose another name")
 
 
-def group_rules(binding: Spec[RoleBinding], desired: Desired) -> Iterator[Complaint]:
+def group_rules(binding: Spec[RoleBinding], groups: frozenset[str]) -> Iterator[Complaint]:
     """Groups exist. For when every User could be read."""
-    groups = groups_of(desired)
     for number, subject in enumerate(binding.spec.subjects):
         if subject.group is not None and subject.group not in groups:
-            hint = near_miss(subject.group, groups) or "name it in the groups of a User"
-            yield Complaint(binding, ("subjects", number, "group"), f"no user is in a group {subject.group}", hint)
+            message, hint = f"no user is in a group {subject.group}", "name it in the groups of a User"
+            yield Complaint(binding, ("subjects", number, "group"), message, hint, meant=(subject.group, groups))
 
 
 def binding_rules(binding: Spec[RoleBinding], desired: Desired) -> Iterator[Complaint]:
@@ -73,7 +72,7 @@ def team_rule(spec: Spec[AnySpec], steps: Steps, project: str, team: str, desire
     """A team is one of its project's, where the project is known."""
     teams = teams_of(project, desired)
     if teams and team not in teams:
-        yield Complaint(spec, steps, f"the project {project} has no team {team}", near_miss(team, teams))
+        yield Complaint(spec, steps, f"the project {project} has no team {team}", meant=(team, teams))
 
 
 def service_rules(service: Spec[Service], desired: Desired) -> Iterator[Complaint]:
@@ -81,12 +80,12 @@ def service_rules(service: Spec[Service], desired: Desired) -> Iterator[Complain
     yield from team_rule(service, ("team",), service.spec.project, service.spec.team, desired)
 
 
-def owner_rules(service: Spec[Service], desired: Desired) -> Iterator[Complaint]:
-    """Its owners exist. For when every User could be read."""
-    known = groups_of(desired) | desired.users.keys()
+def owner_rules(service: Spec[Service], known: frozenset[str]) -> Iterator[Complaint]:
+    """Its owners are among the users and groups. For when every User could be read."""
     for number, owner in enumerate(service.spec.owners):
         if owner not in known:
-            yield Complaint(service, ("owners", number), f"there is no user or group {owner}", near_miss(owner, known))
+            message = f"there is no user or group {owner}"
+            yield Complaint(service, ("owners", number), message, meant=(owner, known))
 
 
 def settings_rules(settings: Spec[Settings], desired: Desired) -> Iterator[Complaint]:

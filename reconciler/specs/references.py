@@ -134,11 +134,11 @@ class Reach:
                 if reference.spreads:
                     self._referrers[(reference.kind, reference.name)].add(own)
 
-    def environments(self, kind: Kind, name: str) -> frozenset[str]:
-        """The environments (POLICY among them) that a spec of this kind and name touches."""
-        found: set[str] = set()
+    def environments(self, targets: Iterable[Target]) -> frozenset[str]:
+        """The environments (POLICY among them) that these specs touch; each spec is looked at once for all of them."""
+        waiting = list(targets)
+        found = {name for kind, name in waiting if kind is Kind.ENVIRONMENT}
         seen: set[Target] = set()
-        waiting: list[Target] = [(kind, name)]
         while waiting:
             target = waiting.pop()
             if target in seen:
@@ -146,8 +146,6 @@ class Reach:
             seen.add(target)
             found |= self._direct.get(target, set())
             waiting.extend(self._referrers.get(target, ()))
-        if kind is Kind.ENVIRONMENT:
-            found.add(name)
         return frozenset(found)
 
 

@@ -1,6 +1,7 @@
 """Rules of releases that hold between specs: the place they go to fits them, and their order has no circle."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
 
 from reconciler.specs.complaint import Complaint
@@ -21,6 +22,8 @@ RUNTIMES: Mapping[SourceKind, frozenset[RuntimeType]] = MappingProxyType(
         SourceKind.HELM: frozenset({RuntimeType.K8S, RuntimeType.HYBRID}),
     }
 )
+MOST_CIRCLES = 20  # told of in one knot: finding each may mean a look at every release of it
+MOST_NAMES = 20  # of a circle
 ON_COMPOSE = frozenset({StrategyType.ROLLING, StrategyType.RECREATE})
 
 
@@ -64,19 +67,64 @@ def _runtime_rules(release: Spec[Release], environment: Spec[Environment]) -> It
 
 
 def circles(desired: Desired) -> Iterator[Complaint]:
-    """Each circle of dependencies once, as a path, said of its first release by name."""
-    left = {name: set(release.spec.depends_on) & desired.releases.keys() for name, release in desired.releases.items()}
-    told: set[str] = set()
-    for start in sorted(left):
-        path = _circle_from(start, left) if start not in told else None
-        if path:
-            told.update(path)
-            release = desired.releases[start]
-            number = release.spec.depends_on.index(path[1])
-            shown = " -> ".join(path)
-            yield Complaint(
-                release, ("dependsOn", number), f"releases wait for each other: {shown}", "take one of them out"
-            )
+    """Circles of dependencies, each as a path, said of its first release by name; some of each knot where many meet."""
+    edges = {name: set(release.spec.depends_on) & desired.releases.keys() for name, release in desired.releases.items()}
+    for knot in _knots(edges):
+        told: set[str] = set()
+        inner = {name: edges[name] & knot for name in knot}
+        for start in islice((name for name in sorted(knot) if name not in told), MOST_CIRCLES):
+            path = _circle_from(start, inner)
+            if path:
+                told.update(path)
+                release = desired.releases[start]
+                number = release.spec.depends_on.index(path[1])
+                message = f"releases wait for each other: {_shown(path)}"
+                yield Complaint(release, ("dependsOn", number), message, "take one of them out")
+
+
+def _knots(edges: Mapping[str, set[str]]) -> Iterator[frozenset[str]]:
+    """Sets of names that all lead to each other, in time that grows with names and edges only (Kosaraju's way)."""
+    back: dict[str, set[str]] = {name: set() for name in edges}
+    for name, following in edges.items():
+        for other in following:
+            back[other].add(name)
+    taken: set[str] = set()
+    for name in reversed(_finished(edges)):
+        if name not in taken:
+            knot = {name}
+            waiting = [name]
+            while waiting:
+                found = back[waiting.pop()] - taken - knot
+                knot |= found
+                waiting.extend(found)
+            taken |= knot
+            if len(knot) > 1 or name in edges[name]:
+                yield frozenset(knot)
+
+
+def _finished(edges: Mapping[str, set[str]]) -> list[str]:
+    """Names in the order in which a walk into the depth leaves them."""
+    left: list[str] = []
+    seen: set[str] = set()
+    for start in edges:
+        way = [(start, iter(edges[start]))] if start not in seen else []
+        seen.add(start)
+        while way:
+            name, following = way[-1]
+            other = next((other for other in following if other not in seen), None)
+            if other is None:
+                left.append(name)
+                way.pop()
+            else:
+                seen.add(other)
+                way.append((other, iter(edges[other])))
+    return left
+
+
+def _shown(path: list[str]) -> str:
+    middle = len(path) - MOST_NAMES
+    parts = path if middle <= 1 else [*path[: MOST_NAMES // 2], f"{middle} more", *path[-MOST_NAMES // 2 :]]
+    return " -> ".join(parts)
 
 
 def _circle_from(start: str, edges: Mapping[str, set[str]]) -> list[str] | None:

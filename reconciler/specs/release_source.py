@@ -16,7 +16,7 @@ from reconciler.names import BlobId, ObjectRef
 from reconciler.specs.asking import Asking, Read
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.cluster_scoped import CLUSTER_SCOPED, declared_cluster_scoped, group_of
-from reconciler.specs.finding import CONFLICT, VALIDATION, Finding, near_miss
+from reconciler.specs.finding import CONFLICT, VALIDATION, Finding, Hints
 from reconciler.specs.images import image_name, images_of, replace_images
 from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.fields import LABEL
@@ -116,9 +116,10 @@ class Sources:
             if entry.is_yaml
         ]
         answers = Asking(MANIFESTS, _look, _decode, _unread).answers(blobs, self._read, self._cache, self._reader)
+        hints = Hints()
         for release, environment in wanted:
             own = problems[release.name]
-            source = _source(release, environment, files[release.name], answers, own)
+            source = _source(release, environment, files[release.name], answers, own, hints)
             found[release.name] = (source, tuple(own))
         return found
 
@@ -157,6 +158,7 @@ def _source(
     files: tuple[TreeEntry, ...],
     answers: Mapping[BlobId, ManifestFile],
     problems: list[Problem],
+    hints: Hints,
 ) -> ReleaseSource:
     spec = release.spec
     named = _named(release, files)
@@ -169,7 +171,7 @@ def _source(
         problems += [finding.at(path) for finding in answers[blob].findings]
         for line, column, value, places in answers[blob].documents:
             document = Placed(value, path, (), {"": [line, column], **places})
-            filled, left = _filled(document, variables, left, problems)
+            filled, left = _filled(document, variables, left, problems, hints)
             placed.append(filled)
     flat = [item for document in placed for item in _flattened(document, problems)]
     good = [item for item in flat if _is_object(item, problems)]
@@ -178,7 +180,7 @@ def _source(
     _once(good, problems)
     unused = set(spec.images) - replace_images(objects, spec.images)
     for name in sorted(unused):
-        hint = near_miss(name, {image_name(image) for image in images_of(objects)})
+        hint = hints.near(name, {image_name(image) for image in images_of(objects)})
         problems.append(
             Problem(release.place_of("images", name), VALIDATION, f"no container runs the image {name}", hint)
         )
@@ -192,11 +194,13 @@ def _source(
     )
 
 
-def _filled(document: Placed, variables: Mapping[str, str], most: int, problems: list[Problem]) -> tuple[Placed, int]:
+def _filled(
+    document: Placed, variables: Mapping[str, str], most: int, problems: list[Problem], hints: Hints
+) -> tuple[Placed, int]:
     """The document with its holes filled, and how many characters the release's other documents may still have."""
 
     def unknown(way: Steps, name: str) -> None:
-        hint = near_miss(name, variables) or "define it in the release or the environment; $${ keeps a ${"
+        hint = hints.near(name, variables) or "define it in the release or the environment; $${ keeps a ${"
         problems.append(Problem(document.place(*way), VALIDATION, f'there is no variable "{name[:80]}"', hint))
 
     filling = Filling(variables, unknown, most)

@@ -17,13 +17,14 @@ from reconciler.specs.asking import Read
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.complaint import Complaint
 from reconciler.specs.desired import Desired
-from reconciler.specs.finding import CONFLICT, VALIDATION, near_miss
+from reconciler.specs.finding import CONFLICT, VALIDATION, Hints
 from reconciler.specs.kinds import BUILT_IN_ROLES, POLICY_KINDS, AnySpec, Environment, Kind, Release, Settings
 from reconciler.specs.kinds.project import DEFAULT_PROJECT
 from reconciler.specs.load import Loaded
 from reconciler.specs.policy_rules import (
     binding_rules,
     group_rules,
+    groups_of,
     identity_rules,
     owner_rules,
     role_rules,
@@ -37,7 +38,7 @@ from reconciler.specs.release_rules import circles, release_rules, shared_object
 from reconciler.specs.release_source import ReleaseSource, Sources
 from reconciler.specs.source import TreeEntry
 from reconciler.specs.spec import Spec
-from reconciler.specs.topology import access_rules, cluster_rules, host_rules, node_rules, vip_conflicts
+from reconciler.specs.topology import access_rules, cluster_rules, host_rules, node_rules, vip_conflicts, vip_hosts
 
 Tables = Mapping[Kind, Mapping[str, Spec[AnySpec]]]
 NOT_FOUND: Mapping[Kind, str] = MappingProxyType(
@@ -66,21 +67,21 @@ def resolve(
         partial(_same_source, before) if before is not None else lambda *_: None,
     )
     desired = replace(desired, sources=MappingProxyType({name: source for name, (source, _) in sources.items()}))
-    known = _known(loaded, tables)
+    known, hints = _known(loaded, tables), Hints()
     complaints = [*_names(loaded.specs), *_unknown(loaded.specs, known), *_rules(desired, loaded)]
-    problems = {*loaded.problems, *(complaint.problem for complaint in complaints)}
-    broken = {name for complaint in complaints for name in reach.environments(complaint.spec.kind, complaint.spec.name)}
+    problems = {*loaded.problems, *(complaint.problem(hints) for complaint in complaints)}
+    broken = set(reach.environments((complaint.spec.kind, complaint.spec.name) for complaint in complaints))
     for release, (_, wrong) in sources.items():
         problems.update(wrong)
         if wrong:
             broken.add(desired.releases[release].spec.environment)
-    touched = [_touched(item, reach) for item in loaded.invalid]
+    touched, anywhere = _touched(loaded.invalid, reach)
     return replace(
         desired,
         unsound=frozenset(release for release, (_, wrong) in sources.items() if wrong),
         problems=tuple(sorted(problems)),
-        broken=frozenset(broken.union(*(names for names in touched if names is not None))),
-        unreadable=bool(loaded.unreadable) or None in touched or _homeless(desired, known),
+        broken=frozenset(broken | touched),
+        unreadable=bool(loaded.unreadable) or anywhere or _homeless(desired, known),
     )
 
 
@@ -154,17 +155,21 @@ def _unknown(specs: Iterable[Spec[AnySpec]], known: Mapping[Kind, frozenset[str]
     for spec in specs:
         for reference in references(spec):
             if reference.name not in known[reference.kind]:
-                hint = near_miss(reference.name, known[reference.kind])
-                message = f"there is no {reference.kind} {reference.name}"
-                yield Complaint(spec, reference.steps, message, hint, NOT_FOUND.get(reference.kind, VALIDATION))
+                message, key = (
+                    f"there is no {reference.kind} {reference.name}",
+                    NOT_FOUND.get(reference.kind, VALIDATION),
+                )
+                yield Complaint(spec, reference.steps, message, key=key, meant=(reference.name, known[reference.kind]))
 
 
 def _rules(desired: Desired, loaded: Loaded) -> Iterator[Complaint]:
     if not any(item.kind is Kind.USER for item in loaded.invalid):
+        groups = groups_of(desired)
+        owners = groups | desired.users.keys()
         for binding in desired.bindings.values():
-            yield from group_rules(binding, desired)
+            yield from group_rules(binding, groups)
         for service in desired.services.values():
-            yield from owner_rules(service, desired)
+            yield from owner_rules(service, owners)
     if desired.settings_spec is not None:
         yield from settings_rules(desired.settings_spec, desired)
     yield from identity_rules(desired)
@@ -180,6 +185,7 @@ def _rules(desired: Desired, loaded: Loaded) -> Iterator[Complaint]:
         yield from team_rule(environment, ("team",), environment.spec.project, environment.spec.team, desired)
     for cluster in desired.clusters.values():
         yield from cluster_rules(cluster, desired)
+    yield from vip_hosts(desired)
     yield from vip_conflicts(desired)
     for service in desired.services.values():
         yield from service_rules(service, desired)
@@ -189,16 +195,21 @@ def _rules(desired: Desired, loaded: Loaded) -> Iterator[Complaint]:
     yield from shared_objects(desired)
 
 
-def _touched(item: Invalid, reach: Reach) -> frozenset[str] | None:
-    """The environments that an invalid document may belong to; None where that could be any."""
-    if item.kind in POLICY_KINDS:
-        return frozenset({POLICY})
-    if item.kind is None or item.name is None:
-        return None
-    touched = reach.environments(item.kind, item.name)
-    if item.kind in (Kind.CLUSTER, Kind.RELEASE):
-        return touched | {item.environment} if item.environment is not None else None
-    return touched
+def _touched(invalid: Iterable[Invalid], reach: Reach) -> tuple[frozenset[str], bool]:
+    """The environments that invalid documents may belong to, and whether one of them may belong to any."""
+    found: set[str] = set()
+    targets = []
+    anywhere = False
+    for item in invalid:
+        placed = item.kind in (Kind.CLUSTER, Kind.RELEASE)
+        if item.kind in POLICY_KINDS:
+            found.add(POLICY)
+        elif item.kind is None or item.name is None or (placed and item.environment is None):
+            anywhere = True
+        else:
+            targets.append((item.kind, item.name))
+            found.update({item.environment} if placed and item.environment is not None else ())
+    return reach.environments(targets) | found, anywhere
 
 
 def _homeless(desired: Desired, known: Mapping[Kind, frozenset[str]]) -> bool:

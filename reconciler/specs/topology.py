@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from reconciler.specs.addresses import allows, same_host
+from reconciler.specs.addresses import allows, same_spelling
 from reconciler.specs.complaint import Complaint
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import AnySpec, Cluster, Credential, Environment, Host
@@ -145,9 +145,19 @@ def _vip_rules(
         if host is not None and (address := _ip(host.spec.address)) is not None and address not in network:
             message = f"{name} ({address}) is not in the virtual IP's network {network}"
             yield Complaint(cluster, (*VIP, "backendNodes", number), message, key="backend_nodes_invalid")
+
+
+def vip_hosts(desired: Desired) -> Iterator[Complaint]:
+    """No virtual IP is a host's address."""
+    named: dict[str, list[str]] = {}
     for host in desired.hosts.values():
-        if same_host(host.spec.address, vip.address):
-            message = f"{vip.address} is the address of the host {host.name}"
+        named.setdefault(same_spelling(host.spec.address), []).append(host.name)
+    for cluster in desired.clusters.values():
+        vip = cluster.spec.network_entry.lvs_vip
+        if vip is None or cluster.spec.environment not in desired.environments:
+            continue
+        for name in named.get(same_spelling(vip.address), ()):
+            message = f"{vip.address} is the address of the host {name}"
             yield Complaint(cluster, (*VIP, "address"), message, key="vip_conflict")
 
 

@@ -7,8 +7,9 @@ followed (contracts: architecture, decision 10).
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from reconciler.specs.finding import near_miss
+from reconciler.specs.finding import Hints
 from reconciler.specs.source import TreeEntry, is_strange, printable, says_link
 
 
@@ -26,6 +27,7 @@ class Tree:
     def __init__(self, entries: Iterable[TreeEntry]) -> None:
         self._entries = sorted(entries)
         self._paths = [entry.path for entry in self._entries]
+        self._hints = Hints()
         self._unfollowable = {entry.path: entry for entry in self._entries if not entry.followable}
 
     def under(self, path: str) -> Found:
@@ -38,7 +40,7 @@ class Tree:
                 return Found(wrong=((printable(link.path), f"{says_link(link)}, and those are not followed", ""),))
         found = self._beneath(path)
         if not found:
-            return Found(wrong=((path, "nothing stands there", near_miss(path, self._folders())),))
+            return Found(wrong=((path, "nothing stands there", self._hints.near(path, self._folders)),))
         wrong = [
             (printable(entry.path), f"{says_link(entry)}, and those are not followed", "put the files themselves here")
             for entry in found
@@ -63,5 +65,6 @@ class Tree:
                 at += 1
         return found
 
-    def _folders(self) -> set[str]:
-        return {path.rpartition("/")[0] for path in self._paths} - {""}
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        return frozenset(path.rpartition("/")[0] for path in self._paths) - {""}
