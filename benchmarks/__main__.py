@@ -86,7 +86,7 @@ def main() -> int:
     asked = _arguments()
     telemetry.configure(people=True)
     size = QUICK if asked.quick else Size()
-    size = Size(size.specs, size.changes, size.runs, size.previews, asked.minutes or size.minutes)
+    size = Size(size.specs, size.changes, asked.runs or size.runs, size.previews, asked.minutes or size.minutes)
     results: list[Result] = []
     for name in asked.only or BENCHMARKS:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
@@ -123,6 +123,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="measure this alone; may be given again")
     parser.add_argument("--quick", action="store_true", help="small and few: whether it runs, not how fast it is")
+    parser.add_argument("--runs", type=int, help="side-by-side runs of each comparison (default: 7)")
     parser.add_argument("--minutes", type=float, help="how long the soak runs (default: 2)")
     parser.add_argument("--json", metavar="FILE", help="write the figures, all of them, to a file")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where a goal is missed")

@@ -18,7 +18,7 @@ from reconciler.plan.units import Cutter
 from reconciler.ports import Bundles
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.desired import Desired
-from reconciler.specs.load import Loaded, load
+from reconciler.specs.load import Loaded, load, uninterrupted
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
 from reconciler.specs.source import TreeEntry
@@ -59,6 +59,7 @@ class Desires:
             self._sides.clear()
             self._last = None
 
+    @uninterrupted()
     def _make(self, revision: Revision) -> Side:
         repository = self.mirror.repository
         entries = tuple(TreeEntry(e.path, e.blob, e.mode) for e in trees.entries(repository, revision))

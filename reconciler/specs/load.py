@@ -5,7 +5,9 @@ paths it stands under; nothing is parsed when nothing changed; a file that may h
 `unreadable`, so that nothing is ever taken for removed because of it.
 """
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import Place, Problem
@@ -57,6 +59,19 @@ class Loaded:
     files: Mapping[TreeEntry, FileSays] = field(default_factory=dict, compare=False, repr=False)
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Without the cyclic collector, which would look through all that is being kept again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@uninterrupted()
 def load(
     entries: Iterable[TreeEntry],
     read: Read,
