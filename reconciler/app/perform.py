@@ -18,6 +18,7 @@ from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.diff import same
 from reconciler.plan.environments import stem
+from reconciler.plan.hide import hidden
 from reconciler.plan.mask import mask_object
 from reconciler.plan.releases import fingerprint
 from reconciler.plan.units import ref_of
@@ -208,7 +209,7 @@ class Performer:
             failed = [item for item in found if item.status == "Failed" and item.ref not in gone]
             if failed:
                 reasons = "; ".join(f"{item.ref}: {item.message}" for item in failed)
-                raise Rejected(f"waiting for objects to be ready: {reasons}", key="release_apply_failed")
+                raise Rejected(f"waiting for objects to be ready: {hidden(reasons)}", key="release_apply_failed")
             now = self.clock.now()
             waiting = [item for item in found if item.status != ("NotFound" if item.ref in gone else "Current")]
             if waiting:
@@ -219,7 +220,7 @@ class Performer:
                     return
             if waiting and now - begun > limit:
                 reasons = "; ".join(f"{item.ref}: {item.message or 'it is still there'}" for item in waiting)
-                raise Rejected(f"not ready after {limit}: {reasons}", key="release_apply_failed")
+                raise Rejected(f"not ready after {limit}: {hidden(reasons)}", key="release_apply_failed")
             self.clock.wait(next(pauses, READINESS_PAUSE))
             if self.stopping():
                 raise Interrupted("waiting for objects to be ready: the reconciler is stopping")

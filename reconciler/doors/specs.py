@@ -16,6 +16,7 @@ from reconciler.doors.reading import Json
 from reconciler.errors import Problem, Refused
 from reconciler.git.bare import opened
 from reconciler.names import BlobId, Revision
+from reconciler.plan.hide import hidden_value
 from reconciler.specs.cache import MemoryCache
 from reconciler.specs.desired import Desired
 from reconciler.specs.load import load
@@ -168,9 +169,9 @@ def commit_named(repository: pygit2.Repository, text: str) -> Revision:
 
 
 def spec_json(desired: Desired, table: str, name: str) -> Json:
-    """One spec as it is written, with its place; sealed text is shown as such."""
+    """One spec as it is written, with its place; sealed text and what is secret by its name are not shown."""
     spec = getattr(desired, table)[name]
-    content = spec.spec.model_dump(mode="json", exclude_defaults=True)
+    content = hidden_value(spec.spec.model_dump(mode="json", exclude_defaults=True))
     if content.get("age"):
         content["age"] = "(sealed)"
     return {

@@ -10,6 +10,7 @@ import re
 
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Untrusted
 from reconciler.git.remote import Remote
+from reconciler.plan.hide import hidden
 
 _DAMAGE = (
     r"not a git repository|bad object|missing (blob|tree|commit)|unable to read (tree|sha1)|is corrupt|is empty"
@@ -50,5 +51,5 @@ def speaks_of_damage(complaint: str) -> bool:
 
 def quoted(complaint: str) -> str:
     """A far side's words, printable, on one line, at most 400 characters."""
-    line = "; ".join(part.strip() for part in complaint.splitlines() if part.strip())
+    line = hidden("; ".join(part.strip() for part in complaint.splitlines() if part.strip()))
     return "".join(sign if sign.isprintable() else "?" for sign in line)[:400] or "nothing said"

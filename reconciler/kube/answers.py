@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted
+from reconciler.plan.hide import hidden_of
 from reconciler.state.observed import Json
 
 MAX_WORDS: Final = 300
@@ -42,6 +43,7 @@ class Answer:
     what: str
     retry_after: str = ""
     secret: bool = False
+    about_object: Json = field(default=None, repr=False)  # what was sent, so that no word repeats its secrets
 
     @cached_property
     def json(self) -> Json:
@@ -160,7 +162,7 @@ def _told(answer: Answer) -> str:
         return f"the server said {answer.reason or answer.status}; its words may hold secret values and are not shown"
     if answer.causes:
         return "; ".join(_cause(cause) for cause in answer.causes[:8])
-    return _short(answer.message) or f"the server said {answer.reason or answer.status}"
+    return _short(hidden_of(answer.message, answer.about_object)) or f"the server said {answer.reason or answer.status}"
 
 
 def _cause(cause: dict[str, Any]) -> str:

@@ -126,6 +126,7 @@ class Client:
             request.what,
             retry_after=response.headers.get("Retry-After", ""),
             secret=request.secret,
+            about_object=request.body,
         )
 
     def _headers(self, request: Request) -> dict[str, str]:

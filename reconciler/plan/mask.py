@@ -29,19 +29,21 @@ SENSITIVE_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configura
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|LS0tLS1CRUdJTi(?!BDRVJU)|<secret [0-9a-f]"
 )
-# Secrets within longer text; the group that matched is what is taken out.
-_IN_TEXT = tuple(
+# Secrets within longer text; the group that matched is what is taken out. What may repeat has an end: a long run of
+# letters would else be read again from each of its letters.
+SECRET_IN_TEXT = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"authorization[\"']?[ \t]*[=:][ \t]*[\"']?(?:[a-z]+[ \t]+)?([^\s\"'<,;&]+)",
         r"\b(?:bearer|basic)[ \t]+(?=\S*[0-9=])([a-z0-9._~+/=-]{8,})",
-        r"[a-z][a-z0-9+.-]*://[^\s/:@]*:([^\s/@]+)@",  # postgres://user:x@host
+        r"[a-z][a-z0-9+.-]{0,30}://[^\s/:@]*:([^\s/@]+)@",  # postgres://user:x@host
         # password=x, --token=x, "apiKey": "x"; a colon needs its space, else the tag of image `token-service:v2` is one
         rf"(?:{_NAMES})[\w.-]{{0,40}}[\"']?[ \t]*(?:=[ \t]*|:[ \t]+|:(?=[\"']))(?:[\"']([^\"'<]+)|([^\s\"'<,;&]+))",
         r"passw(?:or)?d:([^\s\"'<,;&]+)",
-        r"(eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)",  # a JSON web token
+        r"(eyJ[\w-]{8,1000}\.[\w-]{8,}\.[\w-]*)",  # a JSON web token
     )
 )
+FLAG_NAME = _NAMES + r"|certificate[_-]key"
 # An argument whose value is the next item: ["--password", "x"].
 _FLAG = re.compile(rf"--?[\w.-]*(?:{_NAMES})[\w.-]*", re.IGNORECASE)
 # These fields name a secret or say how a token is mounted; they never hold one.
@@ -102,7 +104,7 @@ def _items(values: Iterable[Any], key: bytes, name: str) -> Iterator[Masked]:
 def _text(text: str, key: bytes) -> str:
     if PRIVATE_KEY.search(text):
         return mark(text, key)
-    for pattern in _IN_TEXT:
+    for pattern in SECRET_IN_TEXT:
         text = pattern.sub(lambda found: _without(found, key), text)
     return text
 

@@ -98,6 +98,8 @@ class SqliteCache:
         new = not self._path.exists() or self._path.stat().st_size == 0
         if not new and not self._is_ours():
             raise sqlite3.OperationalError("this file is not a cache of ours")
+        if new:
+            self._path.touch(mode=0o600)  # it holds what private repositories hold; SQLite's journals take its mode
         with contextlib.closing(sqlite3.connect(self._path, timeout=1.0)) as database, database:
             if new:
                 database.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from reconciler.plan.hide import hidden
 from reconciler.secret import MASK
 
 ODD: Final = re.compile(
@@ -25,7 +26,7 @@ def printable(content: bytes) -> str:
 
 def one_line(content: bytes, limit: int = 300) -> str:
     """The beginning of it as one line, for a message."""
-    text = " ".join(printable(content[: limit * 4]).split())
+    text = hidden(" ".join(printable(content[: limit * 4]).split()))
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
@@ -36,8 +37,8 @@ def secrets_of(variables: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """The text without these values, also as they look after `printable`."""
+    """The text without these values, also as they look after `printable`, and without what is written as a secret."""
     for secret in secrets:
         for shown in (secret, printable(secret.encode())):
             text = text.replace(shown, MASK)
-    return text
+    return hidden(text)

@@ -17,12 +17,15 @@ _BREAKS = re.compile(rb"\\+(?:[nrtfv]|x0[ad]|u000[ad])|(?:%0[AaDd])")  # line br
 _DROPPED = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"))
 
 
-def forms(text: str) -> Iterator[tuple[str, bytes]]:
-    """The name of an encoding, and the text in it."""
-    raw = text.encode("utf-8", "surrogatepass")
+def forms(secret: str | bytes) -> Iterator[tuple[str, bytes]]:
+    """The name of an encoding, and the secret in it; bytes are a binary key, of which no text is looked for."""
+    raw = secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogatepass")
+    if isinstance(secret, bytes):
+        yield from (("hex", raw.hex().encode()), ("HEX", raw.hex().upper().encode()), *_base64(raw))
+        return
     yield "raw", raw
     yield "reversed", raw[::-1]
-    yield "utf-16", text.encode("utf-16-le", "surrogatepass")
+    yield "utf-16", secret.encode("utf-16-le", "surrogatepass")
     for name, spelled in _spelled(raw):
         yield name, spelled
         yield from ((f"{name}, then {again}", twice) for again, twice in _base64(spelled) if name.startswith("base64"))
@@ -61,7 +64,7 @@ def encoded(text: str) -> Iterator[tuple[str, bytes]]:
 class Searcher:
     """Looks for named secrets in bytes."""
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
+    def __init__(self, secrets: Mapping[str, str | bytes]) -> None:
         self._needles: dict[bytes, tuple[str, str]] = {}
         for name, text in secrets.items():
             for form, needle in forms(text):

@@ -1,0 +1,90 @@
+"""Takes secrets out of what is said and shown and never compared: a hook's log, a server's refusal, a spec on a screen.
+
+Knows how secrets are written down (mask.py) and, where the caller does, the object that words are about. Rule: what is
+hidden is MASK, never a mark; a mark says whether two values are equal, which words of strangers must not tell.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.plan.mask import FLAG_NAME, SECRET_IN_TEXT, mask_object, mask_value
+from reconciler.secret import MASK
+
+SHORTEST = 4  # characters; hiding shorter ones would only make the words unreadable
+_KEY = b"of no use: every mark made with it is replaced"
+_MARK = re.compile(r"<secret [0-9a-f]{32}>")
+_BLOCK = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}-----)?")
+_WORDS = (
+    re.compile(r"(AGE-SECRET-KEY-1\w*)", re.IGNORECASE),
+    re.compile(r"(LS0tLS1CRUdJTi(?!BDRVJU)[\w+/=-]*)"),  # a PEM that is no certificate, in base64
+    re.compile(rf"(?<![\w-])--?[\w.-]{{0,40}}(?:{FLAG_NAME})[\w.-]{{0,40}}[ \t]+(?!-)[\"']?([^\s\"']+)", re.IGNORECASE),
+    # the pairs of a JSON document that stands within a text of another one
+    re.compile(rf"(?:{FLAG_NAME})[\w.-]{{0,40}}\\+[\"'][ \t]*:[ \t]*\\+[\"']([^\"'\\]+)", re.IGNORECASE),
+)
+
+
+def hidden(text: str) -> str:
+    """A text without the secrets in it that can be told by how they are written."""
+    text = _BLOCK.sub(MASK, text)
+    for pattern in (*SECRET_IN_TEXT, *_WORDS):
+        text = pattern.sub(_without, text)
+    return _MARK.sub(MASK, text)
+
+
+def hidden_of(text: str, about: Any) -> str:
+    """The same, and without any secret value of the object that the text is about, in the ways a server quotes it."""
+    for value in sorted(set(_values(about)), key=len, reverse=True):
+        for quoted in (value, json.dumps(value)[1:-1], json.dumps(json.dumps(value)[1:-1])[1:-1]):
+            text = text.replace(quoted, MASK)
+    return hidden(text)
+
+
+def hidden_value(value: Any, *, name: str = "") -> Any:
+    """A JSON value with MASK in place of every secret; `name` is the field it stands under."""
+    return _unmarked(mask_value(value, _KEY, name=name))
+
+
+def _without(found: re.Match[str]) -> str:
+    group = found.lastindex or 0
+    start, end = found.start(group) - found.start(), found.end(group) - found.start()
+    return f"{found[0][:start]}{MASK}{found[0][end:]}"
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _unmarked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unmarked(item) for item in value]
+    return _MARK.sub(MASK, value) if isinstance(value, str) else value
+
+
+def _values(about: Any) -> Iterator[str]:
+    """The texts within an object that masking would take out."""
+    if isinstance(about, Mapping) and about.get("kind") == "Secret":
+        for field in ("data", "stringData"):
+            yield from _texts(about.get(field))
+    yield from _taken(about, mask_object(about, _KEY))
+
+
+def _taken(original: Any, masked: Any) -> Iterator[str]:
+    if isinstance(original, Mapping) and isinstance(masked, Mapping):
+        for key, value in original.items():
+            yield from _taken(value, masked.get(str(key)))
+    elif isinstance(original, (list, tuple)) and isinstance(masked, list):
+        for value, without in zip(original, masked, strict=False):
+            yield from _taken(value, without)
+    elif original != masked:
+        yield from _texts(original)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str) and len(value) >= SHORTEST:
+        yield value
