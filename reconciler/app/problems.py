@@ -9,6 +9,7 @@ from reconciler.specs.desired import Desired
 from reconciler.state.forge import PullRequest
 
 MOST = 50  # problems in one comment; `reconciler validate` lists all
+LONGEST = 1_000  # characters of one: all of them fit what a forge takes, or nobody would be told at all
 
 
 @dataclass(slots=True)
@@ -27,7 +28,9 @@ class Problems:
             tail = f"\n{more} more: `reconciler validate` lists them all.\n" if more else "\n"
             head = f"{marker}\n### Problems in the specs: {len(desired.problems)}\n\n"
             words = "What they describe is not planned until they are solved.\n\n"
-            self.writer.write_comment(pull.number, marker, head + words + fence(lines, language="text") + tail)
+            self.writer.write_comment(
+                pull.number, marker, head + words + fence(lines, language="text", cap=LONGEST) + tail
+            )
             self._told.add(pull.number)
         elif pull.number in self._told:
             self.writer.write_comment(pull.number, marker, f"{marker}\nThe specs are valid now.\n")

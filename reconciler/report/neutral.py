@@ -55,14 +55,14 @@ def html_name(text: str, *, cap: int = NAME_CAP) -> str:
     return "<code>" + "".join(c if c.isascii() and c.isalnum() else f"&#{ord(c)};" for c in shown) + "</code>"
 
 
-def fence(lines: Sequence[str], *, language: str = "diff") -> str:
+def fence(lines: Sequence[str], *, language: str = "diff", cap: int = LINE_CAP) -> str:
     """A fenced block. Each line begins with a character of ours (one of PREFIXES); the rest is made harmless here.
 
     In a word that mixes ASCII letters with others, the others are spelled out: an image name cannot hide a look-alike.
     """
     if wrong := [line for line in lines if line[:1] not in PREFIXES or not line]:
         raise AssertionError(f"a line in a fence begins with {wrong[0][:1]!r}, which is not ours")
-    shown = [line[0] + _cut(_guarded(line[1:]), LINE_CAP) for line in lines]
+    shown = [line[0] + _cut(_guarded(line[1:]), cap) for line in lines]
     ticks = "`" * max(3, 1 + _longest_run("\n".join(shown)))
     return "\n".join([ticks + language, *shown, ticks])
 
