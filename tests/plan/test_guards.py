@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.names import UnitRef
-from reconciler.plan.change import Change, Operation
-from reconciler.plan.guards import PruneLimits, deletion_cap, downgrade, version_key
+from reconciler.names import Digest, UnitRef
+from reconciler.plan.change import Change, Operation, UnitPlan
+from reconciler.plan.guards import (
+    PruneLimits,
+    deletion_cap,
+    downgrade,
+    empty_desired,
+    namespace_in_use,
+    removed_with_dependants,
+    version_key,
+)
 from reconciler.plan.make import make_plan
 from reconciler.state.observed import Observed, ObservedObject
 from tests.plan.world import Files, ask, cluster, config, environment, keys, operations, plan, release, seen
@@ -215,3 +223,41 @@ def test_a_downgrade_is_refused(installed: str, wanted: str, *, blocks: bool) ->
 @given(st.text(), st.text())
 def test_whatever_a_host_says_is_installed_can_be_compared(one: str, other: str) -> None:
     assert (version_key(one) < version_key(other)) in {True, False}
+
+
+def update(subject: str, operation: Operation = Operation.UPDATE) -> Change:
+    return Change(unit="release/web", operation=operation, subject=subject, where="cluster one")
+
+
+def removal(name: str, *, removed: bool = True) -> UnitPlan:
+    return UnitPlan(unit=name, artifact=Digest("9" * 64), removed=removed)
+
+
+def test_rule_7_the_void_is_refused_where_something_is_removed_and_deleted() -> None:
+    gone, stays = removal("release/web"), removal("release/api", removed=False)
+    both = [*deletions(1), update("ConfigMap a/x")]
+    (check,) = empty_desired([gone, stays], both, remaining=0)
+    assert "would remove 1 units" in check.message
+    assert empty_desired([stays], both, remaining=0) == ()
+    assert empty_desired([gone], both[1:], remaining=0) == ()
+    assert empty_desired([gone], both, remaining=1) == ()
+
+
+def test_a_release_that_goes_is_in_nobodys_way() -> None:
+    for name, blocks in (("release/web", False), ("cluster/web", True), ("environment/web", True)):
+        needing = {UnitRef.parse(name): ["api"]}
+        assert bool(removed_with_dependants([removal(name)], needing)) is blocks
+        assert removed_with_dependants([removal(name, removed=False)], needing) == ()
+
+
+def test_t37_only_the_deletion_of_a_namespace_takes_others_along() -> None:
+    living = {("cluster one", "web"): "api"}
+    assert namespace_in_use([update("Namespace web", Operation.DELETE)], living)
+    assert not namespace_in_use([update("Namespace web")], living)
+    assert not namespace_in_use([update("ConfigMap web", Operation.DELETE)], living)
+    assert not namespace_in_use([update("Namespace other", Operation.DELETE)], living)
+
+
+def test_versions_are_ordered_by_their_numbers_and_words_come_before_them() -> None:
+    assert version_key("v1.30-rc") == ((1, ""), (30, ""), (-1, "rc"))
+    assert version_key("1.\N{SUPERSCRIPT TWO}") == ((1, ""), (-1, "\N{SUPERSCRIPT TWO}"))
