@@ -118,6 +118,7 @@ class Refusal(Value):
     environment: str
     key: str
     digest: Digest
+    message: str = ""
 
 
 class Landed(Value):
