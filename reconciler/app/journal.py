@@ -6,8 +6,9 @@ only while nobody else wrote: a guarded append on a branch that moved is refused
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from reconciler.errors import Unavailable, Untrusted
@@ -30,6 +31,7 @@ from reconciler.state.event import (
 )
 
 SYSTEM = "reconciler"
+ROUNDS = 20  # lost races before a record that stands on something is given up; the next look tries again
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class Note:
     detail: Mapping[str, Any] = field(default_factory=dict)
     entry: Entry | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Overtaken(Unavailable):
+    """What a record stood on is not so any more: another reconciler went on. Nothing was written; look again."""
+
+    default_key = "resource_conflict"
 
 
 class Journal:
@@ -78,12 +86,26 @@ class Journal:
                 self._fold(record.files)
             self.branch.flush()
 
-    def record(self, notes: Iterable[Note], *, guarded: bool = False, keep: bool = False) -> tuple[EventId, ...]:
+    def refresh(self) -> None:
+        """Ask the remote for what others have written, and fold it in. Raises as `catch_up`."""
+        with self._lock:
+            self.branch.refresh()
+            self.catch_up()
+
+    def record(
+        self,
+        notes: Iterable[Note],
+        *,
+        guarded: bool = False,
+        keep: bool = False,
+        holds: Callable[[Ledger], bool] | None = None,
+    ) -> tuple[EventId, ...]:
         """Append durably, then fold in.
 
         `guarded`: refuse where somebody wrote since the last catch up. `keep`: while the branch cannot be reached, keep
         the records here, to be pushed before anything else (G24); for plans that were recorded before, never for new
-        ones. Raises Unavailable otherwise; nothing was written then.
+        ones. `holds`: what has to be so where the append lands, whatever else was written meanwhile; Overtaken
+        otherwise. Raises Unavailable otherwise; nothing was written then.
         """
         with self._lock:
             made = [(note, self._event(note)) for note in notes]
@@ -92,7 +114,9 @@ class Journal:
             entry = _commit([event for _, event in made], [note.files for note, _ in made])
             now = self._clock.now()
             try:
-                self.branch.append([entry], at=now, only_on=self._read if guarded else None, guarded=guarded)
+                self._append(entry, now, guarded=guarded, holds=holds)
+            except Overtaken:
+                raise
             except Unavailable:
                 if not keep:
                     raise
@@ -101,6 +125,26 @@ class Journal:
             else:
                 self.catch_up()
             return tuple(event.event_id for _, event in made)
+
+    def _append(
+        self, entry: AuditCommit, now: datetime, *, guarded: bool, holds: Callable[[Ledger], bool] | None
+    ) -> None:
+        """One append; with `holds`, on exactly the tip of which it was asked."""
+        if holds is None:
+            self.branch.append([entry], at=now, only_on=self._read if guarded else None, guarded=guarded)
+            return
+        for _ in range(ROUNDS):
+            if not holds(self.ledger):
+                raise Overtaken(f"recording {entry.subject}: another reconciler went on with it")
+            try:
+                self.branch.append([entry], at=now, only_on=self._read, guarded=True)
+            except Unavailable as error:
+                if error.key != "resource_conflict":
+                    raise
+                self.catch_up()  # somebody wrote, perhaps about something else
+            else:
+                return
+        raise Overtaken(f"recording {entry.subject}: lost {ROUNDS} races")
 
     def file(self, path: str) -> bytes:
         """A file of the branch's newest tree. Raises Unavailable where it is not there."""

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.app.rollouts import acting_kinds
 from reconciler.machine.entry import Landed
 from reconciler.machine.ledger import Ledger, Waiting
-from reconciler.names import SHORT, Revision, UnitKind, ticket_name
+from reconciler.names import SHORT, Revision, UnitKind, UnitRef, ticket_name
 from reconciler.plan.change import Plan
 
 
@@ -45,3 +44,8 @@ def unpreviewed(landed: Landed) -> str:
 def order(waiting: Mapping[str, Waiting]) -> list[Waiting]:
     """What waits, in the order in which it landed."""
     return sorted(waiting.values(), key=lambda one: one.event)
+
+
+def acting_kinds(plan: Plan) -> frozenset[UnitKind]:
+    """Kinds of units that have actions in a plan."""
+    return frozenset(UnitRef.parse(action.unit).kind for batch in plan.batches for action in batch)

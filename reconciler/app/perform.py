@@ -77,6 +77,7 @@ class Performer:
     identities: Mapping[str, str] = field(default_factory=dict)  # recorded UID of kube-system by cluster
     workers: int = 4
     stopping: Callable[[], bool] = lambda: False
+    still: Callable[[], None] = lambda: None  # raises where this is no longer ours to do, after the target was taken
 
     def apply(self, batch: Sequence[Action], order: Order) -> BatchResult:
         """Do the batch. A failure on one target lets the others finish what they began."""
@@ -125,6 +126,7 @@ class Performer:
             ]
             if todo:
                 api.begin(release, self._namespace(release), order.generation, order.event)
+                self.still()
             for action, item in todo:
                 self._one(api, release, action, item, order.generation)
 

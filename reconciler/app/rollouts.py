@@ -4,6 +4,7 @@ Every command of machine/rollout.py has one method here. What a method does is s
 again from its last record, and every action asks its target first.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ from datetime import timedelta
 import structlog
 
 from reconciler.app.desire import Desires
-from reconciler.app.journal import Journal, Note
+from reconciler.app.journal import Journal, Note, Overtaken
 from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step
 from reconciler.app.planning import Planner
 from reconciler.app.stories import Story
@@ -21,7 +22,7 @@ from reconciler.machine.entry import Accepted, Applying, BatchDone, Connected, F
 from reconciler.machine.ledger import RolloutState
 from reconciler.machine.rollout import Command, Event, Rollout, resumed, step
 from reconciler.machine.stages import Stage
-from reconciler.names import UnitKind, UnitRef
+from reconciler.names import UnitRef
 from reconciler.plan.change import ActionKind, Plan
 from reconciler.plan.make import Side
 from reconciler.ports import Bundles, Clock, HostApi, KubeApi
@@ -152,6 +153,8 @@ class _Run:
             self._record(
                 notes if rollout.batch == 0 else [self._story.carrier(Stage.APPLYING, entry, None, "next batch")]
             )
+        except Overtaken:
+            raise
         except Unavailable as error:
             return self._away(error)
         total = rollout.batches
@@ -182,6 +185,8 @@ class _Run:
             notes.append(self._story.carrier(Stage.APPLYING, entry, None, f"batch {rollout.batch + 1} is ready"))
         try:
             self._record(notes)
+        except Overtaken:
+            raise
         except Unavailable as error:
             return self._away(error)
         return Event.BATCH_READY
@@ -190,7 +195,7 @@ class _Run:
         match failure:
             case None:
                 return well
-            case Interrupted():
+            case Interrupted() | Overtaken():
                 return None
             case Unavailable():
                 return self._away(failure)
@@ -228,7 +233,7 @@ class _Run:
         self._record(
             [*self._told_steps(), *extra, *self._story.tell(stage, entry=entry, failure=failure, summary=words)]
         )
-        self._context.say(self._context.journal.ledger.rollouts[self._place()], self._plan, outcome, words)
+        self._context.say(self._state, self._plan, outcome, words)
 
     def _record_return(self, _rollout: Rollout) -> None:
         failure = self._failure
@@ -243,7 +248,6 @@ class _Run:
         )
         notes = [*self._told_steps(), *self._story.tell(Stage.FAILED, failure=failure)] if failure is not None else []
         self._record([*notes, *self._story.tell(Stage.ROLLBACK_REQUESTED, entry=entry, failure=failure)])
-        self._state = self._context.journal.ledger.rollouts[self._place()]
         self._context.say(self._state, self._plan, "", f"rolling back: {self._reason}")
 
     def _return(self, _rollout: Rollout) -> Event | None:
@@ -334,7 +338,20 @@ class _Run:
             identities=context.journal.ledger.clusters,
             workers=context.workers,
             stopping=context.stopping,
+            still=self._still,
         )
+
+    def _still(self) -> None:
+        """Asked between taking a target and its first effect. Raises Overtaken where another reconciler went on.
+
+        Who takes the target later sees what was recorded before, so of two that stood still only one goes on. While the
+        audit branch is away a recorded plan is finished all the same (G24).
+        """
+        journal, place = self._context.journal, self._place()
+        with contextlib.suppress(Unavailable):
+            journal.refresh()
+        if journal.ledger.rollouts.get(place) != self._state:
+            raise Overtaken(f"going on with {self._task}: another reconciler went on with it")
 
     def _accepted_before(self) -> tuple[Desired, ...]:
         """Desired states in which what leaves a target is still named."""
@@ -355,7 +372,12 @@ class _Run:
         return self._passed.environment, self._passed.generation
 
     def _record(self, notes: list[Note]) -> None:
-        self._context.journal.record(notes, keep=True)
+        """Record only while the rollout stands where this worker left it: another reconciler may have gone on."""
+        if not notes:
+            return
+        journal, place, known = self._context.journal, self._place(), self._state
+        journal.record(notes, keep=True, holds=lambda ledger: ledger.rollouts.get(place) == known)
+        self._state = journal.ledger.rollouts[place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,8 +398,3 @@ class _Both:
 
     def _naming(self, names: Callable[[Desired], bool]) -> Desired:
         return next((side for side in (self.desired, *self.before) if names(side)), self.desired)
-
-
-def acting_kinds(plan: Plan) -> frozenset[UnitKind]:
-    """Kinds of units that have actions in a plan."""
-    return frozenset(UnitRef.parse(action.unit).kind for batch in plan.batches for action in batch)

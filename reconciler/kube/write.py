@@ -63,9 +63,13 @@ class Writer:
         """Server-side apply under our field manager, never forced."""
         found = self._wanted(release, body)
         what = f"applying {found.ref}"
-        for _ in range(ATTEMPTS):
+        seen: Json = None
+        for attempt in range(ATTEMPTS):
             parent = self._parent(release, generation, found.ref)
             live = self._client.find(found.path, f"reading {found.ref}", secret=found.secret)
+            if attempt and _content(live) != seen:
+                raise _moving(what)  # more than its status moved: whoever decided this looks again
+            seen = _content(live)
             if live is None:
                 self._check_absent_is_expected(what, expected_uid)
                 parent = self._remember(release, generation, found.ref)
@@ -215,6 +219,14 @@ class Writer:
 def _apply_request(found: Wanted, what: str, body: Json) -> Request:
     query = {"fieldManager": marks.FIELD_MANAGER, "force": "false"}
     return Request("PATCH", found.path, what, query, body, APPLY_TYPE, secret=found.secret)
+
+
+def _content(live: Json) -> Json:
+    """What tells whether somebody changed an object, also there and back: all but what status writers move."""
+    if live is None:
+        return None
+    body = {key: live[key] for key in live if key not in ("metadata", "status")}
+    return {**body, "generation": live["metadata"].get("generation")}
 
 
 def _is_moved(answer: Answer) -> bool:
