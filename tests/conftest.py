@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     words = "where the reconciler is killed: `some` points of a release, or `all` points of every scene (minutes)"
     parser.addoption("--failpoints", choices=("some", "all"), default="some", help=words)
     parser.addoption("--acceptance", metavar="FILE", help="write the acceptance report of this run")
-    parser.addoption("--model-runs", metavar="N", default="40", help="runs of the model of tests/model")
+    parser.addoption("--model-runs", metavar="N", default="25", help="runs of the model of tests/model")
     parser.addoption("--model-seed", metavar="SEED", help="its seed; always the same runs without")
     parser.addoption("--model-report", metavar="FILE", help="write seed, counts and result of the model there")
     parser.addoption("--faults", choices=("some", "all"), default="some", help="where tests/faults lets faults strike")

@@ -68,6 +68,10 @@ def _stand_still(ground: Ground, choice: int, _number: int, _release: str) -> No
     one.life.visitor, one.life.visit_in = partial(ground.look, other, to_the_end=True), choice * 2 + 1
 
 
+def _swap(ground: Ground, _choice: int, _number: int, release: str) -> None:
+    ground.place.clusters[texts.RELEASES[release]].swap()
+
+
 def _edit_comments(ground: Ground, _choice: int, number: int, _release: str) -> None:
     ground.town.edit_comments(number, "approved")
 
@@ -86,5 +90,6 @@ DISTURBANCES: Mapping[str, Disturbance] = {
     "crash": _crash,
     "cut": _cut,
     "stand still": _stand_still,
+    "another cluster": _swap,
     "edit comments": _edit_comments,
 }

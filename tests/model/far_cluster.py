@@ -45,6 +45,8 @@ class FarCluster(SandboxCluster):
         self._address = endpoint
         self.writes: list[Write] = []
         self.generations: dict[str, list[int]] = {}  # of each parent, in the order written
+        self.impostor = False  # another cluster answers at this address: nothing may be written to it
+        self.fooled: list[str] = []  # what was written to it all the same
 
     @property
     def endpoint(self) -> str:
@@ -58,10 +60,8 @@ class FarCluster(SandboxCluster):
     def answer(self, asked: Asked) -> tuple[int, str]:
         """One request, answered as over the wire, and logged where it was a write."""
         path = asked.path
-        if asked.method in ("GET", "POST") and "deployments" not in path:
-            answered = self._respond(asked)
-            self._remember(asked)
-            return answered
+        if self.impostor and "dryRun" not in asked.query and asked.method != "GET" and "selfsubject" not in path:
+            self.fooled.append(f"{asked.method} {path}")
         followed = "/deployments/" in path and "dryRun" not in asked.query and asked.method != "GET"
         before = self.value(path) if followed else None
         answered = self._respond(asked)
@@ -71,6 +71,12 @@ class FarCluster(SandboxCluster):
             self.writes.append(Write(len(self.writes), self.name, path, before, self.value(path), generation))
         self._remember(asked)
         return answered
+
+    def swap(self) -> None:
+        """Another cluster answers at this address, or the right one again: its identity is the UID of kube-system."""
+        self.impostor = not self.impostor
+        metadata = self._store.objects["", "namespaces", "", "kube-system"]["metadata"]
+        metadata["uid"] = metadata["uid"][::-1]
 
     def _remember(self, asked: Asked) -> None:
         if asked.method not in ("POST", "PUT") or not isinstance(asked.body, dict):

@@ -113,7 +113,11 @@ class Ground(RuleBasedStateMachine):
         except ReconcilerError:
             return  # it could not look at all, and says so
         if any("internal_error" in fault for fault in loop.faults):
-            raise Violation(f"a defect: {loop.faults}")
+            self._violated(f"a defect: {loop.faults}")
+
+    def _violated(self, what: str) -> None:
+        self.broken = True
+        raise Violation(what)
 
     def teardown(self) -> None:
         if self.broken:
@@ -133,13 +137,16 @@ class Ground(RuleBasedStateMachine):
             process.life.cut.clear()
             process.clock.skew = timedelta()
             process.start()
+        for cluster in self.place.clusters.values():
+            if cluster.impostor:
+                cluster.swap()
         self.place.time.pass_by(timedelta(minutes=2))
         self.after(Looks.BOTH)
         self.after(Looks.BOTH)
         before = self.stage.oracle.chronicle.tip()
-        self.after(Looks.BOTH)
+        self.after(Looks.ONE)
+        self.after(Looks.TWO)
         if self.stage.oracle.chronicle.tip() != before:
-            raise Violation("it never comes to rest")
+            self._violated("it never comes to rest")
         self.stage.oracle.at_rest()
-        for process in self.stage.processes:
-            self.stage.oracle.rebuilt(process)
+        self.stage.oracle.rebuilt(*self.stage.processes)

@@ -84,6 +84,8 @@ class Oracle:
             for write in cluster.writes[self._writes.get(name, 0) :]:
                 self._check_write(write)
             self._writes[name] = len(cluster.writes)
+            if cluster.fooled:
+                raise Violation(f"written to another cluster at the address of {name}: {cluster.fooled}")
             for parent, numbers in cluster.generations.items():
                 if numbers != sorted(numbers):
                     raise Violation(f"{parent}: an older plan after a newer one: {numbers}")
@@ -295,16 +297,17 @@ class Oracle:
             if how in wanted and self.live(name) != wanted[how]:
                 raise Violation(f"{name}: {how}, and {self.live(name)} runs instead of {wanted[how]}")
 
-    def rebuilt(self, process: Process) -> None:
-        """A fresh fold of the audit branch is what the process believes, and its chain is whole."""
-        process.journal.catch_up()
-        findings = process.journal.branch.verify()
+    def rebuilt(self, one: Process, *others: Process) -> None:
+        """A fresh fold of the audit branch is what every process believes, and its chain is whole."""
+        for process in (one, *others):
+            process.journal.catch_up()
+        findings = one.journal.branch.verify()
         if findings:
             raise Violation(f"the audit chain: {findings}")
         ledger, events, seen = Ledger(), list[Event](), set[EventId]()
-        for record in process.journal.branch.read():
+        for record in one.journal.branch.read():
             fold_files(record.files, ledger, events, seen)
-        if ledger != process.journal.ledger:
+        if any(ledger != process.journal.ledger for process in (one, *others)):
             raise Violation("the read model differs from a fresh fold of the audit branch")
 
     # Git and clusters, read plainly
