@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 
 
 _SAFE = 2**53 - 1  # RFC 8785 numbers are doubles; a larger integer keeps its digits as text
-# Where there is neither a fraction nor a letter beyond ASCII, this is what RFC 8785 says, ten times as fast.
+# Where there is neither a fraction nor a letter beyond ASCII, this is what RFC 8785 says, several times as fast.
 _ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 

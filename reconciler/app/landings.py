@@ -287,12 +287,23 @@ class Landings:
         if known is not None and same_plan and (failure.key == known.key or failure.key != "preview_expired"):
             shown = state.brief(environment) if state is not None else None
             if shown is not None and shown.digest == plan.digest:
-                return  # said already: what is waited for does not take the first reason away
+                if known.message:  # what is waited for does not take the first reason away; a crash may have hushed it
+                    self._say_held(landed, environment, Failure(known.key, known.message))
+                return
         else:
-            refusal = Refusal(ticket=landed.ticket, environment=environment, key=failure.key, digest=plan.digest)
+            refusal = Refusal(
+                ticket=landed.ticket,
+                environment=environment,
+                key=failure.key,
+                digest=plan.digest,
+                message=failure.message,
+            )
             self.journal.record([self._refused(landed, plan, failure, refusal)])
         if state is None or state.previewed.digest != again.digest or failure.key != "approval_required":
             self._preview_held(landed, again, side, pull, failure)
+        self._say_held(landed, environment, failure)
+
+    def _say_held(self, landed: Landed, environment: str, failure: Failure) -> None:
         error = Refused(f"{failure.message}; waiting as {landed.ticket}", key=failure.key)
         self.writer.set_status(landed.commit, error_status(error, Check.APPLY, environment=environment))
 

@@ -128,9 +128,13 @@ class Orders:
             "env": rollout.passed.environment if rollout is not None else "",
             "approval_ticket": rollout.passed.ticket if rollout is not None else "",
         }
-        self._record(one, who, subject.unit, Domain(domain), action, detail, outcome)
+        unproposed: tuple[Note, ...] = ()
         if one.decision.verb is Verb.ROLLBACK and rollout is not None:
-            self._propose_revert(rollout.passed, tip, f"{who} rolled {subject.unit} back: {one.decision.reason}")
+            # before the order counts as taken in: after a crash in between it is proposed again, which opens no second
+            words = f"{who} rolled {subject.unit} back: {one.decision.reason}"
+            unproposed = self._propose_revert(rollout.passed, tip, words)
+        self._record(one, who, subject.unit, Domain(domain), action, detail, outcome)
+        self.journal.record(unproposed)
 
     def _late(self, one: Arrived) -> Denial | None:
         now = self.clock.now()
@@ -199,17 +203,19 @@ class Orders:
             ordered_by=wish.person.name if wish.person is not None else "",
         )
 
-    def _propose_revert(self, passed: Passed, tip: Revision, reason: str) -> None:
+    def _propose_revert(self, passed: Passed, tip: Revision, reason: str) -> tuple[Note, ...]:
+        """Open the revert pull request of a return; what is to be told where that did not work."""
         landed = self.journal.ledger.landed.get(passed.commit)
         if landed is None or landed.before == landed.commit:
-            return
+            return ()
         try:
             self.reverts.propose(before=landed.before, landed=landed.commit, tip=tip, reason=reason)
         except ReconcilerError as error:
             detail = {"approval_ticket": passed.ticket, "error_key": error.key, "summary": error.message}
             note = Note(Domain.RELEASE, "rollback_requested", "commit", passed.commit, detail=detail,
                         status=EventStatus.WARNING)  # fmt: skip
-            self.journal.record([note])
+            return (note,)
+        return ()
 
     def _rollout(self, unit: str) -> RolloutState | None:
         """The last rollout of a unit, or of an environment that is named whole."""

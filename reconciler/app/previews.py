@@ -72,20 +72,26 @@ class Previews:
     def post(self, posting: Posting, policy: Policy) -> None:
         """Record, then comment. `policy` says until when it is valid."""
         known = self.journal.ledger.previews.get(posting.ticket)
-        old = self.artifact(known) if known is not None else None
+        moved_from = ""
+        if known is not None and known.previewed.digest != posting.plans.digest:
+            moved_from = known.previewed.path
+        old = self._replaced(moved_from)
         path = f"previews/{posting.ticket}/{posting.plans.digest}.json"
         preview = self._render(posting, policy, path, old)
-        self.journal.record(self._notes(posting, path, preview, first=known is None))
-        self._write(posting, preview, known)
+        self.journal.record(self._notes(posting, path, preview, first=known is None, replaces=moved_from))
+        self._write(posting, preview, old)
 
-    def _write(self, posting: Posting, preview: Preview, known: PreviewState | None) -> None:
+    def _replaced(self, path: str) -> PlanSet | None:
+        return PlanSet.model_validate_json(self.journal.file(path)) if path else None
+
+    def _write(self, posting: Posting, preview: Preview, old: PlanSet | None) -> None:
         number = posting.pull_request
         if number is None:
             return
-        if known is not None and known.previewed.digest != posting.plans.digest:
-            before = marker(posting.ticket, known.previewed.digest)
+        if old is not None:
+            before = marker(posting.ticket, old.digest)
             now = posting.plans.digest[:SHORT]
-            body = f"{before}\nThis preview (`{known.previewed.digest[:SHORT]}`) is void; the newer one is `{now}`.\n"
+            body = f"{before}\nThis preview (`{old.digest[:SHORT]}`) is void; the newer one is `{now}`.\n"
             self.writer.write_comment(number, before, body)
         self.writer.write_comment(number, marker(posting.ticket, posting.plans.digest), preview.body)
 
@@ -105,9 +111,10 @@ class Previews:
         self.journal.record([note])
 
     def ensure(self, state: PreviewState, posting: Posting, policy: Policy) -> None:
-        """Write the comment again, where a crash came between record and comment; unchanged text costs nothing."""
-        preview = self._render(posting, policy, state.previewed.path, None)
-        self._write(posting, preview, None)
+        """Write the comments again, where a crash came between record and comment; unchanged text costs nothing."""
+        old = self._replaced(state.previewed.replaces)
+        preview = self._render(posting, policy, state.previewed.path, old)
+        self._write(posting, preview, old)
 
     def _render(self, posting: Posting, policy: Policy, path: str, old: PlanSet | None) -> Preview:
         seen = looked_at(posting.plans)
@@ -132,14 +139,14 @@ class Previews:
                 approvers={name: approvers(judgement) for name, judgement in posting.judgements.items()},
                 valid_until=seen + ttl if seen is not None else None,
                 looked_at=seen,
-                replaces=old.digest if old is not None and old.digest != digest else None,
+                replaces=old.digest if old is not None else None,
                 moved=moved(old, posting.plans) if old is not None else (),
                 refused=posting.refused,
                 rollback_grant=policy.settings.rollback_grant,
             ),
         )
 
-    def _notes(self, posting: Posting, path: str, preview: Preview, *, first: bool) -> list[Note]:
+    def _notes(self, posting: Posting, path: str, preview: Preview, *, first: bool, replaces: str) -> list[Note]:
         plans = posting.plans
         entry = Previewed(
             ticket=posting.ticket,
@@ -154,6 +161,7 @@ class Previews:
             path=path,
             looked_at=looked_at(plans),
             requested_by=posting.requested_by,
+            replaces=replaces,
         )
         files = {path: plans.model_dump_json(indent=1).encode()}
         held = posting.refused is not None

@@ -62,6 +62,7 @@ class Previewed(Value):
     path: str  # of the artifact on the audit branch
     looked_at: datetime | None
     requested_by: str
+    replaces: str = ""  # path of the artifact whose digest stood there before; empty where none or the same one did
 
 
 class Renewed(Value):
@@ -117,6 +118,7 @@ class Refusal(Value):
     environment: str
     key: str
     digest: Digest
+    message: str = ""
 
 
 class Landed(Value):

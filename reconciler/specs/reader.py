@@ -147,7 +147,8 @@ def _exchange(child: Child, question: bytes, seconds: float) -> bytes:
     deadline = monotonic() + seconds
     to_write, read, wanted = memoryview(question), bytearray(), LENGTH.size
     out, back = child.to, child.back
-    with selectors.DefaultSelector() as selector:
+    to_write = to_write[_write(out, to_write) :] if to_write else to_write  # most questions fit into the pipe
+    with selectors.PollSelector() as selector:  # a file is one question: no descriptor is made and closed for each
         selector.register(back, selectors.EVENT_READ)
         if to_write:
             selector.register(out, selectors.EVENT_WRITE)

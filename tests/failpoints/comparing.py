@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from tests.failpoints.far_side import Left
 
+WINDOW = 400  # characters shown where two texts part
+
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
@@ -39,7 +41,7 @@ def _ends(undisturbed: Left, killed: Left) -> Iterator[str]:
         found = killed.ends[name]
         for key in sorted(wanted.keys() | found.keys()):
             if wanted.get(key) != found.get(key):
-                yield f"{name}: {key}\n    wanted {wanted.get(key)}\n    found  {found.get(key)}"
+                yield f"{name}: {key}{_apart(str(wanted.get(key)), str(found.get(key)))}"
 
 
 def _counts(undisturbed: Left, killed: Left, kills: int) -> Iterator[str]:
@@ -53,3 +55,10 @@ def _counts(undisturbed: Left, killed: Left, kills: int) -> Iterator[str]:
                     used[rule] += times
                 if rule is None or used[rule] > rule.most * kills:
                     yield f"{name}: {times} {word} than without a kill: {what}"
+
+
+def _apart(wanted: str, found: str) -> str:
+    """Where two texts part."""
+    same = next((at for at, pair in enumerate(zip(wanted, found, strict=False)) if pair[0] != pair[1]), None)
+    start = max(0, (same if same is not None else min(len(wanted), len(found))) - 60)
+    return f"\n    wanted …{wanted[start : start + WINDOW]}\n    found  …{found[start : start + WINDOW]}"

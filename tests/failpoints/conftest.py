@@ -1,8 +1,11 @@
 """One theatre for each kind of world and test module, and the scenes in it, prepared when they are first asked for."""
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.failpoints.scenes import Scene, make_world
 from tests.failpoints.theatre import Theatre
 
 BASE = "base"
+MEMORY = "/dev/shm"
 
 
 @dataclass(slots=True)
@@ -43,12 +47,21 @@ class Playbill:
         return theatre, *self._played[scene.name]
 
 
+def in_memory() -> str | None:
+    """A folder of memory where programs may run, if there is one: a kill loses no page that a disk would keep."""
+    with suppress(OSError):
+        if not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC and os.access(MEMORY, os.W_OK):
+            return MEMORY
+    return None
+
+
 @pytest.fixture(scope="module")
-def playbill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playbill]:
-    """Every scene; its servers and processes end with the module."""
+def playbill() -> Iterator[Playbill]:
+    """Every scene; its servers, processes and folders end with the module."""
     with ExitStack() as open_ones:
 
         def opened(kind: str) -> Theatre:
-            return open_ones.enter_context(Theatre.opened(tmp_path_factory.mktemp(kind), make_world(kind)))
+            folder = open_ones.enter_context(TemporaryDirectory(prefix=f"failpoints-{kind}-", dir=in_memory()))
+            return open_ones.enter_context(Theatre.opened(Path(folder), make_world(kind)))
 
         yield Playbill(opened)

@@ -28,7 +28,7 @@ from reconciler.git.bare import BareRepository
 from reconciler.git.keys import SigningKey
 from reconciler.git.transport import Transport
 from reconciler.machine.ledger import Ledger
-from reconciler.names import EventId
+from reconciler.names import SHORT, EventId
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.hosts import SandboxHost
 from reconciler.sandbox.world import World
@@ -37,6 +37,7 @@ from reconciler.state.event import Event
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?")
 EVENT_ID = re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b")
 COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
+SHORTENED = re.compile(rf"\b[0-9a-f]{{{SHORT}}}\b")
 UID = re.compile(r"\b[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 LASTED = re.compile(r'("duration_ms": ?|duration: )\d+(\.\d+)?|in \d+(\.\d+)? ?m?s\b')
 
@@ -55,14 +56,15 @@ def look(world: World, known: AbstractSet[str]) -> Left:
     settings = load_settings(world.home / FILE_NAME)
     repository = _origin(world)
     events, ledger, wrong = audited(world)
-    names = Names(known, {event.event_id: event.action for event in events})
+    made = {commit[:SHORT] for commit in _commits(repository)} - {name[:SHORT] for name in known}
+    names = Names(known, made, {event.event_id: event.action for event in events})
     forge = _Forge(repository, repository_id(settings))
     clusters = {name: world.sandbox(name) for name in world.clusters}
     hosts = {name: host for name, host in world.hosts.items() if isinstance(host, SandboxHost)}
     return Left(
         ends={
             "ledger": {field.name: names.text(getattr(ledger, field.name)) for field in dataclasses.fields(ledger)},
-            "statuses": {place: names.text(said) for place, said in forge.statuses().items()},
+            "statuses": {names.text(place): names.text(said) for place, said in forge.statuses().items()},
             "comments": {
                 place: names.text(sorted(map(names.text, found))) for place, found in forge.comments().items()
             },
@@ -85,6 +87,7 @@ class Names:
     """Puts words in place of what no two runs share."""
 
     known: AbstractSet[str]
+    made: AbstractSet[str]  # new commits, as they are shortened in texts
     actions: Mapping[EventId, str]
 
     def text(self, value: Any) -> str:
@@ -95,7 +98,7 @@ class Names:
         text = LASTED.sub("<lasted>", text)
         for pattern in (COMMIT, UID):
             text = pattern.sub(lambda found: found[0] if found[0] in self.known else "<new>", text)
-        return text
+        return SHORTENED.sub(lambda found: "<new>" if found[0] in self.made else found[0], text)
 
 
 def audited(world: World) -> tuple[list[Event], Ledger, tuple[str, ...]]:
@@ -161,10 +164,12 @@ class _Forge:
 
 def known_names(world: World) -> frozenset[str]:
     """The commits of every ref and the UIDs of every object, as they are now."""
-    repository = _origin(world)
-    text = repository.git("rev-list", "--all").text
     objects = [body for name in world.clusters for body in world.sandbox(name).contents().values()]
-    return frozenset((*text.split(), *(str(body["metadata"]["uid"]) for body in objects)))
+    return frozenset((*_commits(_origin(world)), *(str(body["metadata"]["uid"]) for body in objects)))
+
+
+def _commits(repository: BareRepository) -> list[str]:
+    return repository.git("rev-list", "--all").text.split()
 
 
 def _origin(world: World) -> BareRepository:
