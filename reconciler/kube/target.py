@@ -6,10 +6,13 @@ Safe for one thread at a time; inside, a look sends several requests at once. Ke
 good: it remembers which kinds are served and the dry runs of objects that did not move.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from traceback import extract_tb
 from typing import Final
 
+from reconciler.errors import Unavailable
 from reconciler.kube.client import Client
 from reconciler.kube.connection import Connection
 from reconciler.kube.discovery import Discovery
@@ -25,6 +28,9 @@ from reconciler.state.observed import Json, ObservedRelease
 from reconciler.state.readiness import judge
 
 PARENT_NAMESPACE: Final = "default"  # exists on every cluster, before any plan, and cannot be deleted
+
+# What reading well-formed JSON of the wrong shape raises, anywhere in this package.
+_NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
 
 
 class KubeTarget:
@@ -56,11 +62,13 @@ class KubeTarget:
 
     def facts(self) -> ClusterFacts:
         """Identity, version, namespaces, and what our credential may not do of what it needs."""
-        return facts(self.client, self._needs)
+        with _understood():
+            return facts(self.client, self._needs)
 
     def observe(self, releases: Iterable[DesiredObjects]) -> Mapping[str, ObservedRelease]:
         """Live objects of each release by LIST, with a dry run only for what would change."""
-        return self._observer.observe(releases)
+        with _understood():
+            return self._observer.observe(releases)
 
     def begin(self, release: str, namespace: str, generation: int, event: str) -> None:  # noqa: ARG002  the port's
         """Take the release's parent for this generation. `namespace` says nothing here: parents stand in one place."""
@@ -84,7 +92,8 @@ class KubeTarget:
 
     def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]:
         """Each object's judgement, in the order asked."""
-        return tuple(all_of([partial(self._ready, ref) for ref in refs]))
+        with _understood():
+            return tuple(all_of([partial(self._ready, ref) for ref in refs]))
 
     def _ready(self, ref: ObjectRef) -> Readiness:
         resource = self._discovery.resource(ref.group, ref.version, ref.kind)
@@ -95,3 +104,20 @@ class KubeTarget:
             )
         found = judge(body)
         return Readiness(ref, str(found.status), found.message)
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """A look at a server that answers nonsense fails as one at a server that is away; other targets go on.
+
+    What stood in the answer is not quoted, for it may be a secret; where we stumbled is, for the fault may be ours.
+    """
+    try:
+        yield
+    except _NONSENSE as error:
+        place = extract_tb(error.__traceback__)[-1]
+        raise Unavailable(
+            f"looking at the cluster: an answer has a shape that no Kubernetes API gives"
+            f" ({type(error).__name__} in {place.name}, line {place.lineno})",
+            key="cluster_connect_failed",
+        ) from None

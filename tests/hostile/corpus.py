@@ -96,18 +96,18 @@ def _bytes(source: random.Random) -> bytes:
     return bytes(content[: source.choice([len(content), source.randrange(len(content)) + 1])])
 
 
-def _spots(tree: object) -> list[tuple[Any, Any]]:
+def spots(tree: object) -> list[tuple[Any, Any]]:
     """Every (holder, key) of a tree."""
     if isinstance(tree, dict):
-        return [(tree, key) for key in tree] + [spot for value in tree.values() for spot in _spots(value)]
+        return [(tree, key) for key in tree] + [spot for value in tree.values() for spot in spots(value)]
     if isinstance(tree, list):
-        return [(tree, number) for number in range(len(tree))] + [spot for value in tree for spot in _spots(value)]
+        return [(tree, number) for number in range(len(tree))] + [spot for value in tree for spot in spots(value)]
     return []
 
 
 def _changed(source: random.Random, change: Callable[[Any, Any], None]) -> bytes:
     tree = json.loads(json.dumps(source.choice(TREES), default=str))
-    holder, key = source.choice(_spots(tree))
+    holder, key = source.choice(spots(tree))
     change(holder, key)
     return _written(tree)
 
