@@ -20,7 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """svc-a v2.0.0 runs in production; both clusters are behind a proxy."""
     clock = MovableClock()
     world = World(
@@ -37,6 +37,15 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         world.close()
 
 
+@pytest.fixture
+def behind(played: Stage) -> Iterator[Stage]:
+    """The same; what a test left broken is whole again after it."""
+    yield played
+    for cluster in played.world.clusters.values():
+        assert isinstance(cluster, FarCluster)
+        cluster.heal()
+
+
 @dataclass(frozen=True, slots=True)
 class OverHttp:
     """A stage whose repository is reached over HTTP through the proxy."""
@@ -46,7 +55,7 @@ class OverHttp:
 
 
 @pytest.fixture(scope="module")
-def over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
+def played_over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
     """svc-a v2.0.0 runs in production; the repository is behind git's CGI and a proxy."""
     folder = tmp_path_factory.mktemp("faults") / "world"
     clock = MovableClock()
@@ -58,3 +67,13 @@ def over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
             yield OverHttp(built, git)
         finally:
             world.close()
+
+
+@pytest.fixture
+def over_http(played_over_http: OverHttp) -> Iterator[OverHttp]:
+    """The same; what a test left broken is whole again after it."""
+    yield played_over_http
+    played_over_http.git.heal()
+    for cluster in played_over_http.stage.world.clusters.values():
+        assert isinstance(cluster, FarCluster)
+        cluster.heal()

@@ -5,6 +5,7 @@ from itertools import count
 
 from reconciler.names import Revision
 from tests.faults.far_cluster import FarCluster
+from tests.git.world import git
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 
 CONFIG = "api/v1/namespaces/svc-a/configmaps/svc-a"
@@ -48,3 +49,5 @@ def check(stage: Stage, pull: int, tag: str, merged: Revision) -> None:
     assert len([comment for comment in comments if "### Preview" in comment.body]) == 1
     events = [event.event_id for event in stage.world.opened.journal.events]
     assert len(events) == len(set(events))
+    trees = git(stage.world.origin, "log", "--format=%T", "reconciler/audit").split()
+    assert len(trees) == len(set(trees)), "an audit commit that adds nothing says a record again"

@@ -6,13 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-import pytest
-
 from reconciler.approval.decision import Verb
 from reconciler.errors import ReconcilerError
 from tests.faults.far_cluster import Cut
 from tests.faults.release import check, cluster_of, next_version, state_of
 from tests.story.stage import Stage
+
+ALL = {
+    "test_f30_what_is_judged_under_a_wrong_clock_is_held_for_a_person": [
+        timedelta(minutes=-6),
+        timedelta(hours=-1),
+        timedelta(days=-3650),
+    ],
+    "test_f36_without_descriptors_nothing_is_half_done": list(range(9)),
+}
+SOME = {
+    "test_f30_what_is_judged_under_a_wrong_clock_is_held_for_a_person": [timedelta(hours=-1)],
+    "test_f36_without_descriptors_nothing_is_half_done": [1],
+}
 
 
 def settle(stage: Stage) -> None:
@@ -22,11 +33,10 @@ def settle(stage: Stage) -> None:
             stage.settle()
 
 
-@pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(days=-3650)], ids=str)
-def test_f30_what_is_judged_under_a_wrong_clock_is_held_for_a_person(behind: Stage, skew: timedelta) -> None:
+def test_f30_what_is_judged_under_a_wrong_clock_is_held_for_a_person(behind: Stage, spot: timedelta) -> None:
     pull, tag = next_version(behind)
     merged = behind.merge(pull, settle=False)
-    with wrong_clock(behind, skew):
+    with wrong_clock(behind, spot):
         settle(behind)
     settle(behind)
     assert behind.image() != tag
@@ -49,11 +59,10 @@ def test_f30_what_runs_is_finished_under_a_clock_that_stepped_back(behind: Stage
     assert chain[-1] == "applied"
 
 
-@pytest.mark.parametrize("left", [0, 2])
-def test_f36_without_descriptors_nothing_is_half_done(behind: Stage, left: int) -> None:
+def test_f36_without_descriptors_nothing_is_half_done(behind: Stage, spot: int) -> None:
     pull, tag = next_version(behind)
     merged = behind.merge(pull, settle=False)
-    with few_descriptors(left):
+    with few_descriptors(spot):
         settle(behind)
         assert "applied" not in behind.actions(ticket=pull)
     settle(behind)
