@@ -59,8 +59,15 @@ def remove_stale(repository: Path) -> tuple[Path, ...]:
         (repository / "refs", "**/*.lock"),
         (repository / "objects", "**/tmp_*"),
     ):
-        for path in folder.glob(pattern):
+        for path in _found(folder, pattern):
             with contextlib.suppress(OSError):
                 path.unlink()
                 removed.append(path)
     return tuple(removed)
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return list(folder.glob(pattern))
+    except OSError as error:  # no descriptor left, for one: not the end of the process
+        raise Unavailable(f"looking for stale locks in {folder}: {error}") from error
