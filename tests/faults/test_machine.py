@@ -18,7 +18,7 @@ ALL = {
         timedelta(hours=-1),
         timedelta(days=-3650),
     ],
-    "test_f36_without_descriptors_nothing_is_half_done": list(range(9)),
+    "test_f36_without_descriptors_nothing_is_half_done": list(range(12)),
 }
 SOME = {
     "test_f30_what_is_judged_under_a_wrong_clock_is_held_for_a_person": [timedelta(hours=-1)],
@@ -64,7 +64,7 @@ def test_f36_without_descriptors_nothing_is_half_done(behind: Stage, spot: int) 
     merged = behind.merge(pull, settle=False)
     with few_descriptors(spot):
         settle(behind)
-        assert "applied" not in behind.actions(ticket=pull)
+        assert behind.image() == tag or "applied" not in behind.actions(ticket=pull)
     settle(behind)
     check(behind, pull, tag, merged)
 
