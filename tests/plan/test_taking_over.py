@@ -1,12 +1,13 @@
 """A side that takes over from another one is the side that it would be alone, and costs only what changed."""
 
+import gc
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from reconciler.names import UnitKind, UnitRef
+from reconciler.names import BlobId, UnitKind, UnitRef
 from reconciler.plan.make import Side
 from reconciler.plan.units import Cutter
 from reconciler.specs.cache import MemoryCache
@@ -134,3 +135,16 @@ def test_a_file_that_could_not_be_read_is_read_again(reader: Reader) -> None:
     assert lost.unreadable == ("env.yaml",)
     again = load(repository.entries, repository.read, MemoryCache(), reader, lost)
     assert (again.unreadable, again.problems, again.parsed) == ((), (), 1)
+
+
+def test_the_collector_rests_while_a_side_is_read_and_works_again_whatever_happens(reader: Reader) -> None:
+    repository, seen = Repository.of(START), list[bool]()
+
+    def broken(_blob: BlobId) -> bytes:
+        seen.append(gc.isenabled())
+        raise LookupError
+
+    assert gc.isenabled()
+    with pytest.raises(LookupError):
+        load(repository.entries, broken, MemoryCache(), reader)
+    assert (seen, gc.isenabled()) == ([False], True)
