@@ -59,6 +59,10 @@ demo: $(STAMP) ## the whole story on embedded parts, in under a minute
 bench: $(STAMP) ## how fast, small and steady it is, beside other ways; minutes (docs/performance.md)
 	@$(BIN)/python -m benchmarks
 
+.PHONY: mutation
+mutation: $(STAMP) ## see a test fail for every small change of the core; minutes (tests/mutation/)
+	@$(BIN)/python -m tests.mutation
+
 .PHONY: format
 format: $(STAMP) ## write the format, the lint fixes and the generated files
 	@$(BIN)/ruff check --quiet --fix . || true
@@ -73,5 +77,5 @@ lock: ## pin every dependency again, with hashes, into .ci/constraints.txt
 
 .PHONY: clean
 clean: ## remove .venv and what tools leave behind
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .mutation
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

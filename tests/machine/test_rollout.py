@@ -175,3 +175,41 @@ def test_the_diagram_holds_every_row_once() -> None:
     for state, row in [*TRANSITIONS.items(), (State.APPLYING, BETWEEN_BATCHES)]:
         for event, (target, commands) in row.items():
             assert f"    {state} --> {target}: {event} / {', '.join(commands)}" in lines
+
+
+def test_a_rollout_begins_at_its_first_batch_unrecorded_and_returns_only_where_the_release_says_so() -> None:
+    assert Rollout(3) == Rollout(3, returns=False, state=State.PENDING, batch=0, recorded=False)
+
+
+def test_batches_are_counted_one_by_one_and_stay_recorded_until_the_next() -> None:
+    rollout = Rollout(3, state=State.VERIFYING, batch=0, recorded=True)
+    rollout, _ = step(rollout, E.BATCH_READY)
+    assert (rollout.batch, rollout.recorded) == (1, False)
+    rollout, _ = step(rollout, E.RECORDED)
+    away, _ = step(rollout, E.UNREACHABLE)
+    assert (away.batch, away.recorded) == (1, True)
+
+
+@pytest.mark.parametrize(("batch", "at"), [(-1, 0), (0, 0), (2, 2)])
+def test_after_a_crash_a_return_keeps_its_place(batch: int, at: int) -> None:
+    rollout, _ = resumed(3, returns=True, batch=batch, done=-1, returning=True)
+    assert rollout == Rollout(3, returns=True, state=State.ROLLING_BACK, batch=at, recorded=True)
+
+
+@pytest.mark.parametrize(
+    ("event", "commands"),
+    [(E.UNREACHABLE, (C.WAIT,)), (E.FAILED, (C.RECORD_FAILURE,)), (E.FAILED_WITH_RETURN, (C.RECORD_FAILURE,))],
+)
+def test_before_anything_was_done_there_are_rows_for_what_may_happen(
+    event: Event, commands: tuple[Command, ...]
+) -> None:
+    rollout, said = step(Rollout(1, recorded=True), event)
+    assert said == commands
+    assert rollout.state is (State.PENDING if event is E.UNREACHABLE else State.STALLED)
+
+
+def test_the_diagram_ends_where_the_table_does() -> None:
+    ends = [line for line in mermaid().splitlines() if line.endswith("--> [*]")]
+    assert ends == ["    ready --> [*]", "    stalled --> [*]", "    rolled_back --> [*]"]
+    assert mermaid().endswith("rolled_back --> [*]\n")
+    assert {State.READY, State.STALLED, State.ROLLED_BACK} == TERMINAL
