@@ -51,6 +51,10 @@ generated: $(STAMP) ## schemas/, docs/reference/ and docs/faults.md are what the
 real: $(STAMP) ## the tests on real servers (kube-apiserver, OpenSSH hosts); builds them once, outside the repository
 	@.ci/real $(BIN)/python
 
+.PHONY: model
+model: $(STAMP) ## the model of the gate, 500 runs; MODEL="--model-runs 10000 --model-seed 1 --model-report FILE" for others
+	@$(BIN)/python -m pytest -q tests/model $(or $(MODEL),--model-runs 500)
+
 .PHONY: demo
 demo: $(STAMP) ## the whole story on embedded parts, in under a minute
 	@$(BIN)/reconciler demo
