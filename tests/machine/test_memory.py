@@ -26,8 +26,8 @@ from reconciler.machine.entry import (
     Sighted,
     Trusted,
 )
-from reconciler.machine.ledger import OpenGlass, UnitState
-from reconciler.names import POLICY
+from reconciler.machine.ledger import OpenGlass, RolloutState, UnitState
+from reconciler.names import POLICY, EventId
 from tests.machine.test_ledger import AT, R1, R2, digest, finished, fold, passed, previewed, returning, unit
 
 LANDED = Landed(before=R1, commit=R2, ticket="t", pull_request=1, environments=("dev", "prod"))
@@ -184,3 +184,14 @@ def test_who_a_cluster_is_and_who_shall_look_is_what_was_said_last() -> None:
 def test_g2_a_policy_of_two_units_is_accepted_with_its_commit() -> None:
     ledger = fold(passed(unit("policy", at=R2), environment=POLICY))
     assert ledger.policies == [(minute(1), R2)]
+
+
+def test_g10_each_environments_plan_is_found_in_its_preview() -> None:
+    state = fold(previewed(dev="a", prod="b")).previews["t"]
+    found = [state.brief(name) for name in ("dev", "prod", "test")]
+    assert [brief.digest if brief else None for brief in found] == [digest("a"), digest("b"), None]
+
+
+def test_a_rollout_that_was_only_let_pass_has_recorded_nothing() -> None:
+    state = RolloutState(passed(unit("web")), EventId("1"), AT)
+    assert state == RolloutState(passed(unit("web")), EventId("1"), AT, batch=-1, done=-1)
