@@ -290,6 +290,22 @@ class Interrupted(Unavailable):
     """The process was asked to stop between two looks; the recorded plan goes on after the next start."""
 
 
+def returned_before(rollout: Plan, old: Desired, left: Plan) -> tuple[Action, ...]:
+    """What the rollout touched, a return to `old` keeps and `left` no longer changes: a crash lay in between.
+
+    Nobody in this process waited for it to be ready.
+    """
+    kept = {ref_of(body) for source in old.sources.values() for body in source.objects}
+    now = {action.object for batch in left.batches for action in batch}
+    begun = (action for batch in rollout.batches for action in batch)
+    return tuple(one for one in begun if one.object not in now and _object_ref(one) in kept)
+
+
+def _object_ref(action: Action) -> ObjectRef | None:
+    found = action.object
+    return ObjectRef(found.group, found.version, found.kind, found.namespace, found.name) if found else None
+
+
 def operation_id(order: Order, action: Action) -> str:
     """The id under which a host runs this action once: from generation, attempt and action, added after hashing."""
     tail = hashlib.sha256(action.id.encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ import structlog
 
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal, Note, Overtaken
-from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step
+from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step, returned_before
 from reconciler.app.planning import Planner
 from reconciler.app.stories import Story
 from reconciler.app.targets import Connections
@@ -292,10 +292,10 @@ class _Run:
         attempt = RETURNS + self._passed.retries
         order = Order(plan, self._passed.generation, str(self._state.event), attempt, self._task)
         for batch in plan.batches:
-            result = performer.apply(batch, order)
-            if result.failure is not None:
-                raise result.failure
+            if (failure := performer.apply(batch, order).failure) is not None:
+                raise failure
             performer.verify(batch, self._timeouts(plan))
+        performer.verify(returned_before(self._plan, side.desired, plan), self._timeouts(plan))
 
     def _successful(self) -> tuple[Accepted, ...]:
         units = self._context.journal.ledger.units
