@@ -70,3 +70,18 @@ def test_f1_killed_and_started_again_leaves_what_an_undisturbed_run_leaves(
     found = list(wrong(playbill, SCENES[name], kills(point, side, reached[point], some=some)))
     if found:
         pytest.fail("\n".join(found), pytrace=False)  # a picture of two worlds helps nobody
+
+
+def test_f1_killed_again_and_again_on_the_way_leaves_what_an_undisturbed_run_leaves(playbill: Playbill) -> None:
+    """Each process after the first begins where the one before it died; the third kill is met while recovering."""
+    scene = SCENES["release"]
+    theatre, _, undisturbed = playbill.played(scene)
+    deaths = (
+        Kill(Side.AFTER, Point.AUDIT_APPEND),
+        Kill(Side.BEFORE, Point.KUBE_APPLY),
+        Kill(Side.AFTER, Point.KUBE_APPLY),
+    )
+    killed(theatre, scene, *deaths)
+    found = list(differences(undisturbed, theatre.left(scene.name), kills=len(deaths)))
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
