@@ -16,21 +16,23 @@ from reconciler.app.journal import Journal, Note, Overtaken
 from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step, returned_before
 from reconciler.app.planning import Planner
 from reconciler.app.stories import Story
-from reconciler.app.targets import Connections
+from reconciler.app.targets import BothSides, Connections
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
-from reconciler.machine.entry import Accepted, Applying, BatchDone, Connected, Finished, Returning
+from reconciler.machine.entry import Accepted, Applying, BatchDone, Connected, Finished, Hold, Returning
 from reconciler.machine.ledger import RolloutState
 from reconciler.machine.rollout import Command, Event, Rollout, resumed, step
 from reconciler.machine.stages import Stage
 from reconciler.names import UnitRef
 from reconciler.plan.change import ActionKind, Plan
 from reconciler.plan.make import Side
-from reconciler.ports import Bundles, Clock, HostApi, KubeApi
+from reconciler.ports import Bundles, Clock
+from reconciler.report.status import Situation
 from reconciler.specs.desired import Desired
 from reconciler.state.event import Domain, EventStatus
 
 LOG = structlog.get_logger("reconciler")
-Report = Callable[[RolloutState, Plan, str, str], None]  # rollout, plan, outcome ("" while it runs), words
+Report = Callable[[RolloutState, Plan, str, str], None]  # rollout, plan, outcome, words
+Running = Callable[[RolloutState, Situation, Mapping[str, str | int]], None]
 
 
 AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})  # keys of failures that pass
@@ -54,6 +56,7 @@ class Rollouts:
     clock: Clock
     key: bytes = field(repr=False)
     report: Report
+    running: Running
     stopping: Callable[[], bool] = lambda: False
     workers: int = 4
     _said: set[tuple[str, int, int, str]] = field(default_factory=set)
@@ -66,6 +69,14 @@ class Rollouts:
             LOG.info("not said", what=f"rollout in {plan.environment}", key=error.key, message=error.message)
         else:
             self._said |= {_end_of(state)} if state.finished is not None else set()
+
+    def tell(self, state: RolloutState, situation: Situation, **facts: str | int) -> None:
+        """Say what a rollout does or waits for. A forge that is away stops nothing."""
+        try:
+            self.running(state, situation, facts)
+        except ReconcilerError as error:
+            what = f"rollout in {state.passed.environment}"
+            LOG.info("not said", what=what, key=error.key, message=error.message)
 
     def say_ends(self) -> None:
         """Say how the last rollout of each unit ended where that was not heard: the forge was away, or we crashed."""
@@ -139,8 +150,9 @@ class _Run:
 
     def _record_batch(self, rollout: Rollout) -> Event | None:
         held = self._held()
-        if held:
-            self._context.say(self._state, self._plan, "", f"held: {held}")
+        if held is not None:
+            counts = {"done": rollout.batch, "all": rollout.batches}
+            self._context.tell(self._state, Situation.HELD_BY_PERSON, people=held.by or "root", **counts)
             return Event.HELD
         if self._context.stopping():
             return None
@@ -157,15 +169,14 @@ class _Run:
             raise
         except Unavailable as error:
             return self._away(error)
-        total = rollout.batches
-        self._context.say(self._state, self._plan, "", f"applying batch {rollout.batch + 1} of {total}")
+        self._context.tell(self._state, Situation.APPLYING, batch=rollout.batch + 1, all=rollout.batches)
         return Event.RECORDED
 
-    def _held(self) -> str:
+    def _held(self) -> Hold | None:
         holds = self._context.journal.ledger.holds
         now = self._context.clock.now()
         names = [f"environment/{self._passed.environment}", *(unit.unit for unit in self._plan.units)]
-        return next((name for name in names if name in holds and holds[name].until > now), "")
+        return next((holds[name] for name in names if name in holds and holds[name].until > now), None)
 
     def _apply_batch(self, rollout: Rollout) -> Event | None:
         order = Order(self._plan, self._passed.generation, str(self._state.event), self._passed.retries, self._task)
@@ -204,7 +215,7 @@ class _Run:
                 return Event.FAILED
 
     def _away(self, error: ReconcilerError) -> Event:
-        self._context.say(self._state, self._plan, "", f"waiting: {error.message}")
+        self._context.tell(self._state, Situation.APPLY_WAITS, what=error.message)
         return Event.UNREACHABLE
 
     def _record_success(self, _rollout: Rollout) -> None:
@@ -248,7 +259,8 @@ class _Run:
         )
         notes = [*self._told_steps(), *self._story.tell(Stage.FAILED, failure=failure)] if failure is not None else []
         self._record([*notes, *self._story.tell(Stage.ROLLBACK_REQUESTED, entry=entry, failure=failure)])
-        self._context.say(self._state, self._plan, "", f"rolling back: {self._reason}")
+        why = failure.key if failure is not None else self._reason
+        self._context.tell(self._state, Situation.ROLLING_BACK, key=why)
 
     def _return(self, _rollout: Rollout) -> Event | None:
         """Derive the old artifacts again and apply them; looked at anew each time (G21, G24)."""
@@ -329,7 +341,7 @@ class _Run:
     def _performer_of(self, side: Side) -> Performer:
         context = self._context
         return Performer(
-            targets=_Both(context.connections, side.desired, self._accepted_before()),
+            targets=BothSides(context.connections, side.desired, self._accepted_before()),
             bundles=context.bundles,
             clock=context.clock,
             key=context.key,
@@ -378,23 +390,3 @@ class _Run:
         journal, place, known = self._context.journal, self._place(), self._state
         journal.record(notes, keep=True, holds=lambda ledger: ledger.rollouts.get(place) == known)
         self._state = journal.ledger.rollouts[place]
-
-
-@dataclass(frozen=True, slots=True)
-class _Both:
-    """Targets of the proposed side, and of the accepted sides for what only they name."""
-
-    connections: Connections
-    desired: Desired
-    before: tuple[Desired, ...]
-
-    def kube(self, cluster: str) -> KubeApi:
-        """By name."""
-        return self.connections.kube(self._naming(lambda side: cluster in side.clusters), cluster)
-
-    def host(self, host: str) -> HostApi:
-        """By name."""
-        return self.connections.host(self._naming(lambda side: host in side.hosts), host)
-
-    def _naming(self, names: Callable[[Desired], bool]) -> Desired:
-        return next((side for side in (self.desired, *self.before) if names(side)), self.desired)

@@ -30,9 +30,13 @@ class Standings:
     locale: Locale = Locale.EN
 
     def report(self, state: RolloutState, plan: Plan, outcome: str, words: str) -> None:
-        """`outcome` is empty while it runs; `words` say what it waits for or why it failed."""
+        """How it ended; `words` say why it failed."""
         for status in self._statuses(state, plan, outcome, words):
             self.writer.set_status(state.passed.commit, status)
+
+    def running(self, state: RolloutState, situation: Situation, facts: Mapping[str, str | int]) -> None:
+        """What it does, or what it waits for."""
+        self.writer.set_status(state.passed.commit, self._said(situation, state.passed.environment, facts))
 
     def _statuses(self, state: RolloutState, plan: Plan, outcome: str, words: str) -> list[CommitStatus]:
         environment, locale = plan.environment, self.locale
@@ -47,9 +51,6 @@ class Standings:
                 ]
             case "no_change":
                 return [commit_status(Situation.NO_CHANGE, environment=environment, locale=locale)]
-            case "":
-                situation = Situation.APPLY_WAITS
-                return [commit_status(situation, environment=environment, locale=locale, what=words or "its turn")]
             case _:
                 finished = state.finished
                 key = (finished.key if finished is not None else "") or "release_apply_failed"

@@ -131,3 +131,23 @@ def _project(desired: Desired, host: str, own: str) -> str:
     """Whose use of a host it is: of its credential's project, unless an environment of another project has the host."""
     users = {env.spec.project for env in desired.environments.values() if any(n.host == host for n in env.spec.nodes)}
     return min(users - {own}, default=own)
+
+
+@dataclass(frozen=True, slots=True)
+class BothSides:
+    """Targets of the proposed side, and of the accepted sides for what only they name."""
+
+    connections: Connections
+    desired: Desired
+    before: tuple[Desired, ...]
+
+    def kube(self, cluster: str) -> KubeApi:
+        """By name."""
+        return self.connections.kube(self._naming(lambda side: cluster in side.clusters), cluster)
+
+    def host(self, host: str) -> HostApi:
+        """By name."""
+        return self.connections.host(self._naming(lambda side: host in side.hosts), host)
+
+    def _naming(self, names: Callable[[Desired], bool]) -> Desired:
+        return next((side for side in (self.desired, *self.before) if names(side)), self.desired)

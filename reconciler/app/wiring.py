@@ -164,6 +164,7 @@ def loop_of(on: Adapters) -> Reconciler:
         clock=clock,
         key=keys.hmac,
         report=standings.report,
+        running=standings.running,
         stopping=on.stopping,
         workers=settings.workers,
     )

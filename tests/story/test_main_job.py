@@ -254,7 +254,7 @@ def test_g23_a_hold_stops_before_the_next_step_and_resume_goes_on(stage: Stage) 
     stage.settle()
     merged = stage.merge(number)
     assert stage.image() == "v2.0.0"
-    assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] == "pending"
+    assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"] == ("pending", "held by dev_user; batches: 0 of 2")
     stage.desk("dev_user").order("release/svc-a", Verb.RESUME, reason="go on")
     stage.settle()
     assert stage.image() == "v2.0.1"
