@@ -126,11 +126,12 @@ class Planner:
         states = {ref: ledger.units[str(ref)] for ref in units if str(ref) in ledger.units}
         accepted = {ref: self.desires.at(state.accepted.revision) for ref, state in states.items()}
         found: list[Check] = [*checks, *self._never_accepted(units, proposed)]
+        bundles = self._bundles(proposed, accepted)
         observed: Observed | None = None
         if environment != POLICY and looks:
             try:
                 if self._reach(units, proposed, accepted) <= self.accepted_addresses():
-                    observed = self._look(environment, units, proposed, accepted)
+                    observed = self._look(environment, units, proposed, accepted, bundles)
             except ReconcilerError as failure:
                 found.append(error("", failure.key, failure.message, failure.hint()))
         prune = self.policy().settings.prune
@@ -142,7 +143,7 @@ class Planner:
                 accepted=accepted,
                 accepted_at={ref: state.accepted.revision for ref, state in states.items()},
                 observed=observed,
-                bundles=self._bundles(proposed, accepted),
+                bundles=bundles,
                 known_uids=ledger.clusters,
                 limits=PruneLimits(prune.max_percent, prune.max_objects),
                 key=self.key,
@@ -199,9 +200,17 @@ class Planner:
         return found
 
     def _look(
-        self, environment: str, units: tuple[UnitRef, ...], proposed: Side, accepted: Mapping[UnitRef, Side]
+        self,
+        environment: str,
+        units: tuple[UnitRef, ...],
+        proposed: Side,
+        accepted: Mapping[UnitRef, Side],
+        bundles: Mapping[str, Bundle | Failure],
     ) -> Observed:
-        """Look at what the units live on, on both sides: what leaves a target is found by its accepted spec."""
+        """Look at what the units live on, on both sides: what leaves a target is found by its accepted spec.
+
+        No host is contacted for the sake of a bundle that does not check.
+        """
         clusters: dict[str, tuple[Targets, tuple[DesiredObjects, ...]]] = {}
         hosts: dict[str, Targets] = {}
         for ref in units:
@@ -212,8 +221,8 @@ class Planner:
                 names, machines = addresses.clusters_and_hosts(side.desired, [ref])
                 for name in names:
                     clusters.setdefault(name, (targets, ()))
-                for name in machines:
-                    hosts.setdefault(name, targets)
+                if not _distrusted(side.desired, environment, bundles):
+                    hosts |= {name: hosts.get(name, targets) for name in machines}
             if ref.kind is UnitKind.RELEASE:
                 self._want_release(ref, proposed, accepted.get(ref), clusters)
         return observe(environment, Wanted(clusters, hosts), self.clock.now(), self.settings.workers)
@@ -234,3 +243,10 @@ class Planner:
         wanted = DesiredObjects(ref.name, spec.namespace or "", tuple(source.objects) if source is not None else ())
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
+
+
+def _distrusted(desired: Desired, environment: str, bundles: Mapping[str, Bundle | Failure]) -> bool:
+    """Whether an environment names a bundle that could not be verified."""
+    spec = desired.environments.get(environment)
+    bundle = spec.spec.bundle if spec is not None else None
+    return bundle is not None and isinstance(bundles.get(bundle.version), Failure)
