@@ -20,7 +20,14 @@ class Allowance:
     why: str
 
 
-MORE: tuple[Allowance, ...] = ()
+MORE = (
+    Allowance(
+        "forge",
+        re.compile(r'^\w+ #\d+ .*"kind": "reviewed".*"verdict": "approve"'),
+        1,
+        "a person who was not told that a review arrived types it again: one person's latest verdict counts (G13)",
+    ),
+)
 LESS = (
     Allowance(
         "forge",
