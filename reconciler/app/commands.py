@@ -58,9 +58,10 @@ class Commands:
         else:
             body = answer(asked, self.locale)
         notes = list(self._notes(ticket, comment, asked, outcome))
-        self.journal.record(notes, guarded=True)  # another reconciler may have answered: nothing is done twice
+        # said first and again after a crash, in the same comment: what is recorded is not looked at any more
         marker = f"<!-- reconciler:answer {comment.id} -->"
         self.writer.write_comment(number, marker, f"{marker}\n{body}")
+        self.journal.record(notes, guarded=True)  # another reconciler may have answered: nothing is done twice
 
     def _judged(self, ticket: str, asked: Asked, person: Person | None, policy: Policy) -> Denial | tuple[Entry, ...]:
         if asked.ask is Ask.CANCEL:
