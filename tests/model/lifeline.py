@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from reconciler.errors import Unavailable
 
+AWAY = "it is away"  # how everything that is cut off here ends its words
+
 
 class Crash(BaseException):
     """The process is gone."""
@@ -40,7 +42,7 @@ class Lifeline:
         if self.dead:
             raise Crash
         if line in self.cut:
-            raise Unavailable(f"reaching {line}: it is away")
+            raise Unavailable(f"reaching {line}: {AWAY}")
 
     @contextlib.contextmanager
     def effect(self, _what: str) -> Iterator[None]:
