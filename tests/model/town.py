@@ -124,6 +124,8 @@ class Town:
         text = shown[-1].body if shown else ""
         named = re.search(r"digest `(\w{64})`", text)
         digest = named[1] if named else ""
+        if verdict is Verdict.APPROVE and not digest:
+            return  # whoever finds no preview, such as where somebody wrote over it, says nothing yet
         decision, signer = "", ""
         if signed and digest and event:
             made = Decision(
