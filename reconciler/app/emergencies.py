@@ -13,6 +13,7 @@ from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
 from reconciler.app.journal import Journal, Note
 from reconciler.app.landings import Landings
+from reconciler.app.orders import Guard, unguarded
 from reconciler.app.planning import Planner
 from reconciler.approval.emergency import looked_at_by_another
 from reconciler.approval.question import OpenEmergency
@@ -41,16 +42,19 @@ class Emergencies:
     announcer: Announcer
     clock: Clock
 
-    def look(self) -> None:
-        """One round over all of them."""
+    def look(self, guard: Guard = unguarded) -> None:
+        """One round over all of them; one that cannot be looked after leaves the others alone."""
         for glass in tuple(self.journal.ledger.emergencies.values()):
-            passed = glass.passed
-            if not glass.notified:
-                self._tell(glass)
-            if self._looked_at(glass):
-                words = f"a second look was taken at the emergency of {passed.emergency}"
-                entry = SecondLook(ticket=passed.ticket, environment=passed.environment)
-                self.journal.record([_note(glass, words, entry)])
+            guard(f"emergency {glass.passed.ticket}", lambda one=glass: self._after(one))  # type: ignore[misc]
+
+    def _after(self, glass: OpenGlass) -> None:
+        passed = glass.passed
+        if not glass.notified:
+            self._tell(glass)
+        if self._looked_at(glass):
+            words = f"a second look was taken at the emergency of {passed.emergency}"
+            entry = SecondLook(ticket=passed.ticket, environment=passed.environment)
+            self.journal.record([_note(glass, words, entry)])
 
     def _tell(self, glass: OpenGlass) -> None:
         failed = tuple(self._unreached(glass))

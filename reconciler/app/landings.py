@@ -262,7 +262,8 @@ class Landings:
         reviews = self.forge.reviews(number) if number is not None else ()
         shown = self.previews.artifact(self.journal.ledger.previews[landed.ticket])
         case = self._case(landed, shown, pull, reviews, first=landed.before == landed.commit)
-        plan = next(plan for plan in shown.plans if plan.environment == passed.environment)
+        # as it was recorded: a later preview of the ticket shows only what still waits
+        plan = Plan.model_validate_json(self.journal.file(passed.path))
         return replace(case, held=landed.commit), plan
 
     def _is_held(self, landed: Landed) -> bool:

@@ -83,8 +83,8 @@ class Reconciler:
         self._guarded("orders", lambda: self.orders.take_in(tip, self._guarded))
         self._guarded("landings", lambda: self.landings.take_in(tip))
         self._pass()
+        self.emergencies.look(self._guarded)  # before what takes long: whoever is to be told is told at once
         self._carry_out()
-        self._guarded("emergencies", self.emergencies.look)
         self._guarded("statuses", self.rollouts.say_ends)
         with self.mirror.still():  # previews and statuses of one moment, and one request for all of them
             self._proposals(tip)

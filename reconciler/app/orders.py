@@ -238,9 +238,9 @@ class Orders:
         entry = Denied(ticket=unit, subject=one.text[:64])
         self._record(one, who, unit, Domain.APPROVAL, "permission_denied", detail, entry)
 
-    @staticmethod
-    def _kept(one: Arrived, ticket: str) -> Decided:
-        return Decided(ticket=ticket, decision=one.text, signature=one.signature, signer=one.signer, at=one.decision.at)
+    def _kept(self, one: Arrived, ticket: str) -> Decided:
+        at = min(one.decision.at, self.clock.now())  # dated ahead, it would begin to count when nobody thinks of it
+        return Decided(ticket=ticket, decision=one.text, signature=one.signature, signer=one.signer, at=at)
 
     def _record(
         self, one: Arrived, who: str, resource: str, domain: Domain, action: str, detail: dict[str, str], entry: Entry

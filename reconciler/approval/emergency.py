@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.approval.blocks import blocks
-from reconciler.approval.clocks import stale
+from reconciler.approval.clocks import CLOCK_SKEW, approval_ends, stale
 from reconciler.approval.decision import Verb, mismatch
 from reconciler.approval.denial import Denial
 from reconciler.approval.hearing import hear
@@ -42,7 +42,9 @@ def emergency(question: Question, signed: SignedDecision, policies: Policies, no
         return Denial("approval_permission_denied", "the key that signed it belongs to no user")
     denial = (
         _about_this(question, signed)
+        or _in_time(question, signed, policy, now)
         or _by_whom(question, person, policy)
+        or _by_whom_then(question, signed, person, policies)
         or small_enough(question.plan)
         or stale(question.preview, question.plan.risk, policy.settings, now)
         or _blocked(question, policies, now)
@@ -98,6 +100,29 @@ def _about_this(question: Question, signed: SignedDecision) -> Denial | None:
     if not signed.decision.reason.strip():
         return Denial("validation_error", "an emergency approval needs a reason", "say why with --reason")
     return None
+
+
+def _in_time(question: Question, signed: SignedDecision, policy: Policy, now: datetime) -> Denial | None:
+    """Given before the merge, and not longer ago than any other approval stands (G12, G13)."""
+    if signed.seen_at > now + CLOCK_SKEW:
+        return Denial("approval_required", "its time lies in the future")
+    pull = question.pull
+    merged = pull.merged_at if pull is not None and pull.state is PullRequestState.MERGED else None
+    if question.held is None and merged is not None and signed.seen_at >= merged:
+        return Denial("approval_required", "it was given after the merge")
+    ends = approval_ends(question, policy.settings, min(signed.seen_at, now), now)
+    if now >= ends:
+        return Denial("preview_expired", f"it ended at {ends:%Y-%m-%d %H:%M} UTC")
+    return None
+
+
+def _by_whom_then(question: Question, signed: SignedDecision, person: Person, policies: Policies) -> Denial | None:
+    """The permission is judged when given, too (G14)."""
+    then = policies.at(signed.seen_at)
+    known = then.persons.by_key(signed.signer)
+    if known is None or known.name != person.name:
+        return Denial("approval_permission_denied", "the key was not theirs when they signed")
+    return _by_whom(question, known, then)
 
 
 def _by_whom(question: Question, person: Person, policy: Policy) -> Denial | None:

@@ -76,6 +76,7 @@ class Nursery:
             try:
                 return self._ask(END, process, patience)
             except OSError:
+                self._close()  # an answer that comes late must not be taken for the next one's
                 return None
             finally:
                 if patience:
