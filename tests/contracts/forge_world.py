@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from reconciler.names import Revision
 from reconciler.ports import Forge, ForgeWriter
 
 ANA, BEN, CLEO = "ana", "ben", "cleo"  # people of every forge under test, with the right to push
+
+
+Started = Callable[[str], Any]  # a server's fixture, by name
 
 
 class Feature(StrEnum):
@@ -85,13 +88,20 @@ class ForgeUnderTest(Protocol):
         """How many writes the forge has seen so far."""
 
 
-def _embedded(folder: Path) -> ForgeUnderTest:
+def _embedded(folder: Path, _: Started) -> ForgeUnderTest:
     from tests.contracts.forge_embedded import EmbeddedUnderTest
 
     return EmbeddedUnderTest(folder)
 
 
-FORGES: dict[str, Callable[[Path], ForgeUnderTest]] = {"embedded": _embedded}
+def _gitea(folder: Path, started: Started) -> ForgeUnderTest:
+    from tests.contracts.forge_gitea import GiteaUnderTest
+
+    return GiteaUnderTest(folder, started("real_gitea"))
+
+
+FORGES: dict[str, Callable[[Path, Started], ForgeUnderTest]] = {"embedded": _embedded, "gitea": _gitea}
+REAL = frozenset({"gitea"})  # need a server
 
 
 def opened(world: ForgeUnderTest, branch: str = "feature", **files: str) -> int:

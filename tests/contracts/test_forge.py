@@ -10,13 +10,13 @@ from reconciler.errors import Rejected
 from reconciler.names import Revision
 from reconciler.ports import Forge
 from reconciler.state.forge import PullRequestState, Verdict
-from tests.contracts.forge_world import ANA, BEN, CLEO, FORGES, Feature, ForgeUnderTest, How, Says, opened
+from tests.contracts.forge_world import ANA, BEN, CLEO, FORGES, REAL, Feature, ForgeUnderTest, How, Says, opened
 
 
-@pytest.fixture(params=sorted(FORGES))
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.real] * (name in REAL)) for name in sorted(FORGES)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> ForgeUnderTest:
     """Each forge in turn."""
-    return FORGES[request.param](tmp_path)
+    return FORGES[request.param](tmp_path, request.getfixturevalue)
 
 
 # --- pull requests

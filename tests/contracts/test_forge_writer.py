@@ -8,17 +8,17 @@ import pytest
 
 from reconciler.errors import ReconcilerError, Refused, Rejected
 from reconciler.state.forge import CommitStatus, PullRequestState, StatusState
-from tests.contracts.forge_world import ANA, BEN, CLEO, FORGES, Feature, ForgeUnderTest, opened
+from tests.contracts.forge_world import ANA, BEN, CLEO, FORGES, REAL, Feature, ForgeUnderTest, opened
 
 T = TypeVar("T")
 
 MARKER = "reconciler:preview:7f3a"
 
 
-@pytest.fixture(params=sorted(FORGES))
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.real] * (name in REAL)) for name in sorted(FORGES)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> ForgeUnderTest:
     """Each forge in turn."""
-    return FORGES[request.param](tmp_path)
+    return FORGES[request.param](tmp_path, request.getfixturevalue)
 
 
 def status(

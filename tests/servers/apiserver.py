@@ -134,7 +134,7 @@ class ApiServer:
         self._wait_ready()
 
     def _start_all(self) -> None:
-        self._port, self._etcd_port, self._etcd_peer_port = _free_ports(3)
+        self._port, self._etcd_port, self._etcd_peer_port = free_ports(3)
         self._start_etcd()
         self._start_apiserver()
         self._wait_ready()
@@ -258,7 +258,8 @@ def _kubeconfig(endpoint: str, ca_pem: str, token: str) -> str:
     )
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now."""
     ports: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as trial:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.servers import debian
+from tests.servers.gitea.build import gitea_cached
 from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, programs_cached
 from tests.servers.rootfs import root_file_system_cached
 
@@ -25,6 +26,15 @@ def apiserver_lacks() -> str | None:
         return f"{ASSETS_VARIABLE} is set and has no {', '.join(missing)}" if missing else None
     if programs_cached() is None and shutil.which("go") is None:
         return f"no go, no built Kubernetes in the cache and no {ASSETS_VARIABLE}"
+    return None
+
+
+def gitea_lacks() -> str | None:
+    if not sys.platform.startswith("linux"):
+        return "not Linux"
+    if gitea_cached() is None:
+        missing = [name for name in ("go", "cc") if shutil.which(name) is None]
+        return f"no {', '.join(missing)} and no built Gitea in the cache" if missing else None
     return None
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.servers.build [kube|hosts|all]`: fill the cache before the tests, with a line for each step.
+"""`python -m tests.servers.build [kube|hosts|gitea|all]`: fill the cache before the tests, with a line for each step.
 
 On a bare Debian machine, as root, it also installs what the servers need of the system. When all is there it only says
 where.
@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers import debian
-from tests.servers.availability import apiserver_lacks, hosts_lack
+from tests.servers.availability import apiserver_lacks, gitea_lacks, hosts_lack
 from tests.servers.cache import BuildFailed, say
+from tests.servers.gitea.build import gitea
 from tests.servers.kube.build import programs
 from tests.servers.rootfs import root_file_system
 
@@ -30,10 +31,16 @@ def build_hosts() -> Path:
     return root_file_system()
 
 
+def build_gitea() -> Path:
+    _refuse(gitea_lacks())
+    return gitea()
+
+
 TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
     "kube": {"Kubernetes": build_kube},
     "hosts": {"root file system of hosts": build_hosts},
-    "all": {"root file system of hosts": build_hosts, "Kubernetes": build_kube},
+    "gitea": {"Gitea": build_gitea},
+    "all": {"root file system of hosts": build_hosts, "Kubernetes": build_kube, "Gitea": build_gitea},
 }
 
 

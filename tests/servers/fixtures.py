@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.apiserver import ApiServer
-from tests.servers.availability import apiserver_lacks, hosts_lack
+from tests.servers.availability import apiserver_lacks, gitea_lacks, hosts_lack
+from tests.servers.forge import GiteaServer
 from tests.servers.hosts import Host, HostLab, Init
 
 HOST_COUNT = 3
@@ -34,6 +35,13 @@ def real_systemd_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     _skip_where(hosts_lack())
     with HostLab(tmp_path_factory.mktemp("systemd-hosts"), HOST_COUNT, Init.SYSTEMD) as lab:
         yield lab.hosts
+
+
+@pytest.fixture(scope="session")
+def real_gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GiteaServer]:
+    _skip_where(gitea_lacks())
+    with GiteaServer(tmp_path_factory.mktemp("gitea")) as server:
+        yield server
 
 
 def _skip_where(lacking: str | None) -> None:

@@ -1,0 +1,1 @@
+"""Gitea and Forgejo, by their API of version 1."""

@@ -1,0 +1,247 @@
+"""The ports Forge and ForgeWriter on Gitea and Forgejo.
+
+Knows requests, answers and one sender. Rules: what a write would say is read first, so that saying it again writes
+nothing; our comment is found by its marker among our own; a rebase merge of which Gitea names the last commit alone is
+one range (G17); our branches are moved by compare-and-swap and never dropped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
+from reconciler.forges.asking import MALFORMED, Reading, Request, readings
+from reconciler.forges.gitea import answers, requests
+from reconciler.forges.gitea.requests import Repository
+from reconciler.forges.sending import MOST_PAGES, ForgeRefusal, Sender
+from reconciler.git import history, signatures
+from reconciler.git.commits import Commit
+from reconciler.git.mirror import Mirror
+from reconciler.git.push import PushResult, push
+from reconciler.git.refnames import branch as branch_ref
+from reconciler.names import Revision
+from reconciler.state.forge import Comment, CommitStatus, PullRequest, PullRequestState, Review
+
+
+@dataclass(frozen=True, slots=True)
+class _Picked:
+    """What a rebase keeps of a commit."""
+
+    email: str
+    message: str
+
+    @classmethod
+    def read(cls, reading: Reading) -> "_Picked":
+        inside = reading.part("commit")
+        return cls(inside.part("author").text("email"), inside.text("message").strip())
+
+    @classmethod
+    def of(cls, commit: Commit) -> "_Picked":
+        return cls(commit.author.email, commit.message.strip())
+
+
+class GiteaForge:
+    """One repository, as the account whose token it is.
+
+    `tracked` is the branch that pull requests are merged into, `key` the public line of the key that we sign with.
+    """
+
+    def __init__(self, sender: Sender, repository: Repository, mirror: Mirror, *, tracked: str, key: str) -> None:
+        self._sender = sender
+        self._repository = repository
+        self._mirror = mirror
+        self._tracked = tracked
+        self._key = key
+        self._own = ""
+        self._may: dict[str, bool] = {}
+        self._said: dict[tuple[Revision, str], CommitStatus] = {}
+
+    def open_pull_requests(self) -> tuple[PullRequest, ...]:
+        """All open ones, by number."""
+        found = [self._pull(one) for one in self._list(self._repository.open_pulls())]
+        return tuple(sorted(found, key=lambda one: one.number))
+
+    def pull_request(self, number: int) -> PullRequest:
+        """Raises Rejected where there is none of this number."""
+        return self._pull(self._one(self._repository.pull(number)))
+
+    def merged_pull_requests(self, commits: Sequence[Revision]) -> Mapping[Revision, int]:
+        """The pull request that brought each of these commits to the tracked branch; others are not in the answer."""
+        found: dict[Revision, int] = {}
+        wanted = set(commits)
+        for commit in commits:
+            pull = self._merged_as(commit)
+            if pull is None:
+                continue
+            found[commit] = pull.number
+            for earlier in self._rebased(commit, pull.number):
+                if earlier in wanted:
+                    found.setdefault(earlier, pull.number)
+        return found
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """All of them, in order of submission."""
+        entries = self._list(self._repository.reviews(number))
+        if not entries:
+            return ()
+        now = self._one(self._repository.pull(number)).part("base").text("ref")
+        changes = answers.retargets(self._list(self._repository.timeline(number), whole=False))
+        found = []
+        for one in entries:
+            said = answers.review(one, "")
+            if said is not None:
+                found.append(answers.review(one, answers.base_at(now, changes, said.submitted_at)))
+        given = [one for one in found if one is not None]
+        return tuple(sorted(given, key=lambda one: (one.submitted_at, int(one.id))))
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        """All of them, ours too, in order of creation."""
+        own = self.own_login()
+        request = self._repository.comments(number)
+        try:
+            entries = readings(self._sender.send(request))
+        except Unavailable:
+            self._one(self._repository.pull(number))  # of a number that does not exist, Gitea answers 500 here
+            raise
+        found = [answers.comment(one, own=own) for one in entries]
+        return tuple(sorted(found, key=lambda one: (one.created_at, int(one.id))))
+
+    def write_comment(self, number: int, marker: str, body: str) -> str:
+        """Create or edit in place our one comment with this marker; its id."""
+        text = body if marker in body else f"{body}\n<!-- {marker} -->\n"
+        own = self.own_login()
+        for comment in self.comments(number):
+            if comment.author != own or marker not in comment.body:
+                continue
+            if comment.body.strip() != text.strip():
+                self._sender.send(self._repository.say_instead(number, comment.id, text))
+            return comment.id
+        return str(self._one(self._repository.say(number, text)).number("id"))
+
+    def set_status(self, revision: Revision, status: CommitStatus) -> None:
+        """Say something about a commit, unless exactly that is said already."""
+        place = (revision, status.context)
+        if self._said.get(place) == status:
+            return
+        if place not in self._said:
+            self.statuses(revision)
+        if self._said.get(place) != status:
+            self._said.pop(place, None)
+            self._sender.send(self._repository.set_status(revision, status))
+            self._said[place] = status
+
+    def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
+        """The latest of each context, by context."""
+        found = answers.latest_statuses(self._list(self._repository.statuses(revision)))
+        self._said |= {(revision, status.context): status for status in found}
+        return found
+
+    def propose(self, branch: str, head: Revision, title: str, body: str) -> int:
+        """Push `head`, which is in the mirror, as a branch and open a pull request against the tracked branch."""
+        known = self._proposed(branch)
+        self._mirror.sync()
+        stands = self._mirror.refs().get(f"refs/heads/{branch}")
+        if stands is not None and stands != head:
+            self._check_branch(branch, stands, known)
+        if stands != head:
+            pushed = push(self._mirror.repository, self._mirror.remote, branch_ref(branch), stands, head)
+            if pushed is PushResult.MOVED:
+                raise Refused(f"proposing {branch}: somebody moved it meanwhile", key="resource_conflict")
+        if known is not None:
+            return known.number
+        try:
+            return self._one(self._repository.open_pull(branch, self._tracked, title, body)).number("number")
+        except ForgeRefusal as refusal:
+            if refusal.status == HTTPStatus.CONFLICT and (made := self._proposed(branch)) is not None:
+                return made.number
+            raise
+
+    def own_login(self) -> str:
+        """Whose token it is."""
+        if not self._own:
+            self._own = self._one(requests.myself()).text("login")
+        return self._own
+
+    def _pull(self, reading: Reading) -> PullRequest:
+        author = answers.login(reading, "user")
+        return answers.pull_request(reading, author_can_write=bool(author) and self._may_write(author))
+
+    def _may_write(self, login: str) -> bool:
+        """Asked once for an account; where our token may not ask, the branch's own repository is the only word."""
+        if login not in self._may:
+            try:
+                said = self._one(self._repository.permission(login)).text("permission")
+            except ForgeRefusal as refusal:
+                if refusal.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
+                    raise
+                said = "" if refusal.status == HTTPStatus.NOT_FOUND else "unknown"
+            self._may[login] = said in answers.WRITERS or said == "unknown"
+        return self._may[login]
+
+    def _merged_as(self, commit: Revision) -> PullRequest | None:
+        try:
+            reading = self._one(self._repository.pull_of(commit))
+        except ForgeRefusal as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        pull = answers.pull_request(reading, author_can_write=False)
+        ours = pull.state is PullRequestState.MERGED and pull.base == self._tracked and pull.merge_commit == commit
+        return pull if ours else None
+
+    def _rebased(self, last: Revision, number: int) -> tuple[Revision, ...]:
+        """The commits before the last one of a rebase merge, newest first; none where it was no rebase."""
+        repository = self._mirror.repository
+        commit = history.commit(repository, last)
+        if len(commit.parents) != 1:
+            return ()
+        picked = [_Picked.read(one) for one in self._list(self._repository.pull_commits(number))]  # newest first
+        found: list[Revision] = []
+        while len(commit.parents) == 1 and _Picked.of(commit) in picked:
+            found.append(commit.id)
+            del picked[: picked.index(_Picked.of(commit)) + 1]
+            commit = history.commit(repository, commit.parents[0])
+        return tuple(found[1:])
+
+    def _proposed(self, branch: str) -> PullRequest | None:
+        own = self.own_login()
+        return next(
+            (
+                one
+                for one in self.open_pull_requests()
+                if one.head_ref == branch and one.base == self._tracked and one.author == own and not one.from_fork
+            ),
+            None,
+        )
+
+    def _check_branch(self, branch: str, stands: Revision, known: PullRequest | None) -> None:
+        """Refuse to move a branch that somebody else made, or that has commits of somebody else by now."""
+        if known is None or not self._ours(stands):
+            raise Refused(
+                f"proposing {branch}: the branch exists and holds {stands}, which is not ours",
+                key="resource_conflict",
+                hint="merge or remove that branch first",
+            )
+
+    def _ours(self, stands: Revision) -> bool:
+        """Whether we wrote a commit: our signature says so, whoever pushed it."""
+        try:
+            return signatures.verify_commit(history.commit(self._mirror.repository, stands)).key == self._key
+        except ReconcilerError:
+            return False
+
+    def _one(self, request: Request) -> Reading:
+        answer = self._sender.send(request)
+        return Reading.of(answer.what, answer.content)
+
+    def _list(self, request: Request, *, whole: bool = True) -> tuple[Reading, ...]:
+        """Every entry. Its links count pages as large as were asked for, also where the server gives smaller ones:
+        so pages are asked for by number until as many came as there are, or, where it does not say, none came."""
+        found: list[Reading] = []
+        for page in range(1, MOST_PAGES + 1):
+            answer = self._sender.send(replace(request, query=(*request.query, ("page", str(page)))))
+            came = readings(answer)
+            found += came
+            if not came or (whole and answer.total is not None and len(found) >= answer.total):
+                return tuple(found)
+        raise Rejected(f"{request.what}: more than {MOST_PAGES} pages", key=MALFORMED)

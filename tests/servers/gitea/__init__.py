@@ -1,0 +1,1 @@
+"""How Gitea is built and run for tests."""
