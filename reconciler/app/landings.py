@@ -10,29 +10,29 @@ from dataclasses import dataclass, replace
 
 from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
+from reconciler.app.holding import Held, Holding
 from reconciler.app.journal import Journal, Note
 from reconciler.app.landing import Landing, returns, unpreviewed
 from reconciler.app.planning import Planner, Wanting
-from reconciler.app.previews import Posting, Previews, provisional
+from reconciler.app.previews import Previews
 from reconciler.app.questions import Case, Questions
 from reconciler.app.reverts import Reverts
 from reconciler.app.stories import Story
 from reconciler.approval.denial import Denial
 from reconciler.approval.judgement import Judgement
-from reconciler.errors import ReconcilerError, Refused, Unavailable
+from reconciler.errors import ReconcilerError, Unavailable
 from reconciler.git import history
 from reconciler.git.mirror import Mirror
-from reconciler.machine.entry import Accepted, Ended, Finished, Landed, Over, Passed, Refusal
+from reconciler.machine.entry import Accepted, Ended, Finished, Landed, Over, Passed
 from reconciler.machine.ledger import PreviewState, Waiting
 from reconciler.machine.stages import Stage
 from reconciler.names import POLICY, SHORT, Revision, UnitRef
 from reconciler.plan.change import Plan, PlanSet
-from reconciler.plan.make import Side
 from reconciler.ports import Clock, Forge, ForgeWriter
 from reconciler.report.phrases import Locale
 from reconciler.report.status import Check, Situation, commit_status, error_status
 from reconciler.specs.kinds import Risk as SettingsRisk
-from reconciler.state.event import Domain, EventStatus, Severity
+from reconciler.state.event import Domain, EventStatus
 from reconciler.state.forge import PullRequest, Review
 from reconciler.state.observed import Failure
 
@@ -55,6 +55,7 @@ class Landings:
     clock: Clock
     branch: str
     reverts: Reverts
+    holding: Holding
     locale: Locale = Locale.EN
 
     def take_in(self, tip: Revision) -> None:
@@ -270,84 +271,21 @@ class Landings:
         return any(ticket == landed.ticket for ticket, _ in self.journal.ledger.refusals)
 
     def _hold(self, landed: Landed, environment: str, pull: PullRequest | None, failure: Failure) -> None:
-        """Refuse with its key, preview it, and leave a ticket (G18). Told once for each plan and key."""
-        side = self.desires.at(landed.commit)
+        """Refuse with its key, preview it, and leave a ticket (G18)."""
         first = landed.before == landed.commit
         wanted = self._still_wanted(landed)
         plans = self.planner.between(None if first else landed.before, landed.commit, lambda _: True, wanted=wanted)
         waits = set(landed.environments)
         left = tuple(plan for plan in plans.plans if plan.environment in waits)
-        refusals = self.journal.ledger.refusals
         plan = next((plan for plan in left if plan.environment == environment), None)
-        known = refusals.get((landed.ticket, environment))
         if plan is None:
             return
-        same_plan = known is not None and known.digest == plan.digest
-        state = self.journal.ledger.previews.get(landed.ticket)
+
+        def case(shown: PlanSet, preview: PreviewState) -> Case:
+            return self._case(landed, shown, pull, (), first=first, preview=preview)
+
         again = PlanSet(plans=left, digest=plans.digest) if len(left) != len(plans.plans) else plans
-        if known is not None and same_plan and (failure.key == known.key or failure.key != "preview_expired"):
-            shown = state.brief(environment) if state is not None else None
-            if shown is not None and shown.digest == plan.digest:
-                if known.message:  # what is waited for does not take the first reason away; a crash may have hushed it
-                    self._say_held(landed, environment, Failure(known.key, known.message))
-                return
-        else:
-            refusal = Refusal(
-                ticket=landed.ticket,
-                environment=environment,
-                key=failure.key,
-                digest=plan.digest,
-                message=failure.message,
-            )
-            self.journal.record([self._refused(landed, plan, failure, refusal)])
-        if state is None or state.previewed.digest != again.digest or failure.key != "approval_required":
-            self._preview_held(landed, again, side, pull, failure)
-        self._say_held(landed, environment, failure)
-
-    def _say_held(self, landed: Landed, environment: str, failure: Failure) -> None:
-        error = Refused(f"{failure.message}; waiting as {landed.ticket}", key=failure.key)
-        self.writer.set_status(landed.commit, error_status(error, Check.APPLY, environment=environment))
-
-    def _preview_held(
-        self, landed: Landed, plans: PlanSet, side: Side, pull: PullRequest | None, failure: Failure
-    ) -> None:
-        author = pull.author if pull is not None else self._author(landed.commit)
-        posting = Posting(
-            ticket=landed.ticket,
-            pull_request=landed.pull_request,
-            tip=landed.before,
-            head=pull.head if pull is not None else landed.commit,
-            base=self.branch,
-            plans=plans,
-            desired=side.desired,
-            requested_by=author,
-            refused=failure,
-        )
-        first = landed.before == landed.commit
-        case = self._case(landed, plans, pull, (), first=first, preview=provisional(posting, self.clock.now()))
-        asked = self.gate.judge(replace(case, held=landed.commit))
-        self.previews.post(replace(posting, judgements=asked), self.planner.policy())
-
-    def _refused(self, landed: Landed, plan: Plan, failure: Failure, refusal: Refusal) -> Note:
-        return Note(
-            Domain.PREVIEW,
-            "refused",
-            "commit",
-            landed.commit,
-            actor=self._author(landed.commit),
-            status=EventStatus.FAILED,
-            severity=Severity(plan.risk.value),
-            environment=plan.environment if plan.environment != POLICY else None,
-            project=plan.project or None,
-            team=plan.team or None,
-            detail={"error_key": failure.key, "summary": failure.message, "commit": landed.commit},
-            entry=refusal,
-        )
-
-    def _author(self, commit: Revision) -> str:
-        email = history.commit(self.mirror.repository, commit).author.email
-        found = self.planner.policy().persons.may_be(emails=(email,))
-        return min(found) if len(found) == 1 else email or "unknown"
+        self.holding.hold(Held(landed, plan, again, self.desires.at(landed.commit).desired, pull, case), failure)
 
     def _pass(self, landed: Landed, made: Plan, verdict: Judgement, case: Case) -> None:
         """Record that the units are accepted; with nothing to do, that they ended well (G20)."""

@@ -42,7 +42,7 @@ def marker(ticket: str, digest: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """What is to be posted. `refused`: why a held commit is held."""
+    """What is to be posted. `refused`: why a held commit is held; `held`: in which environment."""
 
     ticket: str
     pull_request: int | None
@@ -54,6 +54,7 @@ class Posting:
     requested_by: str
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
     refused: Failure | None = None
+    held: str = ""
 
 
 @dataclass(slots=True)
@@ -69,8 +70,8 @@ class Previews:
         """The plans that a preview showed, as they stand on the audit branch."""
         return PlanSet.model_validate_json(self.journal.file(state.previewed.path))
 
-    def post(self, posting: Posting, policy: Policy) -> None:
-        """Record, then comment. `policy` says until when it is valid."""
+    def post(self, posting: Posting, policy: Policy, *, beside: Sequence[Note] = ()) -> None:
+        """Record, then comment. `policy` says until when it is valid; `beside` is recorded with it, and first."""
         known = self.journal.ledger.previews.get(posting.ticket)
         moved_from = ""
         if known is not None and known.previewed.digest != posting.plans.digest:
@@ -78,7 +79,8 @@ class Previews:
         old = self._replaced(moved_from)
         path = f"previews/{posting.ticket}/{posting.plans.digest}.json"
         preview = self._render(posting, policy, path, old)
-        self.journal.record(self._notes(posting, path, preview, first=known is None, replaces=moved_from))
+        notes = self._notes(posting, path, preview, first=known is None, replaces=moved_from)
+        self.journal.record([*beside, *notes])
         self._write(posting, preview, old)
 
     def _replaced(self, path: str) -> PlanSet | None:
@@ -162,6 +164,7 @@ class Previews:
             looked_at=looked_at(plans),
             requested_by=posting.requested_by,
             replaces=replaces,
+            held=posting.held,
         )
         files = {path: plans.model_dump_json(indent=1).encode()}
         held = posting.refused is not None

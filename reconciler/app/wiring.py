@@ -14,6 +14,7 @@ from reconciler.app.desire import Desires
 from reconciler.app.drift import Drift
 from reconciler.app.emergencies import Emergencies
 from reconciler.app.gate import Gate
+from reconciler.app.holding import Holding
 from reconciler.app.journal import Journal
 from reconciler.app.keys import Keys, load_keys
 from reconciler.app.landings import Landings
@@ -170,7 +171,8 @@ def loop_of(on: Adapters) -> Reconciler:
     )
     reverts = Reverts(mirror, forge, clock, keys.signing)
     orders = Orders(mirror, journal, planner, reverts, clock, on.repository_id)
-    landings = Landings(**shared, reverts=reverts)  # type: ignore[arg-type]
+    holding = Holding(mirror, planner, journal, previews, gate, forge, clock, settings.branch)
+    landings = Landings(**shared, reverts=reverts, holding=holding)  # type: ignore[arg-type]
     return Reconciler(
         mirror=mirror,
         forge=forge,

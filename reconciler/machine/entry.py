@@ -63,6 +63,7 @@ class Previewed(Value):
     looked_at: datetime | None
     requested_by: str
     replaces: str = ""  # path of the artifact whose digest stood there before; empty where none or the same one did
+    held: str = ""  # the environment for whose sake a held commit was previewed; empty for an open pull request
 
 
 class Renewed(Value):

@@ -87,6 +87,23 @@ def _pushed(stage: Stage) -> str:
     return stage.world.commit("straight", {RELEASE: stage.release_text("v2.0.1")}, author="dev_user")
 
 
+def _refused(stage: Stage) -> None:
+    """A pull request that was rejected and merged all the same: its plan is held under the digest that it had."""
+    number = stage.propose()
+    state = stage.preview(number)
+    stage.desk("approver_user").person().reject(
+        number,
+        reason="no",
+        expected_head=stage.pull(number).head,
+        digest=state.previewed.digest,
+        event=str(state.event),
+    )
+    stage.settle()
+    desk = stage.desk("dev_user")
+    desk.required = ()
+    stage.merge(number, settle=False)
+
+
 def _decided(verb: Verb) -> Callable[[Stage], None]:
     """A held commit about which somebody decided."""
 
@@ -136,6 +153,7 @@ SCENES = {
         Scene("broken", lambda stage: _merged(stage, "v2.0.1-broken"), _APPLIES),
         Scene("removal", _removed, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
         Scene("held", _pushed, _SAYS | {Point.STEP_CACHE}),
+        Scene("refused", _refused, _SAYS | {Point.FORGE_COMMENT}),
         Scene("admitted", _decided(Verb.APPROVE), _APPLIES),
         Scene("rejected", _decided(Verb.REJECT), _SAYS | {Point.FORGE_PROPOSE}),
         Scene("rollback", _ordered(Verb.ROLLBACK), _APPLIES | {Point.FORGE_PROPOSE, Point.FORGE_COMMENT}),

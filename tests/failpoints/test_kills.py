@@ -85,3 +85,10 @@ def test_f1_killed_again_and_again_on_the_way_leaves_what_an_undisturbed_run_lea
     found = list(differences(undisturbed, theatre.left(scene.name), kills=len(deaths)))
     if found:
         pytest.fail("\n".join(found), pytrace=False)
+
+
+def test_g18_a_refusal_is_never_left_without_its_preview_and_the_comment_follows(playbill: Playbill) -> None:
+    """What landed is the first record, why it is held and its preview the second."""
+    found = list(wrong(playbill, SCENES["refused"], [Kill(Side.AFTER, Point.AUDIT_APPEND, 2)]))
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
