@@ -9,16 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
+from reconciler.errors import Rejected, Unavailable
 from reconciler.forges.asking import MALFORMED, Reading, Request, readings
 from reconciler.forges.gitea import answers, requests
 from reconciler.forges.gitea.requests import Repository
+from reconciler.forges.proposing import place
 from reconciler.forges.sending import MOST_PAGES, ForgeRefusal, Sender
-from reconciler.git import history, signatures
+from reconciler.git import history
 from reconciler.git.commits import Commit
 from reconciler.git.mirror import Mirror
-from reconciler.git.push import PushResult, push
-from reconciler.git.refnames import branch as branch_ref
 from reconciler.names import Revision
 from reconciler.state.forge import Comment, CommitStatus, PullRequest, PullRequestState, Review
 
@@ -139,14 +138,7 @@ class GiteaForge:
     def propose(self, branch: str, head: Revision, title: str, body: str) -> int:
         """Push `head`, which is in the mirror, as a branch and open a pull request against the tracked branch."""
         known = self._proposed(branch)
-        self._mirror.sync()
-        stands = self._mirror.refs().get(f"refs/heads/{branch}")
-        if stands is not None and stands != head:
-            self._check_branch(branch, stands, known)
-        if stands != head:
-            pushed = push(self._mirror.repository, self._mirror.remote, branch_ref(branch), stands, head)
-            if pushed is PushResult.MOVED:
-                raise Refused(f"proposing {branch}: somebody moved it meanwhile", key="resource_conflict")
+        place(self._mirror, branch, head, key=self._key, proposed=known is not None)
         if known is not None:
             return known.number
         try:
@@ -213,22 +205,6 @@ class GiteaForge:
             ),
             None,
         )
-
-    def _check_branch(self, branch: str, stands: Revision, known: PullRequest | None) -> None:
-        """Refuse to move a branch that somebody else made, or that has commits of somebody else by now."""
-        if known is None or not self._ours(stands):
-            raise Refused(
-                f"proposing {branch}: the branch exists and holds {stands}, which is not ours",
-                key="resource_conflict",
-                hint="merge or remove that branch first",
-            )
-
-    def _ours(self, stands: Revision) -> bool:
-        """Whether we wrote a commit: our signature says so, whoever pushed it."""
-        try:
-            return signatures.verify_commit(history.commit(self._mirror.repository, stands)).key == self._key
-        except ReconcilerError:
-            return False
 
     def _one(self, request: Request) -> Reading:
         answer = self._sender.send(request)
