@@ -1,10 +1,11 @@
 """Answers about blobs: from the cache where it has them, else from the child.
 
-Knows when to ask and what to keep, not what an answer means. Rules: a blob is asked about once; an answer that makes no
-sense is none, whether it was kept or just given; a failure that may pass is not kept.
+Knows when to ask and what to keep, not what an answer means. Rules: a blob is asked about once, with others where that
+gives an answer and else alone; an answer that makes no sense is none, whether it was kept or just given; a failure that
+may pass is not kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Generic, TypeVar
 
@@ -17,6 +18,8 @@ from reconciler.specs.version import reading_version
 A = TypeVar("A")
 Read = Callable[[BlobId], bytes]
 KEEP_EVERY = 1_000  # answers
+MOST_FILES = 64  # in one exchange: together they have the time of one file, which is far more than they need
+MOST_BYTES = 48 * 1024  # so that a question fits into a pipe
 
 
 class Asking(Generic[A]):
@@ -53,13 +56,47 @@ class Asking(Generic[A]):
             if kept is not None:
                 found[blob] = kept
         with nullcontext(reader) if reader is not None else Reader() as asked:
-            for blob in wanted:
-                if blob not in found:
-                    found[blob] = self._answer(blob, read(blob), asked)
+            for batch in self._batches((blob for blob in wanted if blob not in found), read, found):
+                found.update(self._answered(batch, asked))
                 if len(self._fresh) >= KEEP_EVERY:
                     self._keep(cache, version)
         self._keep(cache, version)
         return found
+
+    def _batches(self, blobs: Iterable[BlobId], read: Read, found: dict[BlobId, A]) -> Iterator[Mapping[BlobId, bytes]]:
+        """What a child has to be asked about, as much as goes into one exchange; the others are answered at once."""
+        batch: dict[BlobId, bytes] = {}
+        size = 0
+        for blob in blobs:
+            content = read(blob)
+            self.read += 1
+            answer = self._look(content)
+            if answer is not None:
+                found[blob] = self._kept(blob, answer, self._decode(answer, blob))
+                continue
+            if batch and (len(batch) == MOST_FILES or size + len(content) > MOST_BYTES):
+                yield batch
+                batch, size = {}, 0
+            batch[blob] = content
+            size += len(content)
+        if batch:
+            yield batch
+
+    def _answered(self, batch: Mapping[BlobId, bytes], reader: Reader) -> Iterator[tuple[BlobId, A]]:
+        """What cannot be answered with the others, for whatever reason, is asked about alone."""
+        self.parsed += len(batch)
+        many = len(batch) > 1
+        answers = reader.ask_many(self._question, tuple(batch.values())) if many else [None] * len(batch)
+        for (blob, content), answer in zip(batch.items(), answers, strict=True):
+            decoded = self._decoded(answer, blob) if answer is not None else None
+            if answer is not None and decoded is not None:
+                yield blob, self._kept(blob, answer, decoded)
+            else:
+                yield blob, self._answer(blob, content, reader)
+
+    def _kept(self, blob: BlobId, answer: bytes, decoded: A) -> A:
+        self._fresh[blob] = answer
+        return decoded
 
     def _keep(self, cache: ParseCache, version: str) -> None:
         if self._fresh:
@@ -67,16 +104,11 @@ class Asking(Generic[A]):
             self._fresh = {}
 
     def _answer(self, blob: BlobId, content: bytes, reader: Reader) -> A:
-        self.read += 1
-        answer: bytes | Lost | None = self._look(content)
-        if answer is None:
-            self.parsed += 1
-            answer = reader.ask(self._question, content)
+        answer = reader.ask(self._question, content)
         if isinstance(answer, bytes):
             decoded = self._decoded(answer, blob)
             if decoded is not None:
-                self._fresh[blob] = answer
-                return decoded
+                return self._kept(blob, answer, decoded)
             answer = Lost("the answer of the process that read it makes no sense", again=True)
         lost = self._unread(Finding(0, 0, f"could not be read safely: {answer.why}"))
         if not answer.again:

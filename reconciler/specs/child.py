@@ -4,7 +4,9 @@ Knows two questions: `s`, which specs a file holds, and `m`, which objects a fil
 secret, opens no file, and takes no more memory or processor time than its limits; whatever is in the bytes, the worst
 that happens is that this process ends, and the parent (reader.py) blames the one file it was reading.
 
-Frames: a question is one byte, four bytes of length, content; an answer is four bytes of length and JSON.
+Frames: a question is one byte, four bytes of length, content; an answer is four bytes of length and JSON. A question
+in upper case is about several files: its content and its answer are one such frame for each, without the byte. Whoever
+asks so gives the benefit of the doubt: the answer may be about a spec that is not valid (quick.py).
 """
 
 import contextlib
@@ -12,7 +14,7 @@ import json
 import resource
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -25,7 +27,8 @@ LENGTH = struct.Struct(">I")
 READY = b'{"ready": true}'
 
 
-Answers = Mapping[bytes, Callable[[bytes], dict[str, Any]]]  # by question
+Answer = Callable[[bytes], dict[str, Any] | bytes]
+Answers = Mapping[bytes, Answer]  # by question
 
 
 def main() -> None:
@@ -38,9 +41,14 @@ def ready() -> Answers:
     from reconciler.specs.check import check
     from reconciler.specs.document import documents
     from reconciler.specs.manifests import manifests
+    from reconciler.specs.quick import quick
 
     documents()
-    return MappingProxyType({b"s": lambda content: check(content).as_json(), b"m": manifests})
+
+    def specs(content: bytes) -> dict[str, Any]:
+        return check(content).as_json()
+
+    return MappingProxyType({b"s": specs, b"S": lambda one: quick(one) or specs(one), b"m": manifests, b"M": manifests})
 
 
 def serve(answers: Answers) -> None:
@@ -52,15 +60,47 @@ def serve(answers: Answers) -> None:
         question, length = QUESTION.unpack(head)
         content = source.read(length)
         _limit_time()
-        _send(sink, _answer(answers[question], content))
+        _send(sink, (_answer if question.islower() else _each)(answers[question], content))
 
 
-def _answer(answer: Callable[[bytes], dict[str, Any]], content: bytes) -> bytes:
+def _each(answer: Answer, contents: bytes) -> bytes:
+    found = b""
+    for content in split(contents):
+        found += framed(_answer(answer, content))
+        if len(found) > LONGEST_ANSWER:
+            return _lost("they say too much")
+    return found
+
+
+def framed(content: bytes) -> bytes:
+    """A content with its length before it."""
+    return LENGTH.pack(len(content)) + content
+
+
+def split(contents: bytes) -> Iterator[bytes]:
+    """Framed contents, one by one. Raises ValueError where they do not end with their last one."""
+    at, end = 0, len(contents)
+    while at < end:
+        start = at + LENGTH.size
+        if start > end:
+            raise ValueError("a length that is broken off")
+        at = start + LENGTH.unpack_from(contents, at)[0]
+        if at > end:
+            raise ValueError("a content that is broken off")
+        yield contents[start:at]
+
+
+def _answer(answer: Answer, content: bytes) -> bytes:
     try:
-        text = json.dumps(answer(content), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        said = answer(content)
+        text = said if isinstance(said, bytes) else _written(said)
     except Exception as error:  # noqa: BLE001  the child's own loop: one file must not end the others
         return _lost(f"{type(error).__name__} while reading it")
     return text if len(text) <= LONGEST_ANSWER else _lost("it says too much")
+
+
+def _written(said: dict[str, Any]) -> bytes:
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def _lost(why: str) -> bytes:
@@ -68,8 +108,7 @@ def _lost(why: str) -> bytes:
 
 
 def _send(sink: BinaryIO, answer: bytes) -> None:
-    sink.write(LENGTH.pack(len(answer)))
-    sink.write(answer)
+    sink.write(framed(answer))
     sink.flush()
 
 

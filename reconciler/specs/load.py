@@ -114,7 +114,7 @@ def load(
 
 def _says(entry: TreeEntry, answer: Answer) -> FileSays:
     return FileSays(
-        tuple(replace(spec, place=replace(spec.place, path=entry.path)) for spec in answer.specs),
+        tuple(spec.at(entry.path) for spec in answer.specs),
         answer.problems(entry.path),
         tuple(replace(item, place=replace(item.place, path=entry.path)) for item in answer.invalid),
         answer.whole,

@@ -20,7 +20,9 @@ _REORDERING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE = "\u00ad\u200b\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
 _FORBIDDEN = re.compile(f"[{_CONTROL}{_REORDERING}{_INVISIBLE}]|\r(?!\n)")
 _RUN_OF_BRACKETS = re.compile(rb"(?:[\[{][ \t\r\n]*){128}")
+_RUN = 128  # brackets, as above
 _FOREIGN_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_ORDINARY = b"\t\n" + bytes(range(0x20, 0x7F))  # in none of the above, and in normal form
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,29 @@ class Parsed:
 
 def parse(content: bytes, limits: Limits) -> Parsed:
     """Every document of a file, with every problem that can be found."""
+    text = text_of(content, limits)
+    if isinstance(text, Parsed):
+        return text
+    documents = compose(text, limits)
+    for document in documents:
+        if document.root is not None:
+            _look_at_escapes(document.root, document)
+    return Parsed(tuple(documents))
+
+
+def text_of(content: bytes, limits: Limits) -> str | Parsed:
+    """The text of a file that the parser may see, or what is wrong with its bytes."""
     if len(content) > limits.size:
         return _refused(
             Finding(0, 0, f"the file is larger than {limits.size // 1024} KiB", "split it into several files")
         )
     if content.startswith(_FOREIGN_MARKS):
         return _refused(Finding(1, 1, "the file is not UTF-8 but UTF-16 or UTF-32", "save it as UTF-8"))
-    if found := _RUN_OF_BRACKETS.search(content):
+    if content.count(b"[") + content.count(b"{") >= _RUN and (found := _RUN_OF_BRACKETS.search(content)):
         line = content.count(b"\n", 0, found.start()) + 1
         return _refused(Finding(line, 1, f"more than {limits.depth} mappings and lists stand inside each other"))
+    if not content.translate(None, _ORDINARY):
+        return content.decode("ascii")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -57,11 +73,7 @@ def parse(content: bytes, limits: Limits) -> Parsed:
         return _refused(Finding(1, 1, "the file begins with a byte order mark", "save it as UTF-8 without one"))
     if strange := _strange_characters(text) or ([] if limits.sharing else _lookalikes(text)):
         return Parsed(findings=tuple(strange))
-    documents = compose(text, limits)
-    for document in documents:
-        if document.root is not None:
-            _look_at_escapes(document.root, document)
-    return Parsed(tuple(documents))
+    return text
 
 
 def _refused(finding: Finding) -> Parsed:

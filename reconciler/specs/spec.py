@@ -39,6 +39,13 @@ class Spec(Generic[T_co]):
         """`Kind/name`, as people say it."""
         return f"{self.kind}/{self.name}"
 
+    def at(self, path: str) -> "Spec[T_co]":
+        """The same in the file at this path."""
+        place = Place(path, self.place.line, self.place.column)
+        return Spec(
+            self.kind, self.name, self.labels, self.annotations, self.spec, place, self.blob, self.outline
+        )  # fmt: skip
+
     def place_of(self, *steps: str | int) -> Place:
         """Where a part of it is written, as `place_of("nodes", 0, "host")`; else the nearest part around it."""
         if not steps:

@@ -3,6 +3,8 @@
 import os
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,18 @@ while head := sys.stdin.buffer.read(5):
     else: send(b'{"specs":[],"invalid":[],"findings":[],"whole":true}')
 """
 BAD_CHILD = (sys.executable, "-I", "-c", MISBEHAVING)
+
+
+class Counting(Reader):
+    """Counts what it asks, by question."""
+
+    def __init__(self, command: Sequence[str] = (), per_file: float = 20.0) -> None:
+        super().__init__(command, per_file)
+        self.asked: Counter[bytes] = Counter()
+
+    def ask(self, question: bytes, content: bytes) -> bytes | Lost:
+        self.asked[question] += 1
+        return super().ask(question, content)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +108,52 @@ def test_many_files_need_one_child() -> None:
         loaded = repository.load(reader=reader)
         assert reader.started == 1
     assert len(loaded.specs) == loaded.parsed == 200
+
+
+BATCHES = """\
+import struct, sys
+def frame(b): return struct.pack(">I", len(b)) + b
+def send(b): sys.stdout.buffer.write(frame(b)); sys.stdout.buffer.flush()
+good = b'{"specs":[],"invalid":[],"findings":[],"whole":true}'
+send(b'{"ready": true}')
+while head := sys.stdin.buffer.read(5):
+    question, length = struct.unpack(">cI", head)
+    content = sys.stdin.buffer.read(length)
+    send(good if question.islower() else eval(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("says", "alone"),
+    [
+        ("frame(good) * 3", 0),
+        ("frame(good) * 2", 3),
+        ("frame(good) * 4", 3),
+        ("frame(good) * 3 + b'x'", 3),
+        ("(frame(good) * 3)[:-1]", 3),
+        ("frame(good) * 2 + b'\\xff\\xff\\xff\\xff' + good", 3),
+        ("b''", 3),
+        ('b\'{"lost": "all"}\'', 3),
+        ('frame(good) + frame(b\'{"lost": "one"}\') + frame(good)', 1),
+        ("frame(good) + frame(b'[1') + frame(good)", 1),
+    ],
+)
+def test_what_has_no_answer_with_the_others_is_asked_about_alone(says: str, alone: int) -> None:
+    repository = Repository.of({f"{number}.yaml": f"# opspilot.spec/ {number}" for number in range(3)})
+    with Counting((sys.executable, "-I", "-c", BATCHES, says), per_file=20.0) as reader:
+        loaded = repository.load(reader=reader)
+        assert (reader.asked[SPECS.upper()], reader.asked[SPECS]) == (1, alone)
+    assert (loaded.problems, loaded.parsed) == ((), 3)
+
+
+def test_many_files_are_asked_about_together_and_a_wrong_one_alone_again() -> None:
+    repository = Repository.of({f"{number}.yaml": GOOD_HOST.replace("web-1", f"web-{number}") for number in range(200)})
+    repository.add("7.yaml", GOOD_HOST.replace("address", "adress"))
+    with Counting(per_file=20.0) as reader:
+        loaded = repository.load(reader=reader)
+    assert reader.asked == {SPECS.upper(): 4, SPECS: 1}
+    assert [problem.place.path for problem in loaded.problems] == ["7.yaml"] * 2
+    assert (len(loaded.specs), loaded.parsed) == (199, 200)
 
 
 def test_a_child_that_does_not_start_is_a_problem_and_not_an_exception() -> None:
