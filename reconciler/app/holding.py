@@ -137,5 +137,5 @@ class Holding:
 
     def _author(self, commit: Revision) -> str:
         email = history.commit(self.mirror.repository, commit).author.email
-        found = self.planner.policy().persons.may_be(emails=(email,))
+        found = self.planner.policy().persons.may_have_email(email)
         return min(found) if len(found) == 1 else email or "unknown"

@@ -5,7 +5,7 @@ Knows the settings in force and a question. Rule: every condition that cannot be
 
 from reconciler.approval.policy import Policy
 from reconciler.approval.question import Question
-from reconciler.approval.relations import author_is_bot, proposers, requester
+from reconciler.approval.relations import author_is_bot, openers, proposers, requester
 from reconciler.names import UnitKind
 from reconciler.plan.change import Risk
 from reconciler.specs.kinds import Kind
@@ -47,11 +47,12 @@ def standing(question: Question, policy: Policy) -> str:
 
 def _standing_author(question: Question, policy: Policy) -> str:
     persons = policy.persons
-    login = question.pull.author if question.pull else ""
-    by_ai = any(persons.by_name[name].ai for name in persons.may_be(login=login))
-    if by_ai or (question.requester is not None and question.requester.ai):
+    opened_by = openers(question, persons)
+    if any(persons.by_name[name].ai for name in opened_by) or (
+        question.requester is not None and question.requester.ai
+    ):
         return "standing approval is never for an AI"
-    if author_is_bot(question, persons) and requester(question, persons) is None and persons.by_login(login) is None:
+    if author_is_bot(question, persons) and requester(question, persons) is None and not opened_by:
         return "standing approval is never for a bot that nobody knows: it may be an AI"
     if None in proposers(question, persons):
         return "standing approval is for known people"

@@ -165,7 +165,7 @@ def _who(court: Court, statement: Statement) -> tuple[Person | None, Reason | No
     person = persons.by_key(statement.signer)
     if person is None:
         return None, (Why.UNKNOWN_PERSON, "the key that signed it belongs to no user, or to more than one")
-    others = persons.may_be(login=statement.login) - {person.name}
+    others = persons.may_have_login(statement.login) - {person.name}
     if others:
         return person, (Why.OTHER_PERSON, f"it is under the account of {', '.join(sorted(others))}")
     return person, None
@@ -270,7 +270,7 @@ def _relation(court: Court, statement: Statement, person: Person | None) -> Reas
 def _role(court: Court, statement: Statement, person: Person | None) -> Reason | None:
     if person is None or _scopes(court, statement, person):
         return None
-    if statement.verdict is Verdict.APPROVE and _scopes_now(court, person):
+    if _scopes_now(court, person):  # a rejection counts wherever the role is theirs now
         return Why.NO_ROLE, "the role was not theirs when they approved"
     return Why.NO_ROLE, f"no role of {person.name} covers {', '.join(map(str, court.question.scopes))}"
 

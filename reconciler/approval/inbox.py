@@ -141,7 +141,7 @@ def _passes(ticket: Ticket, ask: Ask, now: datetime) -> bool:
         (ask.priority, ticket.priority),
         (ask.assigned_to, ticket.assigned_to),
         (ask.requested_by, ticket.facts.requested_by),
-        (ask.risk_level or "", ticket.risk_level),
+        (ask.risk_level, ticket.risk_level),
     )
     return (
         all(not wanted or wanted == actual for wanted, actual in exact)

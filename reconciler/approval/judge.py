@@ -110,7 +110,7 @@ def _waiting(question: Question, policies: Policies, hearing: Hearing, draft: Ju
     denied = any(ignored.key == "approval_permission_denied" for ignored in hearing.ignored)
     return replace(
         draft,
-        key="approval_permission_denied" if denied and not hearing.counted else "approval_required",
+        key="approval_permission_denied" if denied and not hearing.counted else draft.key,
         reasons=(*words, *draft.reasons),
         open_scopes=waiting,
         by_merging=_merging(question, policy, hearing.counted),

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Self
 
-from reconciler.approval.ssh_keys import KeyId, key_id
+from reconciler.approval.ssh_keys import key_id
 from reconciler.specs.kinds import User
 
 _NOREPLY = re.compile(
@@ -86,23 +86,29 @@ class Persons:
 
     def by_login(self, login: str) -> Person | None:
         """The one person with this account; None where nobody or more than one claims it."""
-        return self._only(self.logins.get(login.casefold(), frozenset()))
+        return self._only(self.may_have_login(login))
 
     def by_key(self, line: str) -> Person | None:
         """The one person who signs with this public key; the comment of the line means nothing."""
-        key = key_id(line)
-        return self._only(self.keys.get(key, frozenset())) if key else None
+        return self._only(self.may_have_key(line))
 
-    def may_be(self, *, login: str = "", emails: Iterable[str] = (), key: str = "") -> frozenset[str]:
-        """The names of everybody whom these could be, for exclusion: every claim counts, unclear ones too."""
-        found: set[str] = set(self.logins.get(login.casefold(), ()))
-        for email in emails:
-            address = email.strip().casefold()
-            found |= self.emails.get(address, frozenset())
-            hidden = _NOREPLY.fullmatch(address)
-            found |= self.logins.get(hidden["login"], frozenset()) if hidden else frozenset()
-        signer: KeyId | None = key_id(key)
-        return frozenset(found | (self.keys.get(signer, frozenset()) if signer else frozenset()))
+    # For exclusion: the names of everybody who could be behind it. Every claim counts, unclear ones too.
+
+    def may_have_login(self, login: str) -> frozenset[str]:
+        """Whose account it could be."""
+        return self.logins.get(login.casefold(), frozenset())
+
+    def may_have_email(self, email: str) -> frozenset[str]:
+        """Whose address it could be, those included that a forge makes out of an account."""
+        address = email.strip().casefold()
+        hidden = _NOREPLY.fullmatch(address)
+        by_account = self.may_have_login(hidden["login"]) if hidden else frozenset()
+        return self.emails.get(address, frozenset()) | by_account
+
+    def may_have_key(self, line: str) -> frozenset[str]:
+        """Whose public key it could be."""
+        key = key_id(line)
+        return self.keys.get(key, frozenset()) if key else frozenset()
 
     def _only(self, names: frozenset[str]) -> Person | None:
         return self.by_name[next(iter(names))] if len(names) == 1 else None

@@ -41,16 +41,12 @@ class Policy:
         forge: ForgeKind,
     ) -> Self:
         """From accepted specs. A root signer's line that is no public key raises ValueError."""
-        keys = {line: key_id(line) for line in root_signers}
-        wrong = [line for line, key in keys.items() if key is None]
-        if wrong:
-            raise ValueError(f"reading root signers of reconciler.toml: not an SSH public key: {wrong[0][:80]!r}")
         return cls(
             settings or Settings(),
             Persons.of({name: spec.spec for name, spec in users.items()}, forge),
             role_permissions({name: spec.spec for name, spec in roles.items()}),
             tuple(bindings[name].spec for name in sorted(bindings)),
-            frozenset(key for key in keys.values() if key),
+            frozenset(_root_signer(line) for line in root_signers),
             forge,
         )
 
@@ -61,7 +57,7 @@ class Policy:
 
     def is_root(self, signer: str) -> bool:
         """Whether this public key line is a root signer's."""
-        return bool(signer) and key_id(signer) in self.root_signers
+        return key_id(signer) in self.root_signers
 
     def bindings_of(self, person: Person) -> tuple[RoleBinding, ...]:
         """The bindings of a person, by name or group, as this policy knows them."""
@@ -87,6 +83,13 @@ class Policy:
         )
         known = self.persons.by_name.get(person.name)
         return allowed - APPROVING if person.bot or (known is not None and known.bot) else allowed
+
+
+def _root_signer(line: str) -> KeyId:
+    key = key_id(line)
+    if key is None:
+        raise ValueError(f"reading root signers of reconciler.toml: not an SSH public key: {line[:80]!r}")
+    return key
 
 
 def may(person: Person | None, permission: Permission, scope: Scope, policy: Policy) -> bool:

@@ -18,10 +18,14 @@ def brought(question: Question) -> tuple[BroughtCommit, ...]:
     return tuple(commit for commit in question.commits if not commit.clean_merge)
 
 
+def openers(question: Question, persons: Persons) -> frozenset[str]:
+    """The names of everybody who may have opened the pull request, by its account."""
+    return persons.may_have_login(question.pull.author) if question.pull else frozenset()
+
+
 def author_is_bot(question: Question, persons: Persons) -> bool:
     """Whether a program opened the pull request: by its User, or by the forge's word."""
-    login = question.pull.author if question.pull else ""
-    return question.author_is_bot or any(persons.by_name[name].bot for name in persons.may_be(login=login))
+    return question.author_is_bot or any(persons.by_name[name].bot for name in openers(question, persons))
 
 
 def requester(question: Question, persons: Persons) -> Person | None:
@@ -47,17 +51,16 @@ def proposers(question: Question, persons: Persons) -> tuple[Person | None, ...]
 
 def authors(question: Question, persons: Persons) -> frozenset[str]:
     """The names of everybody who counts as author of the pull request."""
-    author = persons.may_be(login=question.pull.author) if question.pull else frozenset()
     asked = {question.requester.person} if question.requester else set()
-    return author | asked
+    return openers(question, persons) | asked
 
 
 def contributors(question: Question, persons: Persons) -> frozenset[str]:
     """The names of every author, committer and pusher of what the plan brings in."""
     found: frozenset[str] = frozenset()
     for commit in brought(question):
-        emails = (commit.author_email, commit.committer_email)
-        found |= persons.may_be(login=commit.pusher, emails=emails, key=commit.signing_key)
+        found |= persons.may_have_email(commit.author_email) | persons.may_have_email(commit.committer_email)
+        found |= persons.may_have_login(commit.pusher) | persons.may_have_key(commit.signing_key)
     return found
 
 
@@ -82,8 +85,7 @@ def required_approvals(question: Question, policy: Policy, *, alone: bool) -> tu
 
 
 def _nobodys(commit: BroughtCommit, persons: Persons) -> bool:
-    signed = bool(commit.signing_key) and persons.by_key(commit.signing_key) is not None
-    return not signed and persons.by_login(commit.pusher) is None
+    return persons.by_key(commit.signing_key) is None and persons.by_login(commit.pusher) is None
 
 
 def ill_signed(question: Question, persons: Persons) -> tuple[BroughtCommit, ...]:
@@ -92,5 +94,5 @@ def ill_signed(question: Question, persons: Persons) -> tuple[BroughtCommit, ...
 
 
 def _signed_by_author(commit: BroughtCommit, persons: Persons) -> bool:
-    signer = persons.by_key(commit.signing_key) if commit.signing_key else None
-    return signer is not None and persons.may_be(emails=(commit.author_email,)) == {signer.name}
+    signer = persons.by_key(commit.signing_key)
+    return signer is not None and persons.may_have_email(commit.author_email) == {signer.name}

@@ -73,8 +73,7 @@ def needed_to_apply(plan: Plan, runtimes: frozenset[str]) -> frozenset[Permissio
 
     `runtimes`: the runtime types of the environment on every side; one that is unknown or hybrid needs both.
     """
-    known = runtimes and runtimes <= _BY_RUNTIME.keys()
-    install = frozenset().union(*(_BY_RUNTIME[name] for name in runtimes)) if known else _BOTH_RUNTIMES
+    install = frozenset().union(*(_BY_RUNTIME.get(name, _BOTH_RUNTIMES) for name in runtimes)) or _BOTH_RUNTIMES
     kinds = {ref.kind for ref in plan.unit_refs}
     needed = (install if kind is UnitKind.ENVIRONMENT else _BY_UNIT[kind] for kind in kinds)
     return frozenset().union(*needed) or _BY_UNIT[UnitKind.RELEASE]

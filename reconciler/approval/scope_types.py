@@ -60,5 +60,5 @@ def ticket_scopes(questions: Iterable[Question]) -> tuple[TicketScope, ...]:
 
 
 def _runtime(question: Question) -> str:
-    found = sorted(question.runtimes)
+    found = tuple(question.runtimes)
     return str(found[0]) if len(found) == 1 else "mixed" if found else ""

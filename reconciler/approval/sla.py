@@ -30,11 +30,9 @@ def sla_due_at(created: datetime, risk: Risk, sla: Sla) -> datetime:
         return always
     for start, end in _windows(sla.hours, zone, created):
         begin = max(start, created)
-        if end <= begin:
-            continue
         if begin + left <= end:
             return begin + left
-        left -= end - begin
+        left -= max(end - begin, timedelta())
     return always
 
 

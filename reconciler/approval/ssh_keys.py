@@ -29,4 +29,4 @@ def fingerprint(line: str) -> str:
     if key is None:
         return ""
     checksum = hashlib.sha256(base64.b64decode(key.split(" ")[1])).digest()
-    return "SHA256:" + base64.b64encode(checksum).decode().rstrip("=")
+    return "SHA256:" + base64.b64encode(checksum).decode().removesuffix("=")

@@ -18,7 +18,7 @@ from reconciler.state.forge import PullRequestState, Review, Verdict
 _HEX = re.compile(rf"[0-9a-f]{{{SHORT},}}")
 _EXCLUDE_RETURN = re.compile(r"^[ \t]*/?exclude-return[ \t]*$", re.MULTILINE | re.IGNORECASE)
 VERDICTS = {Verdict.APPROVE: Verb.APPROVE, Verdict.REJECT: Verb.REJECT}
-_RANK = {Verdict.APPROVE: 0, Verdict.DISMISSED: 1, Verdict.REJECT: 2}  # at one time the stricter one is the later
+_RANKED = (Verdict.APPROVE, Verdict.DISMISSED, Verdict.REJECT)  # at one time the stricter one is the later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +33,15 @@ class Statement:
     signer: str
     base: str
     commit: Revision
-    body: str
-    bot: bool
+    body: str = ""
+    bot: bool = False
     decision: Decision | None = None
     unreadable: str = ""
 
     @property
     def order(self) -> tuple[datetime, int, str]:
         """By time; at one time what ends an approval comes last."""
-        return (self.at, _RANK[self.verdict], self.id)
+        return (self.at, _RANKED.index(self.verdict), self.id)
 
     @property
     def excludes_return(self) -> bool:
@@ -107,7 +107,6 @@ def _decisions(question: Question) -> Iterator[Statement]:
                 base=question.preview.base,
                 commit=question.preview.head,
                 body=signed.decision.reason,
-                bot=False,
                 decision=signed.decision,
             )
 
@@ -124,6 +123,4 @@ def _merge(question: Question) -> Iterator[Statement]:
             signer="",
             base=pull.base,
             commit=pull.head,
-            body="",
-            bot=False,
         )

@@ -223,8 +223,16 @@ def _rejected(ticket: Ticket, event: TicketEvent) -> Ticket | None:
     return replace(rejected, approved_at=None, approved_by="")
 
 
-def _over(status: TicketStatus) -> Transition:
-    return lambda ticket, _: replace(ticket, status=status) if ticket.status in OPEN else None
+def _expired(ticket: Ticket, _: TicketEvent) -> Ticket | None:
+    return _over(ticket, TicketStatus.EXPIRED)
+
+
+def _superseded(ticket: Ticket, _: TicketEvent) -> Ticket | None:
+    return _over(ticket, TicketStatus.CANCELLED)
+
+
+def _over(ticket: Ticket, status: TicketStatus) -> Ticket | None:
+    return replace(ticket, status=status) if ticket.status in OPEN else None
 
 
 def _voided(ticket: Ticket, _: TicketEvent) -> Ticket | None:
@@ -248,12 +256,12 @@ TRANSITIONS: Mapping[TicketAction, Transition] = MappingProxyType(
         TicketAction.VIEWED: _noted,
         TicketAction.APPROVED: _approved,
         TicketAction.REJECTED: _rejected,
-        TicketAction.EXPIRED: _over(TicketStatus.EXPIRED),
+        TicketAction.EXPIRED: _expired,
         TicketAction.SCOPE_MISMATCH: _noted,
         TicketAction.COMMENTED: _noted,
         TicketAction.ESCALATED: _escalated,
         TicketAction.PERMISSION_DENIED: _noted,
         TicketAction.VOIDED: _voided,
-        TicketAction.SUPERSEDED: _over(TicketStatus.CANCELLED),
+        TicketAction.SUPERSEDED: _superseded,
     }
 )

@@ -63,11 +63,11 @@ def mask_object(body: Any, key: bytes, *, kind: str = "") -> Masked:
     if not isinstance(body, Mapping):
         return mask_value(body, key)
     secret = (kind or body.get("kind")) == "Secret"
-    values = ("data", "stringData") if secret else ("binaryData",)
+    values = {"binaryData", "data", "stringData"} if secret else {"binaryData"}
     masked = {name: mask_value(value, key, name=str(name)) for name, value in body.items() if name not in values}
     if secret:
         masked.update(_secret_fields(body, key))
-    elif "binaryData" in body:  # nobody can read it in a preview, and it may be anything
+    if "binaryData" in body:  # nobody can read it in a preview, and it may be anything
         masked["binaryData"] = Masked({str(name): mark(v, key) for name, v in _mapping(body["binaryData"]).items()})
     return Masked(masked)
 
@@ -76,7 +76,8 @@ def mask_value(value: Any, key: bytes, *, name: str = "") -> Masked:
     """Any JSON value; `name` is the field it stands under."""
     if isinstance(value, Mapping):
         if isinstance(value.get("name"), str) and "value" in value and SENSITIVE_NAME.search(value["name"]):
-            return Masked({k: (mark(v, key) if k == "value" else mask_value(v, key)) for k, v in value.items()})
+            shown = {k: mask_value(v, key, name=str(k)) for k, v in value.items() if k != "value"}
+            return Masked({**shown, "value": mark(value["value"], key)})
         return Masked({k: mask_value(v, key, name=str(k)) for k, v in value.items()})
     if isinstance(value, (list, tuple)):
         return Masked(list(_items(value, key, name)))
@@ -97,7 +98,7 @@ def mark(value: Any, key: bytes) -> str:
 def _items(values: Iterable[Any], key: bytes, name: str) -> Iterator[Masked]:
     flagged = False
     for value in values:
-        yield Masked(mark(value, key)) if flagged and isinstance(value, str) else mask_value(value, key, name=name)
+        yield Masked(mark(value, key)) if flagged else mask_value(value, key, name=name)
         flagged = isinstance(value, str) and _FLAG.fullmatch(value) is not None
 
 

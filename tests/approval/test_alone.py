@@ -58,6 +58,13 @@ def test_g15_the_merge_by_an_approver_is_the_approval() -> None:
     assert [(counted.person, counted.way) for counted in judgement.approvals] == [("alice", Way.MERGE)]
 
 
+def test_g15_why_a_merge_does_not_count_is_said_before_that_a_rejection_stands() -> None:
+    other = merged(at=minutes(15), by="bob-login", head=OTHER_HEAD)
+    judgement = ask(ALLOWED, **alone(pull=other, reviews=(review(verdict=Said.REJECT),)))
+    assert judgement.verdict is Verdict.REJECTED
+    assert why(judgement) == [Why.WRONG_HEAD]
+
+
 def test_g15_not_unless_the_settings_allow_it() -> None:
     judgement = ask(**alone())
     assert judgement.verdict is Verdict.PENDING

@@ -1,6 +1,6 @@
 """The inbox: views, filters, orders, pages, counts, and what nobody outside a project ever sees (C-13, C-14)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,8 +19,15 @@ BINDINGS_HERE = [
     bind("approver", "erin", project="proj-beta"),
     bind("operator", "frank", project="proj-alpha", team="team-app"),
     bind("operator", "gina", environment="prod"),
+    bind("operator", "hugo", project="proj-alpha"),
+    bind("operator", "hugo", "ivan", project="proj-beta"),
+    bind("operator", "ivan", environment="prod"),
+    bind("approver", "jane", project="proj-alpha"),
+    bind("operator", "jane", environment="beta-prod"),
 ]
-POLICY = policy({**USERS, **{name: user(name) for name in ("erin", "frank", "gina")}}, BINDINGS_HERE)
+POLICY = policy(
+    {**USERS, **{name: user(name) for name in ("erin", "frank", "gina", "hugo", "ivan", "jane")}}, BINDINGS_HERE
+)
 
 
 def viewer(name: str) -> Viewer:
@@ -105,6 +112,9 @@ DONE = {"status": TicketStatus.APPROVED}
         ("carol", ticket(1, **DONE), False),
         ("admin", ticket(1), True),
         ("oracle", ticket(1), True),  # of its project; it may read
+        ("hugo", ticket(1), True),  # of one of my projects
+        ("ivan", ticket(1), False),  # of a project that is not mine, though I have one
+        ("jane", ticket(1, scope(), scope(BETA)), True),  # my role may approve a part of it
     ],
 )
 def test_mine_is_assigned_requested_approvable_or_of_my_project(name: str, one: Ticket, *, mine: bool) -> None:
@@ -159,10 +169,27 @@ def test_filters(ask: dict[str, Any], numbers: list[int]) -> None:
     assert shown(VARIED, sort=SortBy.CREATED_AT, **ask) == numbers
 
 
-def test_today_ends_at_midnight_utc() -> None:
-    midnight = NOW.replace(hour=0, minute=0) + timedelta(days=1)
-    tickets = [ticket(1, sla_due_at=midnight), ticket(2, sla_due_at=midnight + timedelta(seconds=1))]
-    assert shown(tickets, due=Due.TODAY) == [1]
+@pytest.mark.parametrize(
+    ("due", "until"),
+    [
+        (Due.IN_15_MINUTES, NOW + timedelta(minutes=15)),
+        (Due.IN_AN_HOUR, NOW + timedelta(hours=1)),
+        (Due.TODAY, NOW.replace(hour=0, minute=0) + timedelta(days=1)),  # midnight, UTC
+    ],
+)
+def test_a_time_by_which_an_answer_is_due_ends_exactly_then(due: Due, until: datetime) -> None:
+    tickets = [ticket(1, sla_due_at=until), ticket(2, sla_due_at=until + timedelta(microseconds=1))]
+    assert shown(tickets, due=due) == [1]
+
+
+def test_what_never_ends_is_sorted_behind_what_does_by_its_age() -> None:
+    tickets = [ticket(1, scope(risk=Risk.LOW)), ticket(2, scope(risk=Risk.CRITICAL)), ticket(3, expires_at=NOW)]
+    assert shown(tickets, sort=SortBy.EXPIRES_AT) == [3, 1, 2]
+
+
+def test_no_page_is_longer_than_five_hundred() -> None:
+    tickets = [ticket(n) for n in range(502)]
+    assert len(shown(tickets, page_size=10_000)) == 500
 
 
 def test_the_default_order_is_pending_risk_expiry_age() -> None:

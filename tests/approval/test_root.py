@@ -92,6 +92,12 @@ def test_g2_a_root_signature_ends_and_says_until_when() -> None:
     assert with_right.verdict is Verdict.ENDED
 
 
+def test_g2_of_two_root_signatures_the_later_one_says_until_when() -> None:
+    second = signed("second", decision(subject=ABOUT_POLICY), at=minutes(15))
+    judgement = ask(always(roots=("root", "second")), decisions=(BY_ROOT, second), **OF_POLICY)
+    assert judgement.until == minutes(15) + timedelta(hours=4)
+
+
 def test_g2_an_ended_root_signature_was_enough_by_itself() -> None:
     two = always(bindings=[*BINDINGS, bind("operator", "alice")], approvals={"critical": 2})
     given: dict[str, Any] = {"decisions": (BY_ROOT,), **OF_POLICY}
@@ -136,6 +142,22 @@ def test_g2_the_account_of_a_root_signer_takes_the_approval_back(ending: Said) -
     taken = review(author="Rooty", verdict=ending, at=minutes(12))
     assert ask(reviews=(given,), **OF_POLICY).approved
     assert not ask(reviews=(given, taken), **OF_POLICY).approved
+
+
+@pytest.mark.parametrize("ending", [Said.REJECT, Said.DISMISSED])
+def test_g2_without_a_signature_the_account_of_a_root_signer_approves_nothing(ending: Said) -> None:
+    given = signed_review("root", author="rooty")
+    taken, again = review(author="rooty", verdict=ending, at=minutes(12)), review(author="rooty", at=minutes(13))
+    judgement = ask(reviews=(given, taken, again), **OF_POLICY)
+    assert not judgement.approved
+    assert Why.UNKNOWN_PERSON in [ignored.why for ignored in judgement.ignored]
+
+
+def test_g2_a_decision_under_no_account_is_never_that_of_the_root_signer_before_it() -> None:
+    by_admin = signed("admin", decision(Verb.REJECT, ABOUT_POLICY), at=minutes(12))
+    judgement = ask(PROPOSER, decisions=(BY_ROOT, by_admin), **OF_POLICY)
+    assert [one.person for one in judgement.rejections] == ["admin"]
+    assert [one.person for one in judgement.approvals] == [ROOT]
 
 
 def test_g2_an_admins_rejection_blocks_a_root_signature() -> None:

@@ -89,6 +89,9 @@ def folded(*words: str, person: str = "", **fields: Any) -> Ticket:
         ("expire void", "pending", ""),
         ("approve approve", "approved", "bob"),
         ("expire assign", "expired", ""),
+        ("expire reject", "expired", ""),
+        ("supersede reject", "cancelled", ""),
+        ("expire supersede", "expired", ""),
     ],
 )
 def test_a_ticket_follows_its_events_and_nothing_else(words: str, status: str, by: str) -> None:
@@ -250,6 +253,13 @@ def test_hours_that_never_suffice_make_the_clock_run_always() -> None:
     assert sla_due_at(NOW, Risk.LOW, Sla(low=timedelta(days=3), hours=rare)) == NOW + timedelta(days=3)
 
 
+@pytest.mark.parametrize(("left", "due"), [(209, datetime(2029, 12, 31, 13, 1, tzinfo=UTC)), (210, None)])
+def test_hours_are_looked_through_for_four_years_and_then_taken_to_be_none(left: int, due: datetime | None) -> None:
+    minute = Window(days=(Weekday.MON,), start="13:00", end="13:01")
+    always = NOW + timedelta(minutes=left)
+    assert sla_due_at(NOW, Risk.LOW, Sla(low=timedelta(minutes=left), hours=minute)) == (due or always)
+
+
 @given(
     st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  given a zone
     st.sampled_from(RISKS),
@@ -264,8 +274,8 @@ def install(kind: ActionKind, of: str = "environment/prod") -> Any:
     return ((Action(id="1", kind=kind, unit=of, target="host/cp-1"),),)
 
 
-def changed(path: str) -> dict[str, Any]:
-    return {"specs": (FieldChange(path=path, before=1, after=2),)}
+def changed(*paths: str) -> dict[str, Any]:
+    return {"specs": tuple(FieldChange(path=path, before=1, after=2) for path in paths)}
 
 
 @pytest.mark.parametrize(
@@ -276,11 +286,15 @@ def changed(path: str) -> dict[str, Any]:
         (unit("environment/prod", added=True), (), "k8s", ScopeType.INSTALL),
         (unit("environment/prod"), install(ActionKind.RUN_HOOK), "k8s", ScopeType.INSTALL),
         (unit("environment/prod"), install(ActionKind.RUN_HOOK, "environment/other"), "k8s", ScopeType.K8S_APPLY),
+        (unit("environment/prod"), install(ActionKind.DELIVER_BUNDLE), "k8s", ScopeType.INSTALL),
+        (unit("environment/prod"), install(ActionKind.RECORD_INSTALL), "compose", ScopeType.INSTALL),
         (unit("environment/prod"), (), "compose", ScopeType.COMPOSE_APPLY),
         (unit("cluster/c", added=True), (), "k8s", ScopeType.CLUSTER_IMPORT),
         (unit("cluster/c", **changed("spec.certificates.rotation")), (), "k8s", ScopeType.CERT_ROTATION),
         (unit("cluster/c", **changed("spec.networkEntry.mode")), (), "k8s", ScopeType.NETWORK_ENTRY),
         (unit("cluster/c", **changed("spec.endpoint")), (), "k8s", ScopeType.K8S_APPLY),
+        (unit("cluster/c", **changed("spec.endpoint", "spec.certificates.days")), (), "k8s", ScopeType.CERT_ROTATION),
+        (unit("cluster/c", **changed("spec.endpoint", "spec.networkEntry.mode")), (), "k8s", ScopeType.NETWORK_ENTRY),
     ],
 )
 def test_a_scope_is_called_what_a_person_would_call_it(one: Any, batches: Any, runtime: str, name: ScopeType) -> None:

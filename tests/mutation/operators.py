@@ -3,7 +3,8 @@
 What is changed: conditions (to what never or always holds, each operand of `and` and `or` left out), comparisons (`<`
 to `<=`), numbers, booleans, one-word strings (error keys, names of fields), operators, entries of tables, cases, and
 statements left out. What is not: text for people (strings with a space in them, f-strings, docstrings), annotations,
-decorators, imports, members of enums, fields of models. Of two changes that the same tests kill, the harder is made.
+decorators, imports, members of enums, fields of models, `field(...)` of a dataclass, aliases of types. Of two changes
+that the same tests kill, the harder is made.
 """
 
 import ast
@@ -138,11 +139,15 @@ def _asserts(node: ast.AST) -> bool:
 
 
 def _named(item: ast.AST) -> bool:
-    """What a module exports, and an annotation that has a name."""
+    """What a module exports, an annotation that has a name, a type's own name; and what only building a class reads."""
     match item:
         case ast.Assign(targets=[ast.Name(id="__all__")]):
             return True
-        case ast.Assign(value=ast.Subscript(value=ast.Name(id="Annotated"))):
+        case ast.Assign(value=ast.Subscript(value=ast.Name(id="Annotated" | "Callable"))):
+            return True
+        case ast.Assign(value=ast.Call(func=ast.Name(id="NewType"))):
+            return True
+        case ast.AnnAssign(value=ast.Call(func=ast.Name(id="field"))):  # the class stands already: nothing would change
             return True
     return False
 

@@ -55,6 +55,9 @@ def test_every_listed_mutant_is_listed_once_and_with_a_reason() -> None:
         ("def f() -> bool:\n    return g(a)", ["return not g(a)"]),
         ("if a:\n    raise b", ["if False:", "if True:"]),  # without the only statement: the same as never
         ("class A(StrEnum):\n    A = 'a'", []),
+        ("A = NewType('A', str)", []),
+        ("A = Callable[[B | None], C | None]", []),
+        ("@dataclass\nclass A:\n    a: B = field(repr=False)\n    b: bool = False", ["b: bool = True"]),
     ],
 )
 def test_each_condition_constant_and_entry_is_changed_one_at_a_time(source: str, changes: list[str]) -> None:

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.plan.make import make_plan
-from reconciler.plan.mask import mask_object, mask_value
+from reconciler.plan.mask import mark, mask_object, mask_value
 from tests.plan.world import KEY, Files, ask, plan
 
 CANARY = "Canary7-of-9-Zr"
 ENCODED = base64.b64encode(CANARY.encode()).decode()
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----\n"
+SECRET = {"kind": "Secret"}
 FORMS = (CANARY, ENCODED, CANARY.encode().hex(), CANARY.encode("utf-16le").hex())
 
 HOLDERS: Mapping[str, Any] = {
@@ -42,7 +43,20 @@ HOLDERS: Mapping[str, Any] = {
     "address with a password": {"env": [{"name": "DB_URL", "value": f"postgres://me:{CANARY}@db/x"}]},
     "authorization header": {"httpHeaders": [{"name": "x", "value": f"Authorization: Basic {CANARY}"}]},
     "list under a secret name": {"spec": {"passwords": [CANARY]}},
+    "data source name": {"env": [{"name": "DB_DSN", "value": CANARY}]},
+    "connection string": {"env": [{"name": "DB_CONN_STR", "value": CANARY}]},
+    "line of a password file": {"note": f"passwd:{CANARY}"},
+    "web token": {"note": f"eyJhbGciOiJI.eyJzdWIi{CANARY}.sig"},
+    "binary data of a secret": {"kind": "Secret", "binaryData": {"a": ENCODED}},
+    "secret field beside a secret value": {"env": [{"name": "DB_PASSWORD", "value": "x", "token": CANARY}]},
+    "secret field of what has a secret name": {"env": [{"name": "DB_PASSWORD", "token": CANARY}]},
 }
+
+# They say which secret, or how a token is mounted; the reviewer has to be able to read that.
+NAMES_OF_SECRETS = (
+    *("secretName", "secretRef", "secretKeyRef", "imagePullSecrets", "automountServiceAccountToken"),
+    *("serviceAccountToken", "credential", "credentials", "tokenExpirationSeconds", "authCredential"),
+)
 
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS.keys())
@@ -52,8 +66,15 @@ def test_t16_no_form_of_the_secret_is_left(holder: Any) -> None:
     assert "<secret " in masked or masked in {"{'kind': 'Secret', 'data': {}}", "{'kind': 'Secret'}"}
 
 
-def test_t16_a_number_under_a_secret_name_is_masked() -> None:
-    assert "8675309" not in repr(mask_object({"spec": {"password": 8675309}}, KEY))
+@pytest.mark.parametrize("holder", [{"password": 8675309}, {"args": ["--password", 8675309]}, {"passwords": [8675309]}])
+def test_t16_a_number_where_a_secret_stands_is_masked(holder: Any) -> None:
+    assert "8675309" not in repr(mask_object({"spec": holder}, KEY))
+
+
+def test_t16_a_projection_that_does_not_say_its_kind_is_masked_as_the_kind_it_is_of() -> None:
+    masked, whole = (mask_object({**said, "data": {"user": ENCODED}}, KEY, kind="Secret") for said in ({}, SECRET))
+    assert whole == {**SECRET, **dict(masked)}  # type: ignore[call-overload]
+    assert ENCODED not in repr(masked)
 
 
 @pytest.mark.parametrize(
@@ -66,16 +87,50 @@ def test_t16_a_number_under_a_secret_name_is_masked() -> None:
         {"endpoint": "https://10.0.0.1:6443", "replicas": 2, "paused": None, "ratio": 0.5},
         {"data": {"app.conf": "workers = 4\nlog = info\n"}},
         {"resources": ["secrets", "tokenreviews"]},
+        {"allowTokens": True, "password": None, "secret": False},
+        {"name": 7, "value": "a number is no name"},
+        {"env": [{"name": "LEVEL", "value": "info"}, {"value": "of no name"}, {"name": "MODE", "password": None}]},
+        {"kind": "Secret", "type": "Opaque"},
+        {"kind": "Secret", "data": {}},
+        *({name: "login"} for name in NAMES_OF_SECRETS),
     ],
 )
 def test_what_is_no_secret_stays_readable(value: Any) -> None:
     assert mask_object(value, KEY) == value
 
 
-def test_only_the_secret_of_a_line_is_taken_out() -> None:
-    masked = str(mask_value(f"workers: 4\npassword: {CANARY}\nlog: info\n", KEY))
-    assert masked.startswith("workers: 4\npassword: <secret ")
-    assert masked.endswith(">\nlog: info\n")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("workers: 4\npassword: ", "\nlog: info\n"),
+        ("url: postgres://me:", "@db.example/x"),
+        ('{"password":"', '","log":"info"}'),
+    ],
+)
+def test_only_the_secret_of_a_text_is_taken_out(before: str, after: str) -> None:
+    masked = str(mask_value(f"{before}{CANARY}{after}", KEY))
+    assert masked == f"{before}{mark(CANARY, KEY)}{after}"
+
+
+def test_what_is_masked_keeps_the_names_of_its_fields() -> None:
+    variable = {"name": "DB_PASSWORD", "value": CANARY, "optional": "yes"}
+    shown: Any = mask_value(variable, KEY)
+    assert shown == {**variable, "value": mark(CANARY, KEY)}
+    binary = {"kind": "ConfigMap", "binaryData": {"logo": ENCODED}}
+    shown = mask_object(binary, KEY)
+    assert shown == {**binary, "binaryData": {"logo": mark(ENCODED, KEY)}}
+
+
+def test_a_secret_has_data_where_either_form_has_an_entry() -> None:
+    one: Any = mask_object({"kind": "Secret", "stringData": {"a": CANARY}}, KEY)
+    none: Any = mask_object({"kind": "Secret", "stringData": {}}, KEY)
+    assert (one, none) == ({"kind": "Secret", "data": {"a": mark(CANARY, KEY)}}, {"kind": "Secret"})
+
+
+@pytest.mark.parametrize("other", [f"{ENCODED[:8]}!{ENCODED[8:]}", f"{ENCODED[:8]}-{ENCODED[8:]}", f"\u00e9{ENCODED}"])
+def test_what_is_no_base64_is_another_value_than_the_base64_within_it(other: str) -> None:
+    one, two = (mask_object({"kind": "Secret", "data": {"a": value}}, KEY) for value in (ENCODED, other))
+    assert one != two
 
 
 def test_both_forms_of_a_secret_are_one_value() -> None:
