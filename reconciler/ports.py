@@ -45,6 +45,13 @@ class ForgeWriter(Protocol):
         """Push `head` as a branch and open a pull request against the tracked branch; its number."""
 
 
+class ApiForge(Forge, ForgeWriter, Protocol):
+    """A forge, to read and to write, as one account."""
+
+    def close(self) -> None:
+        """End kept connections."""
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredObjects:
     """What a release wants on its cluster: full objects, secrets included. Lives in memory only."""

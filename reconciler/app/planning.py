@@ -14,7 +14,6 @@ from reconciler.app.journal import Journal
 from reconciler.app.observe import Wanted, observe
 from reconciler.app.settings import Settings
 from reconciler.app.targets import Connections
-from reconciler.approval.persons import ForgeKind
 from reconciler.approval.policy import Policies, Policy
 from reconciler.errors import ReconcilerError
 from reconciler.names import POLICY, Revision, UnitKind, UnitRef
@@ -55,7 +54,7 @@ class Planner:
 
     def policies(self) -> Policies:
         """Every accepted policy with the time from which it held (G2, G14)."""
-        forge = ForgeKind(self.settings.forge)
+        forge = self.settings.forge_kind
         root = Policy.of(None, {}, {}, {}, root_signers=self.settings.root_signers, forge=forge)
         accepted = []
         for since, revision in self.journal.ledger.policies:

@@ -122,11 +122,6 @@ class Previews:
         seen = looked_at(posting.plans)
         ttl = policy.settings.preview_ttl_at(SettingsRisk(posting.plans.risk.value))
         digest = posting.plans.digest
-        command = (
-            f"reconciler pr approve {posting.pull_request} --digest {digest[:SHORT]}"
-            if posting.pull_request is not None and posting.refused is None
-            else f"reconciler approve {posting.ticket}@{digest[:SHORT]}"
-        )
         return render_preview(
             posting.plans,
             Context(
@@ -135,7 +130,7 @@ class Previews:
                 head=posting.head,
                 base=posting.base,
                 base_revision=posting.tip,
-                command=command,
+                command=f"reconciler approve {posting.ticket}@{digest[:SHORT]}",
                 artifact=path,
                 locale=self.locale,
                 approvers={name: approvers(judgement) for name, judgement in posting.judgements.items()},

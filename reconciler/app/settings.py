@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from reconciler.approval.persons import ForgeKind
 from reconciler.approval.ssh_keys import key_id
 from reconciler.errors import Place, Problem, SpecError
 
@@ -37,6 +38,7 @@ class Settings:
     repository: str
     branch: str = "main"
     forge: str = "embedded"
+    forge_api: str = ""  # the API's root, where it is not the usual one at the repository's host
     state: Path = Path("state")
     root_signers: tuple[str, ...] = ()
     bundle_keys: tuple[str, ...] = ()
@@ -49,6 +51,11 @@ class Settings:
     token_variable: str = ""
     workers: int = 4
     locale: str = ""  # empty: what the repository's Settings say
+
+    @property
+    def forge_kind(self) -> ForgeKind:
+        """Which forge it is."""
+        return ForgeKind(self.forge)
 
     @property
     def signing_key(self) -> Path:
@@ -80,6 +87,7 @@ _PLAIN: Mapping[str, type] = {
     "repository": str,
     "branch": str,
     "forge": str,
+    "forge_api": str,
     "token_variable": str,
     "workers": int,
     "locale": str,
@@ -145,6 +153,8 @@ class _Reader:
         for name in _LISTS:
             if name in table:
                 values[name] = self._texts(table[name], name)
+        if values.get("forge", ForgeKind.EMBEDDED) not in set(ForgeKind):
+            self._problem(f"`forge` must be one of {', '.join(ForgeKind)}")
         for line in values.get("root_signers", ()):
             if key_id(line) is None:
                 self._problem(f"`root_signers`: not an SSH public key: {line[:60]!r}")

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
 
 from reconciler.app.announcing import HttpAnnouncer
 from reconciler.app.clock import SystemClock
@@ -30,16 +29,19 @@ from reconciler.app.rollouts import Rollouts
 from reconciler.app.settings import Settings
 from reconciler.app.standings import Standings
 from reconciler.app.targets import Connections
+from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
+from reconciler.errors import Refused
 from reconciler.forges.embedded.forge import EmbeddedForge
 from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
+from reconciler.forges.opening import Opening, open_forge
 from reconciler.git.audit_branch import AuditBranch
 from reconciler.git.mirror import Mirror
 from reconciler.git.remote import Remote, Token
 from reconciler.git.transport import Transport
 from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
-from reconciler.ports import Clock, Forge, ForgeWriter, HostApi
+from reconciler.ports import ApiForge, Clock, HostApi
 from reconciler.secret import Secret
 from reconciler.specs.cache import SqliteCache
 from reconciler.specs.kinds import Host
@@ -58,7 +60,7 @@ class Assembly:
     mirror: Mirror
     journal: Journal
     planner: Planner
-    forge: EmbeddedForge
+    forge: ApiForge
     reconciler: Reconciler
     connections: Connections
     repository_id: str
@@ -66,6 +68,7 @@ class Assembly:
     def close(self) -> None:
         """End every connection."""
         self.connections.close()
+        self.forge.close()
 
 
 def open_mirror(settings: Settings) -> Mirror:
@@ -104,20 +107,48 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         lambda host, spec, key: _host(host, spec, key, clock),
     )
     planner = Planner(desires, journal, connections, settings, clock, keys.hmac)
-    ledger = ForgeLedger(
-        mirror,
-        repository_id=name,
-        logins=lambda login: keys_of(planner, login),
-        our_keys=[keys.signing.public.line],
-        clock=clock,
-    )
-    forge = EmbeddedForge(ledger, key=keys.signing, tracked=settings.branch)
+    forge = forge_of(settings, mirror, planner, keys, clock, name)
     reconciler = loop_of(Adapters(settings, clock, keys, mirror, planner, forge, vault, name, stopping))
     return Assembly(settings, clock, keys, mirror, journal, planner, forge, reconciler, connections, name)
 
 
-class ReadWriteForge(Forge, ForgeWriter, Protocol):
-    """A forge, to read and to write."""
+def forge_of(
+    settings: Settings, mirror: Mirror, planner: Planner, keys: Keys, clock: Clock, repository: str
+) -> ApiForge:
+    """The forge that reconciler.toml names, as the reconciler. Connects to nothing."""
+    if settings.forge_kind is not ForgeKind.EMBEDDED:
+        return api_forge(settings, mirror, clock, keys.signing.public.line)
+    ledger = ForgeLedger(
+        mirror,
+        repository_id=repository,
+        logins=lambda login: keys_of(planner, login),
+        our_keys=[keys.signing.public.line],
+        clock=clock,
+    )
+    return EmbeddedForge(ledger, key=keys.signing, tracked=settings.branch)
+
+
+def api_forge(settings: Settings, mirror: Mirror, clock: Clock, key: str) -> ApiForge:
+    """A forge with an API, as the account whose token the variable holds. Raises Refused where there is no token."""
+    token = os.environ.get(settings.token_variable, "") if settings.token_variable else ""
+    if not token:
+        raise Refused(
+            f"opening the forge {settings.forge}: there is no token",
+            key="permission_denied",
+            hint=f"set the variable {settings.token_variable or 'that token_variable names'} to the account's token",
+        )
+    return open_forge(
+        settings.forge_kind,
+        Opening(
+            repository=settings.repository,
+            api=settings.forge_api,
+            token=Secret(token),
+            tracked=settings.branch,
+            key=key,
+            mirror=mirror,
+            clock=clock,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +160,7 @@ class Adapters:
     keys: Keys
     mirror: Mirror
     planner: Planner
-    forge: ReadWriteForge
+    forge: ApiForge
     vault: Vault
     repository_id: str
     stopping: Callable[[], bool] = lambda: False

@@ -15,6 +15,7 @@ from reconciler.app.desire import Desires
 from reconciler.app.settings import Settings
 from reconciler.app.wiring import keys_at, open_mirror, repository_id
 from reconciler.approval.decision import CommitSubject, Decision, PullSubject, Subject, UnitSubject, Verb
+from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
 from reconciler.doors.view import View, read_view
 from reconciler.errors import Refused
@@ -45,7 +46,13 @@ class Desk:
     named: str = ""
 
     def person(self) -> Person:
-        """The people's door to the embedded forge."""
+        """The people's door to the embedded forge. Raises Refused where the forge is another one."""
+        if self.settings.forge_kind is not ForgeKind.EMBEDDED:
+            raise Refused(
+                f"working on a pull request of {self.settings.repository}: {self.settings.forge} has pages for that",
+                key="validation_error",
+                hint="do it there; to sign a decision: `reconciler approve|reject TICKET@DIGEST`",
+            )
         return Person(
             self.forge(),
             login=self.login,

@@ -101,7 +101,7 @@ def _between(assembly: Assembly, after: Revision, looks: Looks, before: Revision
 
 
 def _rendered(assembly: Assembly, plans: PlanSet, tip: Revision, head: Revision, ticket: str) -> Made:
-    command = f"reconciler pr approve {ticket.rpartition('-')[2]} --digest {plans.digest[:SHORT]}" if ticket else "-"
+    command = f"reconciler approve {ticket}@{plans.digest[:SHORT]}" if ticket else "-"
     context = Context(
         marker="",
         ticket=ticket or "-",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.approval.decision import Verb
+from reconciler.approval.persons import ForgeKind
 from reconciler.doors.people import Desk
 from reconciler.doors.reading import Json, Reading
 from reconciler.errors import Refused
@@ -95,6 +96,9 @@ def previewed(reading: Reading, ticket: str, digest: str) -> PreviewState:
 def approve(reading: Reading, desk: Desk, number: int, digest: str, reason: str, *, exclude_return: bool) -> Order:
     """Approve the previewed plan of an open pull request, signed."""
     state = previewed(reading, ticket_name(number), digest)
+    if reading.settings.forge_kind is not ForgeKind.EMBEDDED:
+        desk.decide(state, Verb.APPROVE, reason=reason, exclude_return=exclude_return)
+        return _signed(desk, Verb.APPROVE, state)
     desk.person().approve(
         number,
         digest=state.previewed.digest,
@@ -114,6 +118,9 @@ def reject(reading: Reading, desk: Desk, number: int, reason: str, digest: str =
     state = reading.ledger.previews.get(ticket_name(number))
     if digest:
         state = previewed(reading, ticket_name(number), digest)
+    if reading.settings.forge_kind is not ForgeKind.EMBEDDED and state is not None:
+        desk.decide(state, Verb.REJECT, reason=reason)
+        return _signed(desk, Verb.REJECT, state)
     head = Revision(pull_request(reading, number)["head"])
     fits = state is not None and state.inputs[1] == head and not state.ended
     desk.person().reject(

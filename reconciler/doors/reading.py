@@ -16,7 +16,6 @@ from reconciler.app.clock import SystemClock
 from reconciler.app.desire import Desires
 from reconciler.app.settings import FILE_NAME, NO_CREDENTIALS, Settings, carries_credentials, load_settings
 from reconciler.app.wiring import keys_at, open_mirror, repository_id
-from reconciler.approval.persons import ForgeKind
 from reconciler.approval.persons import Person as PolicyPerson
 from reconciler.approval.policy import Policy
 from reconciler.bundle.folder import FolderBundles
@@ -163,7 +162,7 @@ class Reading:
 
     def policy(self) -> Policy:
         """The policy in force: the last accepted one (G2)."""
-        forge = ForgeKind(self.settings.forge)
+        forge = self.settings.forge_kind
         accepted = self.desires.at(self.ledger.policies[-1][1]).desired if self.ledger.policies else Desired()
         try:
             return Policy.of(

@@ -92,6 +92,8 @@ class World:
     make_cluster: Clusters = _sandbox_cluster
     make_host: Hosts = _sandbox_host
     address: str = ""  # by which everybody reaches the repository; its folder otherwise
+    forge: str = "embedded"
+    token_variable: str = ""  # of the environment: what the reconciler reaches repository and forge with
     login_key: str = ""  # OpenSSH private key of hosts that were made elsewhere; a new one otherwise
     clusters: dict[str, Cluster] = field(default_factory=dict)
     hosts: dict[str, MadeHost] = field(default_factory=dict)
@@ -130,8 +132,7 @@ class World:
         for name in self.hosts_wanted:
             self.hosts[name] = self.make_host(name, self.folder / "hosts" / name, login.public.line)
         self._bundle()
-        transport = Transport(self.folder / "git-home")
-        BareRepository.create(self.origin, transport)
+        self.create_origin()
         first = self.commit("start from the example", self.example(), author="admin")
         self._settings()
         settings = load_settings(self.home / FILE_NAME)
@@ -148,6 +149,10 @@ class World:
             repository=opened.repository_id,
         )
         return self
+
+    def create_origin(self) -> None:
+        """An empty repository, where everybody will find it."""
+        BareRepository.create(self.origin, Transport(self.folder / "git-home"))
 
     @property
     def opened(self) -> Assembly:
@@ -181,10 +186,14 @@ class World:
     def desk(self, login: str) -> Desk:
         """A person's machine."""
         if login not in self.desks:
-            state = self.folder / "people" / login
-            settings = Settings(repository=self.address or str(self.origin), branch=BRANCH, state=state)
-            self.desks[login] = open_desk(settings, login, self.keys[login], self.clock)
+            self.desks[login] = self.open_desk(login)
         return self.desks[login]
+
+    def open_desk(self, login: str) -> Desk:
+        """A new machine of a person."""
+        state = self.folder / "people" / login
+        settings = Settings(repository=self.address or str(self.origin), branch=BRANCH, forge=self.forge, state=state)
+        return open_desk(settings, login, self.keys[login], self.clock)
 
     def commit(
         self,
@@ -285,6 +294,8 @@ class World:
         lines = [
             f'repository = "{self.address or self.origin}"',
             f'branch = "{BRANCH}"',
+            f'forge = "{self.forge}"',
+            f'token_variable = "{self.token_variable}"',
             f'root_signers = ["{self.keys["root"].public.line}"]',
             f'bundle_keys = ["{bundle_key}"]',
             f'bundle_folders = ["{self.folder / "bundles"}"]',

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.loading import desires, load_at
 from benchmarks.specs_tree import SOURCES, Tree
+from reconciler.forges.embedded.forge import EmbeddedForge
 from reconciler.git.mirror import Mirror
 from reconciler.git.remote import Remote
 from reconciler.names import UnitKind, UnitRef
@@ -89,6 +90,7 @@ def test_carrying_out_asks_for_no_more_than_before(told: Told) -> None:
 
 def test_whoever_is_beaten_within_a_still_moment_looks_anew(told: Told) -> None:
     opened, stage = told.stage.world.opened, told.stage
+    assert isinstance(opened.forge, EmbeddedForge)
     number = max(one.number for one in opened.forge.ledger._fold.threads.values())
     status = CommitStatus("reconciler/test", StatusState.SUCCESS, "said")
     with opened.mirror.still():

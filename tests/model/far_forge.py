@@ -73,6 +73,9 @@ class ForgeDoor:
     forge: FarForge
     life: Lifeline
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
         self.life.reach(Line.FORGE)
         return tuple(one for one in self.forge.pulls.values() if one.state is PullRequestState.OPEN)

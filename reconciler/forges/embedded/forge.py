@@ -30,6 +30,9 @@ class EmbeddedForge:
         self._tracked = tracked
         self._named: dict[int, frozenset[Revision]] = {}  # position of a landed claim -> the commits that it brought
 
+    def close(self) -> None:
+        """Nothing is kept open: it is Git."""
+
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """All open ones, by number."""
         with self.ledger.looking() as look:

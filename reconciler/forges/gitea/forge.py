@@ -55,6 +55,10 @@ class GiteaForge:
         self._may: dict[str, bool] = {}
         self._said: dict[tuple[Revision, str], CommitStatus] = {}
 
+    def close(self) -> None:
+        """End kept connections."""
+        self._sender.close()
+
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """All open ones, by number."""
         found = [self._pull(one) for one in self._list(self._repository.open_pulls())]
