@@ -57,6 +57,7 @@ class Landings:
     reverts: Reverts
     holding: Holding
     locale: Locale = Locale.EN
+    taken_in: Revision | None = None  # the tip up to which everything that landed is recorded
 
     def take_in(self, tip: Revision) -> None:
         """Record what landed since the last look. Raises Unavailable where the forge cannot be asked (G17: wait)."""
@@ -64,12 +65,11 @@ class Landings:
         if ledger.trusted is None:
             return
         start = ledger.looked or ledger.trusted
-        if start == tip:
-            return
-        for landing in self._landings(start, tip):
+        for landing in self._landings(start, tip) if start != tip else ():
             grouped = self.planner.units_between(landing.before, landing.commit)
             if grouped:
                 self._landed(landing, tuple(grouped))
+        self.taken_in = tip
 
     def take_in_first(self) -> None:
         """After the first trust: everything that the trusted commit holds waits for one root-signed decision (G2)."""

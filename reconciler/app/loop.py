@@ -80,8 +80,8 @@ class Reconciler:
             return
         self._speak()
         self._guarded("first landing", self.landings.take_in_first)
-        self._guarded("orders", lambda: self.orders.take_in(tip, self._guarded))
         self._guarded("landings", lambda: self.landings.take_in(tip))
+        self._guarded("orders", lambda: self._take_orders(tip))
         self._pass()
         self.emergencies.look(self._guarded)  # before what takes long: whoever is to be told is told at once
         self._carry_out()
@@ -184,7 +184,10 @@ class Reconciler:
         self.journal.catch_up()
         tip = self.mirror.refs().get(f"refs/heads/{self.branch}")
         if tip is not None and not self.stopping():
-            self.orders.take_in(tip, self._guarded)
+            self._take_orders(tip)
+
+    def _take_orders(self, tip: Revision) -> None:
+        self.orders.take_in(tip, self._guarded, landed=self.landings.taken_in == tip)
 
     def _proposals(self, tip: Revision) -> None:
         open_ones = self.forge.open_pull_requests()

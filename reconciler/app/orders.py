@@ -70,11 +70,17 @@ class Orders:
     _passed_over: set[str] = field(default_factory=set)
     _settled: set[Revision] = field(default_factory=set)
 
-    def take_in(self, tip: Revision, guard: Guard = unguarded) -> None:
-        """Act on every decision that arrived since the last look; one that fails keeps no other from being heard."""
+    def take_in(self, tip: Revision, guard: Guard = unguarded, *, landed: bool = True) -> None:
+        """Act on every decision that arrived since the last look; one that fails keeps no other from being heard.
+
+        `landed`: everything up to the tip is recorded as landed. Until then decisions on tickets wait: what they
+        approve may have been merged before they were signed, and the order of our records tells (G13).
+        """
         ledger = self.journal.ledger
         known = {one.decision for decided in ledger.decisions.values() for one in decided} | self._passed_over
         for one in arrived(self.mirror, frozenset(known), self._settled):
+            if one.decision.verb in ABOUT_TICKETS and not landed:
+                continue
             guard(f"order to {one.decision.verb}", lambda o=one: self._take(o, tip))  # type: ignore[misc]
 
     def _take(self, one: Arrived, tip: Revision) -> None:

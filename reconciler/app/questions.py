@@ -191,8 +191,9 @@ class Questions:
 
     def _decisions(self, ticket: str, ledger: Ledger) -> Iterable[SignedDecision]:
         for decided in ledger.decisions.get(ticket, ()):
+            late = decided.decision in ledger.late
             try:
-                yield SignedDecision(parse_decision(decided.decision.encode()), decided.signer, decided.at)
+                yield SignedDecision(parse_decision(decided.decision.encode()), decided.signer, decided.at, late)
             except ValueError:
                 continue
 

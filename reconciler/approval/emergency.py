@@ -49,7 +49,7 @@ def emergency(question: Question, signed: SignedDecision, policies: Policies, no
         or stale(question.preview, question.plan.risk, policy.settings, now)
         or _blocked(question, policies, now)
     )
-    return denial or BrokenGlass(person.name, signed.decision.reason, signed.seen_at)
+    return denial or BrokenGlass(person.name, signed.decision.reason, signed.at)
 
 
 def small_enough(plan: Plan) -> Denial | None:
@@ -104,13 +104,13 @@ def _about_this(question: Question, signed: SignedDecision) -> Denial | None:
 
 def _in_time(question: Question, signed: SignedDecision, policy: Policy, now: datetime) -> Denial | None:
     """Given before the merge, and not longer ago than any other approval stands (G12, G13)."""
-    if signed.seen_at > now + CLOCK_SKEW:
+    if signed.at > now + CLOCK_SKEW:
         return Denial("approval_required", "its time lies in the future")
     pull = question.pull
     merged = pull.merged_at if pull is not None and pull.state is PullRequestState.MERGED else None
-    if question.held is None and merged is not None and signed.seen_at >= merged:
+    if question.held is None and merged is not None and (signed.late or signed.at >= merged):
         return Denial("approval_required", "it was given after the merge")
-    ends = approval_ends(question, policy.settings, min(signed.seen_at, now), now)
+    ends = approval_ends(question, policy.settings, min(signed.at, now), now)
     if now >= ends:
         return Denial("preview_expired", f"it ended at {ends:%Y-%m-%d %H:%M} UTC")
     return None
@@ -118,7 +118,7 @@ def _in_time(question: Question, signed: SignedDecision, policy: Policy, now: da
 
 def _by_whom_then(question: Question, signed: SignedDecision, person: Person, policies: Policies) -> Denial | None:
     """The permission is judged when given, too (G14)."""
-    then = policies.at(signed.seen_at)
+    then = policies.at(signed.at)
     known = then.persons.by_key(signed.signer)
     if known is None or known.name != person.name:
         return Denial("approval_permission_denied", "the key was not theirs when they signed")

@@ -217,6 +217,8 @@ def _in_time(court: Court, statement: Statement, _: Person | None) -> Reason | N
     merged = pull.merged_at if pull and pull.state is PullRequestState.MERGED else None
     if not held and merged and statement.way is not Way.MERGE and statement.at >= merged:
         return Why.AFTER_MERGE, "it was submitted after the merge"
+    if not held and merged and statement.late:
+        return Why.AFTER_MERGE, "it was first seen after the merge, whatever date it bears"
     if statement.decision is not None:  # it names the preview's event, so it was given after that
         return None
     if held and merged and statement.at <= merged:

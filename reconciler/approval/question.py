@@ -87,11 +87,16 @@ class BroughtCommit:
 
 @dataclass(frozen=True, slots=True)
 class SignedDecision:
-    """A decision whose signature by `signer` (a public key line) was verified. `seen_at`: when we first saw it."""
+    """A decision whose signature by `signer` (a public key line) was verified.
+
+    `at`: its own date, but no later than when we first saw it. `late`: what it approves had landed by then; a date that
+    its signer wrote cannot show that it was given before the merge, the order in which we saw both does (G13).
+    """
 
     decision: Decision
     signer: str
-    seen_at: datetime
+    at: datetime
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class Statement:
     bot: bool = False
     decision: Decision | None = None
     unreadable: str = ""
+    late: bool = False  # of a decision that came to us alone: what it is about had landed when we first saw it
 
     @property
     def order(self) -> tuple[datetime, int, str]:
@@ -101,7 +102,8 @@ def _decisions(question: Question) -> Iterator[Statement]:
                 id=f"decision {index + 1}",
                 way=Way.SIGNED,
                 verdict=words[signed.decision.verb],
-                at=signed.seen_at,
+                at=signed.at,
+                late=signed.late,
                 login="",
                 signer=signed.signer,
                 base=question.preview.base,

@@ -59,6 +59,7 @@ class Ledger:
     waiting: dict[str, Waiting] = field(default_factory=dict)  # by ticket
     holds: dict[str, Hold] = field(default_factory=dict)
     decisions: dict[str, tuple[Decided, ...]] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)  # texts of decisions that were first seen when their ticket had landed
     policies: list[tuple[datetime, Revision]] = field(default_factory=list)  # accepted policies, oldest first
     clusters: dict[str, str] = field(default_factory=dict)  # recorded identity by name
     sighted: frozenset[str] = frozenset()
@@ -248,6 +249,8 @@ def _retry(ledger: Ledger, _placed: Placed, entry: Retry) -> None:
 
 def _decided(ledger: Ledger, _placed: Placed, entry: Decided) -> None:
     ledger.decisions[entry.ticket] = (*ledger.decisions.get(entry.ticket, ()), entry)
+    if any(landed.ticket == entry.ticket for landed in ledger.landed.values()):
+        ledger.late.add(entry.decision)
 
 
 def _judged(ledger: Ledger, _placed: Placed, entry: Judged) -> None:

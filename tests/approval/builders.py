@@ -225,9 +225,11 @@ def decision(verb: Verb = Verb.APPROVE, subject: Subject | None = None, **fields
     return Decision(**given)
 
 
-def signed(by: str = "bob", made: Decision | None = None, at: datetime = REVIEWED) -> SignedDecision:
+def signed(
+    by: str = "bob", made: Decision | None = None, at: datetime = REVIEWED, *, late: bool = False
+) -> SignedDecision:
     """A decision with a verified signature."""
-    return SignedDecision(made or decision(), key(by), at)
+    return SignedDecision(made or decision(), key(by), at, late)
 
 
 def signed_review(by: str = "bob", made: Decision | None = None, **fields: Any) -> Review:

@@ -68,6 +68,13 @@ def test_g13_an_emergency_approval_is_given_before_the_merge() -> None:
     assert judgement.verdict is not Verdict.APPROVED
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_g13_an_emergency_approval_that_came_to_us_after_the_merge_does_not_count(*, late: bool) -> None:
+    given = signed("bob", BURNS, NOW - timedelta(minutes=3), late=late)
+    judgement = ask(BREAKERS, plan=SCALED, pull=merged(NOW - timedelta(minutes=2)), decisions=(given,))
+    assert judgement.approved is not late
+
+
 LAST = REVIEWED + timedelta(hours=24)  # what the settings give an approval of high risk
 AWAY = {name: one for name, one in USERS.items() if name != "bob"}
 FOREIGN = {**AWAY, "dave": user("dave", ssh_keys=(key("dave"), key("bob")))}

@@ -27,6 +27,7 @@ from tests.approval.builders import (
     preview,
     pull,
     review,
+    signed,
     signed_review,
     why,
 )
@@ -110,6 +111,13 @@ def test_g13_a_review_counts_only_before_the_merge(before: timedelta, *, counts:
     judgement = ask(pull=merged(at=minutes(15)), reviews=(review(at=minutes(15) - before),))
     assert judgement.approved is counts
     assert why(judgement) == ([] if counts else [Why.AFTER_MERGE])
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_g13_a_decision_that_came_to_us_after_the_merge_does_not_count_whatever_its_date(*, late: bool) -> None:
+    judgement = ask(pull=merged(at=minutes(15)), decisions=(signed(at=minutes(10), late=late),))
+    assert judgement.approved is not late
+    assert why(judgement) == ([Why.AFTER_MERGE] if late else [])
 
 
 def test_g13_a_merge_of_unknown_time_blocks() -> None:

@@ -16,7 +16,7 @@ STAGING = "releases/svc-a/staging.yaml"
 
 
 def test_g18_a_crash_between_refusal_and_preview_leaves_a_ticket(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(*_: object) -> None:
+    def crash(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     pushed = stage.world.commit("straight to main", {RELEASE: stage.release_text("v2.0.2")}, author="dev_user")

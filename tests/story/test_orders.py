@@ -1,11 +1,12 @@
 """Orders in a hostile or unlucky world: each test is one way in which an order stopped others or was wrongly obeyed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from reconciler.app.journal import Journal
-from reconciler.approval.decision import CommitSubject, Verb
+from reconciler.approval.decision import CommitSubject, PullSubject, Verb
 from reconciler.errors import Unavailable
 from reconciler.git.bare import BareRepository
 from reconciler.git.transport import Transport
@@ -121,3 +122,20 @@ def test_two_reconcilers_carry_an_order_out_once(stage: Stage, monkeypatch: pyte
         opened.reconciler.orders.take_in(stage.tip())
     opened.journal.catch_up()
     assert stage.ledger.rollouts[place].passed.retries == 1
+
+
+def test_g13_a_decision_signed_after_the_merge_and_dated_before_it_approves_nothing(stage: Stage) -> None:
+    number = stage.propose()
+    state = stage.preview(number)
+    stage.clock.advance(timedelta(minutes=2))
+    stage.desk("dev_user").required = ()
+    merged = stage.merge(number, settle=False)
+    desk = stage.desk("approver_user")
+    previewed = state.previewed
+    subject = PullSubject(number, previewed.base, previewed.head)
+    decision = desk._decision(subject, Verb.APPROVE, "in time, I swear", previewed.digest, str(state.event))
+    desk._push(previewed.ticket, replace(decision, at=state.posted_at + timedelta(seconds=30)))
+    stage.settle()
+    assert stage.image() == "v2.0.0"
+    assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] != "success"
+    assert stage.ledger.decisions[previewed.ticket]  # it was heard, and did not count
