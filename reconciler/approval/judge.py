@@ -12,7 +12,7 @@ Knows no forge, no clock and no file. Rule: every way to `approved` leads throug
 unclear never helps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -36,13 +36,13 @@ def judge(question: Question, policies: Policies, now: datetime) -> Judgement:
     """How one plan of a ticket stands now."""
     policy = policies.in_force
     hearing = hear(question, policies, now)
-    required, reasons = required_approvals(question, policy, alone=_alone(question, policy, hearing.counted))
+    required, reasons = _required(question, policy, hearing.counted)
     draft = Judgement(
         environment=question.plan.environment,
         verdict=Verdict.PENDING,
         key="approval_required",
         reasons=reasons,
-        required=required,
+        required=max(required.values()),
         approvals=hearing.counted,
         ignored=hearing.ignored,
         rejections=hearing.rejections,
@@ -85,15 +85,16 @@ def _or_in_an_emergency(question: Question, policies: Policies, now: datetime, d
 def _weigh(question: Question, policies: Policies, hearing: Hearing, draft: Judgement) -> Judgement:
     """Count: nothing rejects, nothing blocks."""
     policy = policies.in_force
-    if hearing.rooted or not _short(question, draft.required, hearing.counted):
-        return _approved(question, draft, _until(question, draft.required, hearing.counted))
+    required, _ = _required(question, policy, hearing.counted)
+    if hearing.rooted or not _short(required, hearing.counted):
+        return _approved(question, draft, _until(required, hearing.counted))
     unasked = _unasked(question, policy)
     if unasked is not None:
         approved = _approved(question, draft, _preview_until(question, policies))
         return replace(approved, way=unasked, reasons=(unasked.value,), required=0)
     once = (*hearing.counted, *hearing.ended)
-    wanted, _ = required_approvals(question, policy, alone=_alone(question, policy, once))
-    if any(one.root for one in hearing.ended) or not _short(question, wanted, once):
+    wanted, _ = _required(question, policy, once)
+    if any(one.root for one in hearing.ended) or not _short(wanted, once):
         over = tuple(f"the approval of {one.person} ended at {one.ends:%Y-%m-%d %H:%M} UTC" for one in hearing.ended)
         return replace(draft, verdict=Verdict.ENDED, key="preview_expired", reasons=over)
     return _waiting(question, policies, hearing, draft)
@@ -102,11 +103,12 @@ def _weigh(question: Question, policies: Policies, hearing: Hearing, draft: Judg
 def _waiting(question: Question, policies: Policies, hearing: Hearing, draft: Judgement) -> Judgement:
     policy = policies.in_force
     given = {counted.person for counted in hearing.counted}
+    required, _ = _required(question, policy, hearing.counted)
     waiting = tuple(
         OpenScope(scope, missing, tuple(name for name in eligible(question, policy, scope) if name not in given))
-        for scope, missing in _short(question, draft.required, hearing.counted).items()
+        for scope, missing in _short(required, hearing.counted).items()
     )
-    words = tuple(f"{one.missing} of {draft.required} approvals missing for {one.scope}" for one in waiting)
+    words = tuple(f"{one.missing} of {required[one.scope]} approvals missing for {one.scope}" for one in waiting)
     denied = any(ignored.key == "approval_permission_denied" for ignored in hearing.ignored)
     return replace(
         draft,
@@ -133,33 +135,46 @@ def _unasked(question: Question, policy: Policy) -> Unasked | None:
     return None if standing(question, policy) else Unasked.STANDING
 
 
-def _alone(question: Question, policy: Policy, counted: Sequence[Counted]) -> bool:
-    """Whether one approver may stand for everybody: said by a merge or a signature, where that may be the own one."""
-    return self_approval_allowed(question, policy) and any(one.way is not Way.REVIEW for one in counted)
+def _required(
+    question: Question, policy: Policy, counted: Sequence[Counted]
+) -> tuple[Mapping[Scope, int], tuple[str, ...]]:
+    """How many approvals each scope needs, and why more than the settings ask.
+
+    Where that may be the own one, whoever merges or signs stands for everybody: on the scopes that they cover, and on
+    no other (G15, G16).
+    """
+    asked, _ = required_approvals(question, policy, alone=True)
+    strict, reasons = required_approvals(question, policy, alone=False)
+    may = self_approval_allowed(question, policy)
+    alone = {scope for one in counted if may and one.way is not Way.REVIEW for scope in one.scopes}
+    required = {scope: asked if scope in alone else strict for scope in question.scopes}
+    return required, reasons if set(question.scopes) - alone else ()
 
 
 def _merging(question: Question, policy: Policy, counted: Sequence[Counted]) -> tuple[str, ...]:
     """Who could complete the approval by merging (G15); nobody, where more than that one would still be missing."""
-    required, _ = required_approvals(question, policy, alone=True)
-    if any(missing > 1 for missing in _short(question, required, counted).values()):
+    asked, _ = required_approvals(question, policy, alone=True)
+    if any(missing > 1 for missing in _short(dict.fromkeys(question.scopes, asked), counted).values()):
         return ()
     given = {one.person for one in counted}
     return tuple(name for name in by_merging(question, policy) if name not in given)
 
 
-def _short(question: Question, required: int, counted: Sequence[Counted]) -> dict[Scope, int]:
+def _short(required: Mapping[Scope, int], counted: Sequence[Counted]) -> dict[Scope, int]:
     """The scopes that miss approvals, and how many."""
-    missing = {scope: required - sum(scope in one.scopes for one in counted) for scope in question.scopes}
+    missing = {scope: needed - sum(scope in one.scopes for one in counted) for scope, needed in required.items()}
     return {scope: number for scope, number in missing.items() if number > 0}
 
 
-def _until(question: Question, required: int, counted: Sequence[Counted]) -> datetime:
+def _until(required: Mapping[Scope, int], counted: Sequence[Counted]) -> datetime:
     """When the first scope has too few approvals left; a root signature alone carries all of them."""
     roots = [one.ends for one in counted if one.root]
     if roots:
         return max(roots)
-    by_scope = (sorted((one.ends for one in counted if scope in one.scopes), reverse=True) for scope in question.scopes)
-    return min(ends[required - 1] for ends in by_scope)
+    return min(
+        sorted((one.ends for one in counted if scope in one.scopes), reverse=True)[needed - 1]
+        for scope, needed in required.items()
+    )
 
 
 def _preview_until(question: Question, policies: Policies) -> datetime | None:

@@ -11,6 +11,8 @@ from tests.approval.builders import (
     always,
     ask,
     bind,
+    commit,
+    merged,
     minutes,
     plan,
     review,
@@ -38,6 +40,23 @@ def test_g16_each_scope_needs_its_own_approvers() -> None:
     assert not ask(policies, reviews=(review("stranger"),), **fields).approved
     assert ask(policies, reviews=(review(), review("stranger")), **fields).approved
     assert ask(policies, reviews=(review("dave"),), **fields).approved  # one person with both roles
+
+
+def test_g15_who_merges_alone_in_one_scope_stands_for_nobody_in_another() -> None:
+    """Unsigned commits of high risk need two approvers, but where the own merge may be the approval."""
+    fields: dict[str, Any] = {
+        "sides": (side(self_approval=True), side(scope=STAGING, tier="dev")),
+        "commits": (commit(signing_key="", pusher=""),),
+        "pull": merged(at=minutes(15), by="alice-login"),
+    }
+    policies = always(bindings=BETA, allow_self_approval=True)
+    one = ask(policies, reviews=(review("stranger"),), **fields)
+    assert not one.approved
+    assert [(open_one.scope, open_one.missing) for open_one in one.open_scopes] == [(STAGING, 1)]
+    assert (one.required, one.reasons[0]) == (2, f"1 of 2 approvals missing for {STAGING}")
+    both = ask(policies, reviews=(review("stranger", at=minutes(9)), review("dave")), **fields)
+    assert both.approved
+    assert both.until == minutes(9 + 24 * 60)
 
 
 def test_g12_the_ticket_ends_with_the_first_scope_that_loses_its_approval() -> None:
