@@ -43,9 +43,13 @@ TALLY = Tally()
 
 
 class Ground(RuleBasedStateMachine):
-    """Two reconcilers, one repository, five people, and whatever goes wrong. `fresh` is set by the test."""
+    """Two reconcilers, one repository, five people, and whatever goes wrong.
+
+    The test sets `fresh`, and `ended`, which is called after each run.
+    """
 
     fresh: Callable[[], Stage]
+    ended: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,6 +135,7 @@ class Ground(RuleBasedStateMachine):
         said = [status for _, status in self.place.forge.said]
         TALLY.held += sum("waiting as" in status.description for status in said)
         TALLY.successes += sum(one.context.startswith("reconciler/apply") and one.state == "success" for one in said)
+        type(self).ended()
 
     def settled(self) -> None:
         """The faults stop: everything comes to rest, says the truth, and can be built again from the audit branch."""
