@@ -7,6 +7,7 @@ G18).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
@@ -167,7 +168,7 @@ class Landings:
         if state.looked_at is None:
             return False
         ttl = self.planner.policy().settings.preview_ttl_at(SettingsRisk(shown.risk.value))
-        return self.clock.now() - state.looked_at < ttl
+        return timedelta() <= self.clock.now() - state.looked_at < ttl
 
     def _rejected(self, landed: Landed, words: str) -> None:
         """A held commit that was rejected: its revert is proposed, and it waits no longer (G18)."""

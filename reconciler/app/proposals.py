@@ -6,6 +6,7 @@ look and never a wrong answer. A plan is made on the tree that merging the head 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
@@ -154,14 +155,16 @@ class Proposals:
         return self.gate.judge(self.case(pull, ticket, plans, desired, (), tip, preview))
 
     def _expired(self, ticket: str, reviews: tuple[Review, ...]) -> bool:
-        """Whether somebody reviewed on a look that is too old by now (G11)."""
+        """Whether somebody reviewed on a look that is too old by now (G11), or our clock was ahead at the look."""
         state = self.journal.ledger.previews[ticket]
         if state.looked_at is None:
             return False
         risk = max((plan.risk for plan in state.previewed.plans), key=RISKS.index)
         ttl = self.planner.policy().settings.preview_ttl_at(SettingsRisk(risk.value))
-        old = self.clock.now() - state.looked_at >= ttl
-        return old and any(review.submitted_at > state.looked_at for review in reviews)
+        age = self.clock.now() - state.looked_at
+        if age < timedelta():
+            return True
+        return age >= ttl and any(review.submitted_at > state.looked_at for review in reviews)
 
     def _may_look_now(self, pull: PullRequest, state: PreviewState, tree: Revision, tip: Revision) -> bool:
         """Whether a part that was not looked at may be looked at by now; one that still may not costs no look."""
