@@ -17,6 +17,8 @@ ALL = {
         timedelta(minutes=-6),
         timedelta(hours=-1),
         timedelta(days=-3650),
+        timedelta(days=2),
+        timedelta(days=7300),  # farther than other tests of these worlds go
     ],
     "test_f36_without_descriptors_nothing_is_half_done": list(range(12)),
 }

@@ -3,13 +3,16 @@
 Knows no Git, no signature mathematics and no clock: entries arrive verified (log.py), with the key that signed them,
 and `now` is an argument. The rules: a login speaks only with a key that is bound to it; statuses and markers are ours
 alone; a review's verdict is taken away by its author, or an approval by anybody; time never goes back, and a person's
-record from the future (ahead of our clock, or of a later record of ours) does not count. What a record may not do is
-ignored and reported, and takes nothing else with it.
+record from the future (ahead of our clock, or of a later record of ours) does not count. Clocks are wrong at times,
+ours too: what lies ahead of the reader's clock, or of any later record of ours, pushes nothing else into the future;
+where the clock or a new record of ours says something else about what was read, all is folded again (`outdated`). What
+a record may not do is ignored and reported, and takes nothing else with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Generic
 
 from reconciler.forges.embedded import record as rec
@@ -52,6 +55,17 @@ class Told(Generic[rec.S]):
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """`latest`: until when a person's record may claim to be. `pushing`: until when a time moves that of later records.
+
+    `latest` comes from our own next record, so that a step back of our clock takes only the records beside it with it.
+    """
+
+    latest: datetime
+    pushing: datetime
+
+
 Binds = Callable[[str, str], bool]  # (login, public key line) -> whether the key speaks for the login
 
 
@@ -66,47 +80,65 @@ class Fold:
         self.last: datetime | None = None
         self._binds = binds
         self._our_last = _BEGINNING
+        self._people_last = _BEGINNING
+        self._read_at = _BEGINNING
+        self._ahead: datetime | None = None  # the first time that we did not believe: ahead of the clock of its reading
+
+    def outdated(self, entries: Iterable[Entry], now: datetime) -> bool:
+        """Whether clock or new entries say something else about what was read, so that all is to be folded again."""
+        ours = [self._our_last, *(entry.record.at for entry in entries if self._ours(entry))]
+        back = any(later < earlier - SKEW for earlier, later in pairwise(ours))
+        return back or now < self._read_at - SKEW or (self._ahead is not None and self._ahead <= now)
 
     def extend(self, entries: Sequence[Entry], now: datetime) -> None:
         """Fold new entries, oldest first."""
-        latest = self._latest(entries, now)
+        self._read_at = max(now, self._read_at)
+        limits = self._limits(entries, now)
         for entry in entries:
             if isinstance(entry.record.said, rec.Opened):
                 self.opened += 1
-            reason = self._apply(entry, latest[entry.position])
+            reason = self._apply(entry, limits[entry.position])
             if reason:
                 self.ignored.append(Ignored(entry.position, entry.commit, reason))
 
     def tick(self, now: datetime) -> datetime:
-        """The time to write into the next record."""
+        """The time to write into a person's next record."""
         return now if self.last is None else max(now, self.last + _TICK)
 
-    def _latest(self, entries: Sequence[Entry], now: datetime) -> Mapping[int, datetime]:
-        """Until when the record at each position may claim to be: our clock, or that of our own next record."""
-        latest = {}
-        self._our_last = max([entry.record.at for entry in entries if self._ours(entry)], default=self._our_last)
-        ceiling = max(now, self._our_last)  # a person's own clock may be slow
-        for entry in reversed(entries):
-            if self._ours(entry):
-                ceiling = entry.record.at
-            latest[entry.position] = ceiling + SKEW
-        return latest
+    def our_tick(self, now: datetime) -> datetime:
+        """The time to write into our own: never before a person's that counts, or that would be from the future."""
+        return max(self.tick(now), self._people_last + _TICK)
 
-    def _apply(self, entry: Entry, latest: datetime) -> str:
+    def _limits(self, entries: Sequence[Entry], now: datetime) -> Mapping[int, _Limits]:
+        """What is known about the time of the record at each position, from what stands behind it."""
+        limits = {}
+        self._our_last = next((entry.record.at for entry in reversed(entries) if self._ours(entry)), self._our_last)
+        ceiling = max(now, self._our_last)  # a person's own clock may be slow
+        proven = now
+        for entry in reversed(entries):
+            ours = self._ours(entry)
+            limits[entry.position] = _Limits((entry.record.at if ours else ceiling) + SKEW, proven + SKEW)
+            if ours:
+                ceiling = entry.record.at
+                proven = min(proven, ceiling)
+        return limits
+
+    def _apply(self, entry: Entry, limits: _Limits) -> str:
         record = entry.record
         if not self._binds(record.author, entry.signer):
             return f"the key that signed it is not one of {record.author}"
-        if record.at > latest:
+        if record.at > limits.latest:
+            self._disbelieve(record.at)
             return "its time lies in the future; the clock of its author is wrong"
         at = self.tick(record.at)
         said = record.said
         ours = self._ours(entry)
         if isinstance(said, rec.Began):
-            return self._count(at) if entry.position == 1 else "the log began before"
+            return self._count(entry, at, limits) if entry.position == 1 else "the log began before"
         if isinstance(said, rec.StatusSet):
-            return self._status(said, ours=ours, number=record.number) or self._count(at)
+            return self._status(said, ours=ours, number=record.number) or self._count(entry, at, limits)
         if isinstance(said, rec.Opened):
-            return self._open(entry, said, at) or self._count(at)
+            return self._open(entry, said, at) or self._count(entry, at, limits)
         thread = self.threads.get(record.number)
         if thread is None:
             return f"there is no pull request {record.number}"
@@ -115,11 +147,20 @@ class Fold:
             return reason
         seen = getattr(said, "seen", "")
         thread.sightings.append(Sighting(entry.position, at, Revision(seen), ours=ours, decisive=_decides(said)))
-        return self._count(at)
+        return self._count(entry, at, limits)
 
-    def _count(self, at: datetime) -> str:
-        self.last = at
+    def _count(self, entry: Entry, at: datetime, limits: _Limits) -> str:
+        if not self._ours(entry):
+            self._people_last = max(self._people_last, entry.record.at)
+        if at <= limits.pushing:
+            self.last = at
+        else:
+            self._disbelieve(at)
         return ""
+
+    def _disbelieve(self, at: datetime) -> None:
+        if at > self._read_at:
+            self._ahead = min(at, self._ahead or at)
 
     def _ours(self, entry: Entry) -> bool:
         return entry.record.author == RECONCILER and self._binds(RECONCILER, entry.signer)

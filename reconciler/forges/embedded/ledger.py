@@ -157,13 +157,14 @@ class Ledger:
                 key="permission_denied",
                 hint="the User with this login has to list the key under the policy in force",
             )
+        tick = look.fold.our_tick if author == RECONCILER else look.fold.tick
         try:
             record = rec.Record(
                 repository=self._log.repository_id,
                 previous=tip or "",
                 number=made.number,
                 author=author,
-                time=rec.written(look.fold.tick(self.clock.now())),
+                time=rec.written(tick(self.clock.now())),
                 said=made.said,
             )
         except ValueError as error:
@@ -182,9 +183,10 @@ class Ledger:
             self._binds(entry.record.author, entry.signer)
         self._log.take(batch)
         self._malformed += batch.ignored
-        if rebound:
+        again = rebound or self._fold.outdated(batch.entries, now)
+        if again:
             self._fold = Fold(self._binds)
-        self._fold.extend(self._log.entries if rebound else batch.entries, now)
+        self._fold.extend(self._log.entries if again else batch.entries, now)
         self._anchor(repository, batch.tip)
         return Look(repository, refs, self._fold, self._landing)
 

@@ -293,3 +293,57 @@ def test_every_record_counts_or_is_reported(lines: list[Line]) -> None:
     fold = folded(entries(*lines))
     assert {one.position for one in fold.ignored} <= set(range(1, len(lines) + 1))
     assert len({one.position for one in fold.ignored}) == len(fold.ignored)
+
+
+# --- our own clock was wrong
+
+
+AHEAD = START + timedelta(days=2)
+
+
+def test_what_was_recorded_ahead_of_time_is_no_later_time_of_anything() -> None:
+    """When that time comes, an approval from before it would look as if it had just been given."""
+    lines = [
+        entry(1, "ana", 1, OPENED, START),
+        entry(2, RECONCILER, 0, STATUS, AHEAD),
+        entry(3, "zoe", 1, APPROVED, START + timedelta(minutes=5)),
+        entry(4, RECONCILER, 0, STATUS, START + timedelta(minutes=6)),
+    ]
+    for now in (START + timedelta(minutes=7), AHEAD + timedelta(hours=1)):
+        assert folded(lines, now).threads[1].reviews["3"].submitted_at == START + timedelta(minutes=5)
+
+
+def test_what_was_read_under_a_clock_that_was_ahead_is_folded_again() -> None:
+    opened, ours, approved = (
+        entry(1, "ana", 1, OPENED, START),
+        entry(2, RECONCILER, 0, STATUS, AHEAD),
+        entry(3, "zoe", 1, APPROVED, START + timedelta(minutes=5)),
+    )
+    fold = folded([opened, ours], AHEAD)
+    assert not fold.outdated([], AHEAD + timedelta(minutes=1))
+    assert fold.outdated([approved], START + timedelta(minutes=6))
+
+
+def test_our_own_record_that_says_earlier_has_all_folded_again_once() -> None:
+    fold = folded([entry(1, "ana", 1, OPENED, START), entry(2, RECONCILER, 0, STATUS, AHEAD)], AHEAD)
+    right = entry(3, RECONCILER, 0, STATUS, START + timedelta(minutes=6))
+    assert fold.outdated([right], AHEAD)
+    again = folded([*entries(("ana", 1, OPENED)), entry(2, RECONCILER, 0, STATUS, AHEAD), right], AHEAD)
+    assert not again.outdated([entry(4, RECONCILER, 0, STATUS, START + timedelta(minutes=7))], AHEAD)
+
+
+def test_a_time_that_was_not_believed_is_read_again_when_it_comes() -> None:
+    fold = folded([entry(1, "ana", 1, OPENED, START), entry(2, "ben", 1, APPROVED, AHEAD)], START)
+    assert not fold.outdated([], AHEAD - timedelta(seconds=1))
+    assert fold.outdated([], AHEAD)
+
+
+def test_under_a_slow_clock_we_write_no_time_that_makes_a_persons_record_one_from_the_future() -> None:
+    """Read again from the start, the pull request would be gone for good."""
+    lines = [entry(1, "ana", 1, OPENED, START)]
+    slow = START - timedelta(days=3650)
+    fold = Fold(lambda login, key: key == f"key of {login}")
+    fold.extend([entry(1, RECONCILER, 0, STATUS, START), entry(2, "ana", 1, OPENED, START)], slow)
+    assert 1 in fold.threads
+    lines = [*lines, entry(2, RECONCILER, 0, STATUS, fold.our_tick(slow))]
+    assert folded(lines, LATER).ignored == []
