@@ -7,7 +7,8 @@ equal when their texts are (compared in constant time); a secret never equals a 
 
 import hmac
 from collections.abc import Callable
-from typing import Final, NoReturn
+from dataclasses import dataclass
+from typing import Final, NoReturn, Protocol
 
 MASK: Final = "***"
 
@@ -46,6 +47,31 @@ class Secret:
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a secret has no state to show")
+
+
+class TokenSource(Protocol):
+    """A token that may have to be renewed: whoever sends asks for it each time, and says when it was refused."""
+
+    def token(self) -> Secret:
+        """The one that holds now. Raises Unavailable or Rejected where it cannot be had."""
+
+    def renew(self) -> bool:
+        """The far side refused it: whether there may be another now."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedToken:
+    """A token that never changes."""
+
+    secret: Secret
+
+    def token(self) -> Secret:
+        """Always the same."""
+        return self.secret
+
+    def renew(self) -> bool:
+        """There is no other."""
+        return False
 
 
 def _raw(secret: Secret) -> bytes:

@@ -16,13 +16,17 @@ MALFORMED = "endpoint_invalid"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `what` says in words what is being done to which object; `path` begins below the API's root."""
+    """One request. `what` says in words what is being done to which object; `path` begins below the API's root.
+
+    `full`: how many entries a full page of a list has, where it was asked for; 0 where it is no list.
+    """
 
     what: str
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = field(default=None, repr=False)
+    full: int = 0
 
     @property
     def reads(self) -> bool:
@@ -32,12 +36,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer: its parsed JSON, where the next page is, and how many entries all pages have, where said."""
+    """A successful answer: its parsed JSON, where the next page is, and how many entries all pages have, where said.
+
+    `unchanged`: the forge said that it is what it answered the last time.
+    """
 
     what: str
     content: Any
     next_page: str = ""
     total: int | None = None
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

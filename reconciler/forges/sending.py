@@ -2,50 +2,70 @@
 
 Knows HTTP and the token; no forge's paths or fields. Rules: the token goes to the configured origin alone, no redirect
 is followed, a next page on another origin is refused, an answer has a bound and an end; a write whose answer was lost
-is Unavailable and never sent again by itself: whoever asked reads first (faults F11 to F13).
+is Unavailable and never sent again by itself: whoever asked reads first (faults F11 to F13). A refused token is renewed
+once, where it can be (F15). One request at a time: forges ask for that.
 """
 
 import json
 import re
 import ssl
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import httpx
 
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Untrusted
-from reconciler.forges.asking import MALFORMED, Answer, Request
+from reconciler.forges.asking import MALFORMED, Answer, Reading, Request, readings
+from reconciler.forges.limits import Limits, asked_wait
+from reconciler.forges.remembering import Place, Remembered
 from reconciler.ports import Clock
-from reconciler.secret import Secret
+from reconciler.secret import MASK, FixedToken, Secret, TokenSource
 
 CAP = 32 * 1024 * 1024  # bytes of one answer
 LONGEST_REFUSAL = 65_536  # bytes of an answer that says no
 MOST_PAGES = 1_000
+MOST_READINGS = 4  # of a list of several pages, until two in a row say the same
 PATIENCE = httpx.Timeout(20.0)
-LONGEST_WAIT = timedelta(hours=1)
+OVERALL = 120.0  # seconds for one answer, however slowly it drips
 DEFAULT_WAIT = timedelta(seconds=30)
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _NEXT = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
-_AWAY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
+_TOTAL = ("X-Total-Count", "X-Total")
 
 
 class Sender:
-    """Sends to the API at `root`, such as https://forge.example.org/api/v1. `requests` counts what was sent."""
+    """Sends to the API at `root`, such as https://forge.example.org/api/v1. `requests` counts what was sent.
+
+    `headers` go with every request and say what kind of answer is wanted.
+    """
 
     def __init__(
-        self, root: str, token: Secret, clock: Clock, *, scheme: str = "Bearer", ca_file: Path | None = None
+        self,
+        root: str,
+        token: Secret | TokenSource,
+        clock: Clock,
+        *,
+        scheme: str = "Bearer",
+        ca_file: Path | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         self.requests = 0
         self.root = root.rstrip("/")
-        self._token = token
+        self._token = FixedToken(token) if isinstance(token, Secret) else token
         self._scheme = scheme
         self._clock = clock
         self._ca_file = ca_file
+        self._headers = {"Accept": "application/json", "User-Agent": "reconciler", **headers}
         self._client: httpx.Client | None = None
-        self._not_before: datetime | None = None
+        self._limits = Limits(clock)
+        self._remembered = Remembered()
+        self._turn = threading.RLock()
 
     def send(self, request: Request) -> Answer:
         """The answer to one request. Raises Unavailable, Rejected, Untrusted."""
@@ -63,6 +83,17 @@ class Sender:
             yield answer
         raise Rejected(f"{request.what}: more than {MOST_PAGES} pages", key=MALFORMED)
 
+    def whole(self, request: Request) -> tuple[Reading, ...]:
+        """Every entry of a list. Several pages are read until two readings in a row say the same: what came or went
+        meanwhile moves entries over a page's end, where they would be missed or come twice (F13)."""
+        before: list[Answer] = []
+        for _ in range(MOST_READINGS):
+            now = list(self.pages(request))
+            if len(now) == 1 or [one.content for one in now] == [one.content for one in before]:
+                return tuple(entry for answer in now for entry in readings(answer))
+            before = now
+        raise Unavailable(f"{request.what}: its pages change faster than they can be read")
+
     def close(self) -> None:
         """Close kept connections."""
         if self._client is not None:
@@ -70,7 +101,18 @@ class Sender:
             self._client = None
 
     def _sent(self, request: Request, url: str, query: dict[str, str]) -> Answer:
-        self._patient(request.what)
+        with self._turn:
+            self._limits.check(request.what)
+            if not request.reads:
+                self._limits.pace(request.what)
+            try:
+                return self._tried(request, url, query)
+            except ForgeRefusal as refusal:
+                if refusal.status != HTTPStatus.UNAUTHORIZED or not self._token.renew():
+                    raise
+            return self._tried(request, url, query)  # what was not authorized was not done
+
+    def _tried(self, request: Request, url: str, query: dict[str, str]) -> Answer:
         try:
             return self._once(request, url, query)
         except (httpx.RemoteProtocolError, httpx.ConnectError) as error:
@@ -84,34 +126,41 @@ class Sender:
             raise self._lost(request, error) from None
 
     def _once(self, request: Request, url: str, query: dict[str, str]) -> Answer:
+        token = self._token.token()
         self.requests += 1
-        headers = {"Authorization": f"{self._scheme} {self._token.reveal()}", "Accept": "application/json"}
+        place: Place = (url, tuple(query.items()))
+        headers = {**self._headers, "Authorization": f"{self._scheme} {token.reveal()}"}
+        tag = self._remembered.tag(place) if request.reads else ""
+        if tag:
+            headers["If-None-Match"] = tag
         with self._connected().stream(
             request.method, url, params=query or None, json=request.body, headers=headers
         ) as response:
+            if response.status_code == HTTPStatus.NOT_MODIFIED and tag:
+                self._limits.answered(response.headers)
+                return self._remembered.again(place)
             if not response.is_success:
-                raise self._refusal(request, response)
-            content = self._read(request, response)
-            total = response.headers.get("X-Total-Count", "")
-            return Answer(
-                request.what,
-                content,
-                _next(response.headers.get("Link", "")),
-                int(total[:9]) if total.isascii() and total.isdigit() else None,
-            )
+                raise self._refusal(request, response, token)
+            self._limits.answered(response.headers)
+            answer, size = self._read(request, response)
+            if request.reads:
+                self._remembered.keep(place, request, answer, response.headers.get("ETag", ""), size)
+            return answer
 
-    def _read(self, request: Request, response: httpx.Response) -> Any:
+    def _read(self, request: Request, response: httpx.Response) -> tuple[Answer, int]:
         data = bytearray()
+        deadline = time.monotonic() + OVERALL
         for chunk in response.iter_bytes():
             data += chunk
             if len(data) > CAP:
                 raise Rejected(f"{request.what}: an answer of more than {CAP} bytes", key=MALFORMED)
-        if not data:
-            return None
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{request.what}: no end of the answer after {OVERALL:.0f} seconds")
         try:
-            return json.loads(data)
+            content = json.loads(data) if data else None
         except (ValueError, RecursionError) as error:
             raise Rejected(f"{request.what}: the answer is no JSON", key=MALFORMED) from error
+        return Answer(request.what, content, _next(response.headers.get("Link", "")), _total(response)), len(data)
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
@@ -119,17 +168,15 @@ class Sender:
             self._client = httpx.Client(verify=trusted, follow_redirects=False, trust_env=False, timeout=PATIENCE)
         return self._client
 
-    def _refusal(self, request: Request, response: httpx.Response) -> ReconcilerError:
+    def _refusal(self, request: Request, response: httpx.Response, token: Secret) -> ReconcilerError:
         code = response.status_code
-        said = f"{request.what}: HTTP {code}{_words(response)}"
-        wait = _wait(response.headers, self._clock.now())
-        limited = code == HTTPStatus.FORBIDDEN and (
-            wait is not None or response.headers.get("X-RateLimit-Remaining") == "0"
-        )
-        if code in _AWAY or limited:
-            self._not_before = self._clock.now() + (wait or DEFAULT_WAIT)
-            return Unavailable(said, key="rate_limited", retry_after=wait or DEFAULT_WAIT)
+        words = _words(response).replace(token.reveal(), MASK)
+        said = f"{request.what}: HTTP {code}{f': {words}' if words else ''}"
+        peace = self._limits.refused(code, response.headers, words)
+        if peace is not None:
+            return Unavailable(said, key="rate_limited", retry_after=peace)
         if code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            wait = asked_wait(response.headers, self._clock.now())
             return Unavailable(said, retry_after=wait or DEFAULT_WAIT)
         if code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             hint = "the forge's token is wrong, has ended, or may not do this: `reconciler doctor` says what it needs"
@@ -137,14 +184,6 @@ class Sender:
         if code < HTTPStatus.BAD_REQUEST:
             return Rejected(f"{said}: redirects are not followed", key=MALFORMED, hint="configure the final URL")
         return ForgeRefusal(said, code)
-
-    def _patient(self, what: str) -> None:
-        left = self._not_before - self._clock.now() if self._not_before is not None else timedelta()
-        if left > timedelta():
-            seconds = left.total_seconds()
-            raise Unavailable(
-                f"{what}: the forge asked for {seconds:.0f} s of peace", key="rate_limited", retry_after=left
-            )
 
     def _lost(self, request: Request, error: Exception) -> ReconcilerError:
         said = f"{request.what}: {type(error).__name__}"
@@ -171,19 +210,13 @@ def _next(link: str) -> str:
     return found.group(1) if found else ""
 
 
-def _wait(headers: httpx.Headers, now: datetime) -> timedelta | None:
-    """How long we were asked to stay away: Retry-After in seconds, or until the limit is filled again."""
-    after, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
-    if after.isascii() and after.isdigit():
-        return min(timedelta(seconds=int(after[:6])), LONGEST_WAIT)
-    if headers.get("X-RateLimit-Remaining") == "0" and reset.isascii() and reset.isdigit():
-        left = timedelta(seconds=int(reset[:12]) - int(now.timestamp()))
-        return min(max(left, timedelta(seconds=1)), LONGEST_WAIT)
-    return None
+def _total(response: httpx.Response) -> int | None:
+    said = next((response.headers[name] for name in _TOTAL if name in response.headers), "")
+    return int(said[:9]) if said.isascii() and said.isdigit() else None
 
 
 def _words(response: httpx.Response) -> str:
-    """What the forge says of it: the `message` of its JSON, shortened; nothing where it says nothing."""
+    """What the forge says of it: `message` of its JSON and of its `errors`, shortened; empty where it says nothing."""
     data = bytearray()
     try:
         for chunk in response.iter_bytes():
@@ -193,5 +226,9 @@ def _words(response: httpx.Response) -> str:
         said = json.loads(data)
     except (ValueError, RecursionError, httpx.HTTPError):
         return ""
-    message = said.get("message") if isinstance(said, dict) else None
-    return f": {' '.join(message.split())[:200]}" if isinstance(message, str) and message.strip() else ""
+    if not isinstance(said, dict):
+        return ""
+    details = said.get("errors")
+    parts = [said.get("message"), said.get("error"), *(details if isinstance(details, list) else ())]
+    words = [part.get("message") if isinstance(part, dict) else part for part in parts]
+    return " ".join("; ".join(word for word in words if isinstance(word, str)).split())[:200]
