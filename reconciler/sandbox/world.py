@@ -192,7 +192,13 @@ class World:
     def open_desk(self, login: str) -> Desk:
         """A new machine of a person."""
         state = self.folder / "people" / login
-        settings = Settings(repository=self.address or str(self.origin), branch=BRANCH, forge=self.forge, state=state)
+        settings = Settings(
+            repository=self.address or str(self.origin),
+            branch=BRANCH,
+            forge=self.forge,
+            token_variable=self.token_variable,
+            state=state,
+        )
         return open_desk(settings, login, self.keys[login], self.clock)
 
     def commit(

@@ -121,16 +121,17 @@ class GiteaServer:
 
     def ask(self, method: str, path: str, body: Any = None, *, as_: str = "") -> Any:
         """One request to the API as the admin, or as anybody; its JSON. Asserts that it went well."""
-        answer = self._request(method, path, body, as_)
+        answer = self.answer(method, path, body, as_)
         assert answer.is_success, (method, path, answer.status_code, answer.text[:500])
         found = answer.headers.get("Content-Type", "").startswith("application/json")
         return answer.json() if answer.content and found else None
 
     def code(self, method: str, path: str, body: Any = None, *, as_: str = "") -> int:
         """The same; only how it went."""
-        return self._request(method, path, body, as_).status_code
+        return self.answer(method, path, body, as_).status_code
 
-    def _request(self, method: str, path: str, body: Any, as_: str) -> httpx.Response:
+    def answer(self, method: str, path: str, body: Any = None, as_: str = "") -> httpx.Response:
+        """The same; the whole answer."""
         headers = {"Authorization": f"token {self.admin_token}", **({"Sudo": as_} if as_ else {})}
         with httpx.Client(trust_env=False, timeout=30) as client:
             return client.request(method, f"{self.api}{path}", json=body, headers=headers)

@@ -1,0 +1,74 @@
+"""The main job on a real Gitea with three people and a protected branch: the same stories as on the embedded forge."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.forge import GiteaServer
+from tests.story.clock import MovableClock
+from tests.story.gitea_people import GiteaWorld, Site
+from tests.story.stage import Stage
+from tests.story.test_acceptance import (
+    test_c07_a_ticket_is_created_assigned_and_approved_in_this_order as test_c07_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_c01_a_release_is_previewed_approved_and_applied_under_one_ticket as test_c01_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_c02_a_rejected_release_changes_nothing as test_c02_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_c03_a_direct_push_is_refused_held_and_previewed as test_c03_direct_push_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_c03_what_changed_after_the_preview_is_preview_mismatch as test_c03_mismatch_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_c04_somebody_without_the_role_cannot_approve_and_it_is_recorded as test_c04_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_c06_a_failed_rollout_goes_back_and_is_never_shown_as_success as test_c06_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_c08_the_proposer_goes_away_and_nothing_is_applied_twice as test_c08_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_g18_a_held_commit_is_approved_by_a_signed_decision_of_somebody_else as test_g18_held_on_gitea,
+)
+from tests.story.test_main_job import (
+    test_g18_the_revert_of_what_was_rolled_back_needs_no_approval_and_changes_nothing as test_g18_revert_on_gitea,
+)
+
+pytestmark = pytest.mark.real
+
+__all__ = [
+    "test_c01_on_gitea",
+    "test_c02_on_gitea",
+    "test_c03_direct_push_on_gitea",
+    "test_c03_mismatch_on_gitea",
+    "test_c04_on_gitea",
+    "test_c06_on_gitea",
+    "test_c07_on_gitea",
+    "test_c08_on_gitea",
+    "test_g18_held_on_gitea",
+    "test_g18_revert_on_gitea",
+]
+
+
+@pytest.fixture
+def site(real_gitea: GiteaServer) -> Site:
+    return Site(real_gitea)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, site: Site) -> Iterator[Stage]:
+    clock = MovableClock()
+    world = GiteaWorld(tmp_path / "world", clock=clock, hosts_wanted=(), site=site)
+    try:
+        built = Stage.on(world, clock)
+        site.protect()
+        built.accept_first()
+        yield built
+    finally:
+        world.close()
