@@ -13,6 +13,7 @@ from reconciler.names import BlobId
 from reconciler.specs.document import documents
 from reconciler.specs.finding import Finding
 from reconciler.specs.kinds import AnySpec, Kind
+from reconciler.specs.sharing import Shared
 from reconciler.specs.spec import Spec
 
 
@@ -48,13 +49,14 @@ def unread(finding: Finding) -> bytes:
     return json.dumps({"specs": [], "invalid": [], "findings": [finding.as_json()], "whole": False}).encode()
 
 
-def decode(content: bytes, blob: BlobId) -> Answer:
+def decode(content: bytes, blob: BlobId, shared: Shared | None = None) -> Answer:
     """What an answer says. Raises ValueError where it is not one that the child of this version gives."""
+    shared = shared or Shared()
     value = json.loads(content)
     match value:
         case {"specs": list(specs), "invalid": list(invalid), "findings": list(findings), "whole": bool(whole)}:
             return Answer(
-                tuple(_spec(item, blob) for item in specs),
+                tuple(_spec(item, blob, shared) for item in specs),
                 tuple(_invalid(item) for item in invalid),
                 tuple(Finding.from_json(item) for item in findings),
                 whole,
@@ -63,15 +65,14 @@ def decode(content: bytes, blob: BlobId) -> Answer:
             raise ValueError("not an answer")
 
 
-def _spec(item: Any, blob: BlobId) -> Spec[AnySpec]:
+def _spec(item: Any, blob: BlobId, shared: Shared) -> Spec[AnySpec]:
     match item:
         case [str(kind), int(line), int(column), str(text), str(outline)]:
             document = documents()[Kind(kind)].model_validate_json(text, by_alias=True, by_name=False)
-            metadata = document.metadata
-            place = Place("", line, column)
-            return Spec(
-                Kind(kind), metadata.name, metadata.labels, metadata.annotations, document.spec, place, blob, outline
-            )
+            metadata, spec = document.metadata, document.spec
+            shared.within(spec)
+            place, places = Place("", line, column), shared.text(outline)
+            return Spec(Kind(kind), metadata.name, metadata.labels, metadata.annotations, spec, place, blob, places)
         case _:
             raise ValueError("not a spec")
 

@@ -9,6 +9,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from reconciler.errors import Place, Problem
 from reconciler.specs.answer import NOTHING, Answer, Invalid, decode, unread
@@ -18,6 +19,7 @@ from reconciler.specs.finding import VALIDATION, Finding
 from reconciler.specs.kinds import AnySpec
 from reconciler.specs.nodes import SPEC_LIMITS
 from reconciler.specs.reader import SPECS, Reader
+from reconciler.specs.sharing import Shared
 from reconciler.specs.source import (
     TreeEntry,
     is_lfs_pointer,
@@ -94,7 +96,7 @@ def load(
         else:
             problems.append(problem)
             unreadable.append(problem.place.path)
-    asking = Asking(SPECS, _look, decode, unread)
+    asking = Asking(SPECS, _look, partial(decode, shared=Shared()), unread)
     answers = asking.answers([entry.blob for entry in files if entry not in known], read, cache, reader)
     specs: list[Spec[AnySpec]] = []
     invalid: list[Invalid] = []
