@@ -96,7 +96,21 @@ def _gitea(opening: Opening) -> ApiForge:
     return GiteaForge(sender, repository, opening.mirror, tracked=opening.tracked, key=opening.key)
 
 
-OPENERS: Mapping[ForgeKind, Callable[[Opening], ApiForge]] = MappingProxyType({ForgeKind.GITEA: _gitea})
+def _gitlab(opening: Opening) -> ApiForge:
+    from reconciler.forges.gitlab.forge import GitLabForge
+    from reconciler.forges.gitlab.requests import Project
+    from reconciler.forges.sending import Sender
+
+    root = opening.root("/api/v4")
+    below = urlsplit(root).path.removesuffix("/api/v4").strip("/")  # where GitLab itself lies below a path of its host
+    project = Project(opening.place.path.removeprefix(f"{below}/" if below else ""))
+    sender = Sender(root, opening.token, opening.clock, ca_file=opening.ca_file)
+    return GitLabForge(sender, project, opening.mirror, opening.clock, tracked=opening.tracked, key=opening.key)
+
+
+OPENERS: Mapping[ForgeKind, Callable[[Opening], ApiForge]] = MappingProxyType(
+    {ForgeKind.GITEA: _gitea, ForgeKind.GITLAB: _gitlab}
+)
 
 
 def open_forge(kind: ForgeKind, opening: Opening) -> ApiForge:

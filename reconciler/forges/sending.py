@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
@@ -90,7 +91,10 @@ class Sender:
         for _ in range(MOST_READINGS):
             now = list(self.pages(request))
             if len(now) == 1 or [one.content for one in now] == [one.content for one in before]:
-                return tuple(entry for answer in now for entry in readings(answer))
+                found = tuple(entry for answer in now for entry in readings(answer))
+                if len(found) < max(answer.total or 0 for answer in now):
+                    raise Unavailable(f"{request.what}: {len(found)} entries came, and there are more")
+                return found
             before = now
         raise Unavailable(f"{request.what}: its pages change faster than they can be read")
 
@@ -164,7 +168,7 @@ class Sender:
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
-            trusted = ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None)
+            trusted = _trusted(self._ca_file)
             self._client = httpx.Client(verify=trusted, follow_redirects=False, trust_env=False, timeout=PATIENCE)
         return self._client
 
@@ -203,6 +207,12 @@ class ForgeRefusal(Rejected):
     def __init__(self, message: str, status: int, *, key: str = MALFORMED, hint: str = "") -> None:
         super().__init__(message, key=key, hint=hint)
         self.status = status
+
+
+@cache
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
+    """Read once: the system's certificates take a tenth of a second."""
+    return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
 
 
 def _next(link: str) -> str:

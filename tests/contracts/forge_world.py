@@ -23,6 +23,7 @@ class Feature(StrEnum):
     """What not every forge has."""
 
     FORKS = "forks"
+    WORDLESS = "approvals and rejections without words"
     LOST_ANSWERS = "lost answers"  # the world can cut an answer after the forge did what was asked
 
 
@@ -100,7 +101,17 @@ def _gitea(folder: Path, started: Started) -> ForgeUnderTest:
     return GiteaUnderTest(folder, started("real_gitea"))
 
 
-FORGES: dict[str, Callable[[Path, Started], ForgeUnderTest]] = {"embedded": _embedded, "gitea": _gitea}
+def _gitlab(folder: Path, started: Started) -> ForgeUnderTest:
+    from tests.contracts.forge_gitlab import GitLabUnderTest
+
+    return GitLabUnderTest(folder, started("fake_gitlab"))
+
+
+FORGES: dict[str, Callable[[Path, Started], ForgeUnderTest]] = {
+    "embedded": _embedded,
+    "gitea": _gitea,
+    "gitlab": _gitlab,
+}
 REAL = frozenset({"gitea"})  # need a server
 
 

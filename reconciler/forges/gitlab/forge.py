@@ -1,0 +1,294 @@
+"""The ports Forge and ForgeWriter on GitLab.
+
+Knows requests, answers and one sender. Rules: what a write would say is read first, so that saying it again writes
+nothing; our comment is found by its marker among our own; nothing that we write is a quick action; the commits of a
+fast-forward are a merge request's only where Git itself says that they stand on the tracked branch (G17).
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+from reconciler.errors import Rejected, Unavailable
+from reconciler.forges.asking import MALFORMED, Reading, Request, readings
+from reconciler.forges.gitlab import answers, requests, reviews, statuses
+from reconciler.forges.gitlab.requests import Project
+from reconciler.forges.proposing import place
+from reconciler.forges.sending import ForgeRefusal, Sender
+from reconciler.git import history
+from reconciler.git.mirror import Mirror
+from reconciler.names import Revision
+from reconciler.ports import Clock
+from reconciler.state.forge import Comment, CommitStatus, PullRequest, PullRequestState, Review
+
+REMEMBERED = timedelta(minutes=10)  # how long what an account is and may do is not asked again
+_QUICK_ACTION = re.compile(r"^(\s*)/(?=[A-Za-z])", re.MULTILINE)
+_NO_ACTION = "\\1\u200b/"  # looks the same, and GitLab does not carry it out
+
+
+class GitLabForge:
+    """One project, as the account whose token it is.
+
+    `tracked` is the branch that merge requests are merged into, `key` the public line of the key that we sign with.
+    """
+
+    def __init__(
+        self, sender: Sender, project: Project, mirror: Mirror, clock: Clock, *, tracked: str, key: str
+    ) -> None:
+        self._sender = sender
+        self._project = project
+        self._mirror = mirror
+        self._clock = clock
+        self._tracked = tracked
+        self._key = key
+        self._own = ""
+        self._number = 0
+        self._known: dict[tuple[str, int, str], tuple[datetime, bool]] = {}
+        self._said: dict[Revision, dict[str, statuses.Standing]] = {}
+        self._sources: dict[Revision, str] = {}  # heads -> their branch here; empty: in a fork
+        self._nowhere: set[Revision] = set()
+
+    def close(self) -> None:
+        """End kept connections."""
+        self._sender.close()
+
+    def open_pull_requests(self) -> tuple[PullRequest, ...]:
+        """All open ones that have a commit, by number."""
+        entries = self._list(self._project.open_merge_requests())
+        found = [self._pull(one) for one in entries if one.maybe("sha")]
+        return tuple(sorted(found, key=lambda one: one.number))
+
+    def pull_request(self, number: int) -> PullRequest:
+        """Raises Rejected where there is none of this number."""
+        return self._pull(self._one(self._project.merge_request(number)), number)
+
+    def merged_pull_requests(self, commits: Sequence[Revision]) -> Mapping[Revision, int]:
+        """The merge request that brought each of these commits to the tracked branch; others are not in the answer."""
+        found = ((commit, self._brought(commit)) for commit in commits)
+        return {commit: number for commit, number in found if number is not None}
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """Approvals, rejections and remarks on the diff, in order of time."""
+        reading = self._one(self._project.merge_request(number))
+        pull = self._pull(reading, number)
+        notes = self._notes(number)
+        said = reviews.remarks(notes, base=pull.base, bots=self._bot)
+        happened = reviews.acts(notes)
+        rejecting = reviews.rejecting(self._list(self._project.reviewers(number)))
+        if not happened and not rejecting:
+            return said
+        versions = reviews.versions(self._list(self._project.versions(number)), merge_request_id=reading.number("id"))
+        reviews.check_same_head(pull, versions)
+        approvals = self._one(self._project.approvals(number))
+        story = reviews.Story(
+            merge_request=pull,
+            versions=versions,
+            retargets=reviews.retargets(notes),
+            acts=happened,
+            standing=reviews.standing(approvals, number=number, project=self._project_number()),
+            rejecting=rejecting,
+            bot=self._bot,
+        )
+        return tuple(sorted([*said, *story.reviews()], key=lambda one: (one.submitted_at, one.id)))
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        """All of them that everybody sees, ours too, in order of creation."""
+        found = [
+            answers.comment(one, bot=self._bot(answers.account(one, "author"), answers.login(one, "author")))
+            for one in self._notes(number)
+            if answers.is_comment(one)
+        ]
+        return tuple(sorted(found, key=lambda one: (one.created_at, int(one.id))))
+
+    def write_comment(self, number: int, marker: str, body: str) -> str:
+        """Create or edit in place our one comment with this marker; its id."""
+        text = _harmless(body if marker in body else f"{body}\n<!-- {marker} -->\n")
+        own = self.own_login()
+        for comment in self.comments(number):
+            if comment.author != own or marker not in comment.body:
+                continue
+            if comment.body.strip() != text.strip():
+                self._sender.send(self._project.say_instead(number, comment.id, text))
+            return comment.id
+        return str(self._one(self._project.say(number, text)).number("id"))
+
+    def set_status(self, revision: Revision, status: CommitStatus) -> None:
+        """Say something about a commit, unless exactly that is said already.
+
+        The head of a fork is on no branch here, and GitLab takes no status for it: there only the comment says it.
+        """
+        if revision in self._nowhere:
+            return
+        if revision not in self._said:
+            self.statuses(revision)
+        if not self._say(revision, status, last=False):
+            self.statuses(revision)  # somebody changed it meanwhile, or an answer was lost
+            self._say(revision, status, last=True)
+
+    def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
+        """The latest of each context, by context."""
+        self._said[revision] = statuses.standing(self._list(self._project.statuses(revision)), revision)
+        return tuple(one.status for one in self._said[revision].values())
+
+    def propose(self, branch: str, head: Revision, title: str, body: str) -> int:
+        """Push `head`, which is in the mirror, as a branch and open a merge request against the tracked branch."""
+        known = self._proposed(branch)
+        place(self._mirror, branch, head, key=self._key, proposed=known is not None)
+        if known is not None:
+            return known.number
+        request = self._project.open_merge_request(branch, self._tracked, title, _harmless(body))
+        try:
+            return self._one(request).number("iid")
+        except ForgeRefusal as refusal:
+            if refusal.status == HTTPStatus.CONFLICT and (made := self._proposed(branch)) is not None:
+                return made.number
+            raise
+
+    def own_login(self) -> str:
+        """Whose token it is."""
+        if not self._own:
+            self._own = self._one(requests.myself()).text("username")
+        return self._own
+
+    def _pull(self, reading: Reading, number: int | None = None) -> PullRequest:
+        author = answers.account(reading, "author")
+        writes = author > 0 and self._remember(("writes", author, ""), lambda: self._writes(author))
+        pull = answers.merge_request(reading, project=self._project_number(), author_can_write=writes, number=number)
+        if pull.state is PullRequestState.OPEN:
+            self._sources[pull.head] = "" if pull.from_fork else pull.head_ref
+        return pull
+
+    def _project_number(self) -> int:
+        if not self._number:
+            found = self._one(self._project.itself())
+            if found.text("path_with_namespace").casefold() != self._project.path.casefold():
+                raise Rejected(f"{found.what}: the answer is about another project", key=MALFORMED)
+            self._number = found.number("id")
+        return self._number
+
+    def _writes(self, account: int) -> bool:
+        try:
+            return answers.may_write(self._one(self._project.member(account)), account)
+        except ForgeRefusal as refusal:
+            if refusal.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
+                return False
+            raise
+
+    def _bot(self, account: int, username: str) -> bool:
+        """Whether it is us, a token, a service account, or anybody of whom GitLab does not say that it is a person."""
+        if answers.looks_automated(username) or account <= 0 or username == self.own_login():
+            return True
+        return not self._remember(("person", account, username), lambda: self._is_person(account, username))
+
+    def _is_person(self, account: int, username: str) -> bool:
+        try:
+            return answers.person(self._one(requests.account(account)), account, username)
+        except ForgeRefusal as refusal:
+            if refusal.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
+                return False
+            raise
+
+    def _remember(self, place: tuple[str, int, str], ask: Callable[[], bool]) -> bool:
+        now = self._clock.now()
+        if place not in self._known or now - self._known[place][0] >= REMEMBERED:
+            self._known[place] = (now, ask())
+        return self._known[place][1]
+
+    def _brought(self, commit: Revision) -> int | None:
+        try:
+            entries = self._list(self._project.merge_requests_of(commit))
+        except ForgeRefusal as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        pulls = [pull for one in entries if (pull := self._merged(one)) and self._holds(one, pull, commit)]
+        return min(pulls, key=lambda pull: _order(pull, commit)).number if pulls else None
+
+    def _merged(self, reading: Reading) -> PullRequest | None:
+        """A merge request, where it was merged into the tracked branch of this project."""
+        project = self._project_number()
+        if not answers.ours(reading, project) or reading.text("target_branch") != self._tracked:
+            return None
+        pull = answers.merge_request(reading, project=project, author_can_write=False)
+        return pull if pull.state is PullRequestState.MERGED else None
+
+    def _holds(self, reading: Reading, pull: PullRequest, commit: Revision) -> bool:
+        """Whether a commit is what came of it; a fast-forward brought its own commits, as far as Git knows."""
+        if answers.landed_as(reading, commit):
+            return True
+        repository = self._mirror.repository
+        tip = self._mirror.refs().get(f"refs/heads/{self._tracked}")
+        if not answers.forwarded(reading) or tip is None or not repository.has(pull.head) or not repository.has(commit):
+            return False
+        return history.is_ancestor(repository, commit, pull.head) and history.is_ancestor(repository, pull.head, tip)
+
+    def _say(self, revision: Revision, status: CommitStatus, *, last: bool) -> bool:
+        """Whether it stands now; False, but with `last`, where GitLab knows another state than we do."""
+        stands = self._said[revision].get(status.context)
+        if stands is not None and stands.status == status:
+            return True
+        ref = self._ref(revision)
+        states = statuses.states_to_send(status, stands)
+        self._said[revision].pop(status.context, None)
+        for state in states:
+            request = self._project.set_status(
+                revision,
+                name=status.context,
+                state=state,
+                description=statuses.described(status),
+                url=status.url,
+                ref=ref,
+            )
+            try:
+                self._sender.send(request)
+            except ForgeRefusal as refusal:
+                if refusal.status == HTTPStatus.CONFLICT:  # a lock on the pipeline, held by another write
+                    raise Unavailable(refusal.message) from refusal
+                if refusal.status == HTTPStatus.NOT_FOUND and self._sources.get(revision) == "":
+                    self._nowhere.add(revision)
+                    return True
+                if refusal.status == HTTPStatus.BAD_REQUEST and not last:
+                    return False
+                raise
+        self._said[revision][status.context] = statuses.sent(status, states)
+        return True
+
+    def _ref(self, revision: Revision) -> str:
+        """The branch to name where a commit has no pipeline yet: GitLab would take the first one that holds it."""
+        branch = self._sources.get(revision, "")
+        if not branch or self._said[revision] or readings(self._sender.send(self._project.pipelines(revision))):
+            return ""
+        return branch
+
+    def _proposed(self, branch: str) -> PullRequest | None:
+        own = self.own_login()
+        found = [self._pull(one) for one in self._list(self._project.open_merge_requests(branch)) if one.maybe("sha")]
+        return next(
+            (
+                one
+                for one in found
+                if one.head_ref == branch and one.base == self._tracked and one.author == own and not one.from_fork
+            ),
+            None,
+        )
+
+    def _notes(self, number: int) -> tuple[Reading, ...]:
+        return answers.notes_about(number, self._list(self._project.notes(number)))
+
+    def _one(self, request: Request) -> Reading:
+        answer = self._sender.send(request)
+        return Reading.of(answer.what, answer.content)
+
+    def _list(self, request: Request) -> tuple[Reading, ...]:
+        return self._sender.whole(request)
+
+
+def _order(pull: PullRequest, commit: Revision) -> tuple[bool, datetime, int]:
+    """Of several that hold a commit: the one whose merge it is, else the one that was merged first."""
+    return (pull.merge_commit != commit, pull.merged_at or datetime.max.replace(tzinfo=UTC), pull.number)
+
+
+def _harmless(text: str) -> str:
+    """A text without quick actions: GitLab would carry out a line such as /merge, as us."""
+    return _QUICK_ACTION.sub(_NO_ACTION, text)

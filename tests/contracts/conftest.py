@@ -1,0 +1,5 @@
+"""What the worlds of the contract suites are built on."""
+
+from tests.forges.gitlab.fixtures import fake_gitlab
+
+__all__ = ["fake_gitlab"]
