@@ -109,7 +109,8 @@ class Holding:
             held=held.plan.environment,
         )
         case = held.case(plans, provisional(posting, self.clock.now()))
-        return replace(posting, judgements=self.gate.judge(replace(case, held=landed.commit)))
+        judged = replace(case, held=landed.commit, unheld=case.unheld - {held.plan.environment})
+        return replace(posting, judgements=self.gate.judge(judged))
 
     def _refused(self, held: Held, failure: Failure) -> Note:
         plan, commit = held.plan, held.landed.commit

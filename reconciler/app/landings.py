@@ -29,6 +29,7 @@ from reconciler.machine.ledger import PreviewState, Waiting
 from reconciler.machine.stages import Stage
 from reconciler.names import POLICY, SHORT, Revision, UnitRef
 from reconciler.plan.change import Plan, PlanSet
+from reconciler.plan.make import plan_set
 from reconciler.ports import Clock, Forge, ForgeWriter
 from reconciler.report.phrases import Locale
 from reconciler.report.status import Check, Situation, commit_status, error_status
@@ -190,7 +191,7 @@ class Landings:
         """The plan made again; None where nothing is left to plan."""
         before = None if first else landed.before
         wanted = self._still_wanted(landed)
-        plans = self.planner.between(before, landed.commit, lambda _: True, only=environment, wanted=wanted)
+        plans = self.planner.between(before, landed.commit, lambda _: True, only={environment}, wanted=wanted)
         if plans.plans:
             return plans.plans[0]
         left = self.planner.units_between(before, landed.commit, wanted)
@@ -212,11 +213,12 @@ class Landings:
         ledger, repository = self.journal.ledger, self.mirror.repository
         tip = self.mirror.refs()[f"refs/heads/{self.branch}"]
         then, now = self.desires.at(landed.commit).units, self.desires.at(tip).units
-        held = self._is_held(landed)
+        held = self._held_parts(landed)
 
         def wanted(unit: UnitRef) -> bool:
-            said, says = (units[unit].artifact if unit in units else None for units in (then, now))
-            if held and said != says:
+            sides = [units.get(unit) for units in (then, now)]
+            said, says = (side.artifact if side is not None else None for side in sides)
+            if said != says and any(side is not None and side.environment in held for side in sides):
                 return False  # whatever changed it since waits or was accepted for itself
             accepted = ledger.units[str(unit)].accepted.revision if str(unit) in ledger.units else landed.commit
             if accepted != landed.commit and history.is_ancestor(repository, landed.commit, accepted):
@@ -237,7 +239,8 @@ class Landings:
     ) -> Case:
         state = preview or self.journal.ledger.previews[landed.ticket]
         side = self.desires.at(landed.commit)
-        held = landed.commit if pull is None or self._is_held(landed) else None
+        held = self._held_parts(landed)
+        unheld = frozenset(plan.environment for plan in plans.plans) - held if pull is not None else frozenset[str]()
         base = None if first else landed.before
         head = landed.commit if pull is None else pull.head
         merge_base = history.merge_base(self.mirror.repository, landed.before, head) if pull is not None else base
@@ -248,12 +251,13 @@ class Landings:
             proposed=side.desired,
             pull=pull,
             reviews=reviews,
-            held=held,
+            held=landed.commit if pull is None or held else None,
             brought=(
                 *self.questions.brought(merge_base, head, landed.before),
                 *self.questions.included(plans, landed.before, self.journal.ledger),
             ),
             equivalent=self.questions.equivalent(reviews, head, landed.before) if pull is not None else frozenset(),
+            unheld=unheld,
         )
 
     def passed_case(self, passed: Passed) -> tuple[Case, Plan]:
@@ -266,27 +270,38 @@ class Landings:
         case = self._case(landed, shown, pull, reviews, first=landed.before == landed.commit)
         # as it was recorded: a later preview of the ticket shows only what still waits
         plan = Plan.model_validate_json(self.journal.file(passed.path))
-        return replace(case, held=landed.commit), plan
+        return replace(case, held=landed.commit, unheld=frozenset()), plan
 
-    def _is_held(self, landed: Landed) -> bool:
-        return any(ticket == landed.ticket for ticket, _ in self.journal.ledger.refusals)
+    def _held_parts(self, landed: Landed) -> frozenset[str]:
+        """The environments whose part of a landing was refused: one plan, one judgement for each (G10)."""
+        return frozenset(name for ticket, name in self.journal.ledger.refusals if ticket == landed.ticket)
 
     def _hold(self, landed: Landed, environment: str, pull: PullRequest | None, failure: Failure) -> None:
         """Refuse with its key, preview it, and leave a ticket (G18)."""
         first = landed.before == landed.commit
         wanted = self._still_wanted(landed)
-        plans = self.planner.between(None if first else landed.before, landed.commit, lambda _: True, wanted=wanted)
-        waits = set(landed.environments)
-        left = tuple(plan for plan in plans.plans if plan.environment in waits)
-        plan = next((plan for plan in left if plan.environment == environment), None)
+        reviews = self.forge.reviews(landed.pull_request) if landed.pull_request is not None else ()
+        kept = self._kept(landed, environment)
+        again = set(landed.environments) - {plan.environment for plan in kept}
+        before = None if first else landed.before
+        made = self.planner.between(before, landed.commit, lambda _: True, only=again, wanted=wanted).plans
+        plan = next((plan for plan in made if plan.environment == environment), None)
         if plan is None:
             return
 
         def case(shown: PlanSet, preview: PreviewState) -> Case:
-            return self._case(landed, shown, pull, (), first=first, preview=preview)
+            return self._case(landed, shown, pull, reviews, first=first, preview=preview)
 
-        again = PlanSet(plans=left, digest=plans.digest) if len(left) != len(plans.plans) else plans
-        self.holding.hold(Held(landed, plan, again, self.desires.at(landed.commit).desired, pull, case), failure)
+        side = self.desires.at(landed.commit).desired
+        self.holding.hold(Held(landed, plan, plan_set((*kept, *made)), side, pull, case), failure)
+
+    def _kept(self, landed: Landed, environment: str) -> tuple[Plan, ...]:
+        """The other parts of a landing that wait as they were shown: holding one of them voids no approval (G10)."""
+        state = self.journal.ledger.previews.get(landed.ticket)
+        if state is None:
+            return ()
+        left = set(landed.environments) - {environment} - self._held_parts(landed)
+        return tuple(plan for plan in self.previews.artifact(state).plans if plan.environment in left)
 
     def _pass(self, landed: Landed, made: Plan, verdict: Judgement, case: Case) -> None:
         """Record that the units are accepted; with nothing to do, that they ended well (G20)."""

@@ -4,7 +4,7 @@ Knows when it may look (G4): only where the author has `apply`, and only at acce
 static. The policy in force decides, never the revision under review (G2).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.app import addresses
@@ -91,10 +91,10 @@ class Planner:
         after: Revision,
         may_look: MayLook,
         *,
-        only: str | None = None,
+        only: Collection[str] | None = None,
         wanted: Wanting = everything,
     ) -> PlanSet:
-        """The plans of a step from one revision to another; of one environment only where `only` names it."""
+        """The plans of a step from one revision to another; of some environments alone where `only` names them."""
         grouped = self.units_between(before, after, wanted)
         side = self.desires.at(after)
         checks: tuple[Check, ...] = ()
@@ -107,7 +107,7 @@ class Planner:
             tuple(
                 self.plan(environment, units, side, looks=may_look(environment), checks=checks)
                 for environment, units in grouped.items()
-                if only is None or environment == only
+                if only is None or environment in only
             )
         )
 

@@ -38,7 +38,11 @@ OWN = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A ticket as it stands: its preview, what it proposes, and who says what."""
+    """A ticket as it stands: its preview, what it proposes, and who says what.
+
+    `held`: the commit of which parts are held; `unheld` are the environments whose part is not: it stands as it was
+    approved before the merge (G10).
+    """
 
     ticket: str
     preview: PreviewState
@@ -49,6 +53,7 @@ class Case:
     held: Revision | None
     brought: tuple[BroughtCommit, ...]
     equivalent: frozenset[Revision] = frozenset()
+    unheld: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Questions:
             ),
             sides=self._sides(plan, case.proposed, ledger),
             pull=case.pull,
-            held=case.held,
+            held=case.held if plan.environment not in case.unheld else None,
             commits=case.brought,
             reviews=case.reviews,
             author_is_bot=self._is_bot(case.pull, policies),
