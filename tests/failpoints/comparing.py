@@ -27,6 +27,12 @@ MORE = (
         1,
         "a person who was not told that a review arrived types it again: one person's latest verdict counts (G13)",
     ),
+    Allowance(
+        "people",
+        re.compile(r'^https://\S+ \{.*"person": "admin"'),
+        1,
+        "whoever is to be told of an emergency is told twice rather than never: nobody can ask whether it was heard",
+    ),
 )
 LESS = (
     Allowance(

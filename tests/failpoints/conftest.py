@@ -30,7 +30,7 @@ class Playbill:
         """A world of this kind at its beginning."""
         if kind not in self.theatres:
             found = self.theatres[kind] = self.open_theatre(kind)
-            if kind == "plain":
+            if kind != "hosts":
                 found.stage.accept_first()
             found.keep(BASE)
         return self.theatres[kind]

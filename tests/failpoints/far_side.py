@@ -39,6 +39,7 @@ EVENT_ID = re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b")
 COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
 SHORTENED = re.compile(rf"\b[0-9a-f]{{{SHORT}}}\b")
 UID = re.compile(r"\b[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\b")
+HEARD = "heard.jsonl"  # in the world's folder: what arrived where people are told
 LASTED = re.compile(r'("duration_ms": ?|duration: )\d+(\.\d+)?|in \d+(\.\d+)? ?m?s\b')
 
 
@@ -75,6 +76,7 @@ def look(world: World, known: AbstractSet[str]) -> Left:
         counts={
             "events": Counter(names.text(_told(event)) for event in events),
             "forge": Counter(names.text(one) for one in forge.said()),
+            "people": Counter(names.text(line) for line in _heard(world)),
             **{f"cluster {name}": _effects(one) for name, one in clusters.items()},
             **{f"host {name}": Counter(one.effects()) for name, one in hosts.items()},
         },
@@ -160,6 +162,11 @@ class _Forge:
         for number, body in texts.values():
             found.setdefault(f"#{number}", []).append(body)
         return found
+
+
+def _heard(world: World) -> list[str]:
+    file = world.folder / HEARD
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
 def known_names(world: World) -> frozenset[str]:

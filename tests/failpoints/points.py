@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from reconciler.git.audit_branch import AuditBranch
-from reconciler.ports import ForgeWriter, HostApi, KubeApi
+from reconciler.ports import Announcer, ForgeWriter, HostApi, KubeApi
 
 Act = Callable[..., bool]  # whether a call with these arguments leaves something behind
 
@@ -30,6 +30,7 @@ class Point(StrEnum):
     FORGE_COMMENT = "forge.write_comment"
     FORGE_STATUS = "forge.set_status"
     FORGE_PROPOSE = "forge.propose"
+    PEOPLE_ANNOUNCE = "people.announce"
     AUDIT_APPEND = "audit.append"
     AUDIT_JOURNAL = "audit.journal"
     AUDIT_FLUSH = "audit.flush"
@@ -104,6 +105,7 @@ PLACES: Mapping[Point, Place] = {
     Point.FORGE_COMMENT: Place("reconciler.forges.embedded.forge:EmbeddedForge.write_comment"),
     Point.FORGE_STATUS: Place("reconciler.forges.embedded.forge:EmbeddedForge.set_status"),
     Point.FORGE_PROPOSE: Place("reconciler.forges.embedded.forge:EmbeddedForge.propose"),
+    Point.PEOPLE_ANNOUNCE: Place("reconciler.app.announcing:HttpAnnouncer.announce"),
     Point.AUDIT_APPEND: Place("reconciler.git.audit_branch:AuditBranch.append"),
     Point.AUDIT_JOURNAL: Place("reconciler.git.audit_branch:AuditBranch.journal"),
     Point.AUDIT_FLUSH: Place("reconciler.git.audit_branch:AuditBranch.flush", _keeps),
@@ -116,7 +118,13 @@ PLACES: Mapping[Point, Place] = {
 }
 
 # The ports through which something is left behind, and what of them only looks.
-PORTS: Mapping[str, type] = {"kube": KubeApi, "host": HostApi, "forge": ForgeWriter, "audit": AuditBranch}
+PORTS: Mapping[str, type] = {
+    "kube": KubeApi,
+    "host": HostApi,
+    "forge": ForgeWriter,
+    "people": Announcer,
+    "audit": AuditBranch,
+}
 READS = frozenset(
     {
         *("kube.facts", "kube.observe", "kube.readiness"),

@@ -4,11 +4,14 @@ A scene begins where the reconciler has not looked yet. Its first run is the one
 follow, so what a restart makes of it is compared with what the same runs leave where nobody was killed.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.app.settings import FILE_NAME, load_settings
 from reconciler.approval.decision import Verb
+from reconciler.names import Revision
 from reconciler.sandbox.world import World
 from tests.failpoints.points import Point
 from tests.failpoints.theatre import Theatre
@@ -16,6 +19,8 @@ from tests.story.clock import MovableClock
 from tests.story.stage import RELEASE, Stage
 
 SERVICE = "releases/svc-a/manifests/service.yaml"
+MANIFEST = "releases/svc-a/manifests/deployment.yaml"
+SETTINGS = "policy/settings.yaml"
 
 Runs = Callable[[Theatre], tuple[tuple[str, ...], ...]]
 
@@ -53,6 +58,7 @@ class Scene:
     reaches: frozenset[Point]
     runs: Runs = once
     world: str = "plain"
+    meanwhile: Callable[[Theatre], None] = lambda _theatre: None  # between a death and the next process
 
 
 def _opened(stage: Stage, tag: str = "v2.0.1") -> int:
@@ -133,6 +139,49 @@ def _asked(stage: Stage) -> None:
     stage.desk("dev_user").person().comment(number, "/reconciler hold")
 
 
+def _returned(stage: Stage) -> None:
+    """The merged revert pull request of what was rolled back, which is ours and needs no approval."""
+    _ordered(Verb.ROLLBACK)(stage)
+    stage.settle()
+    (revert,) = stage.world.opened.forge.open_pull_requests()
+    stage.merge(revert.number, settle=False)
+
+
+def _failed(stage: Stage) -> None:
+    """A release that failed and returned, and somebody who says that it is to be tried again."""
+    _merged(stage, "v2.0.1-broken")
+    stage.settle()
+    stage.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="again")
+
+
+def _burning(stage: Stage) -> int:
+    """A small change for which somebody broke the glass."""
+    manifest = stage.world.example()[MANIFEST].replace("replicas: 2", "replicas: 5")
+    number = stage.propose({MANIFEST: manifest}, branch="scale")
+    stage.desk("admin").decide(stage.preview(number), Verb.EMERGENCY, reason="it burns")
+    return number
+
+
+def _burnt(stage: Stage) -> tuple[int, Revision]:
+    """The same, merged."""
+    number = _burning(stage)
+    stage.settle()
+    return number, stage.merge(number, settle=False)
+
+
+def _looked_at(stage: Stage) -> None:
+    """A second person looked at it after it was applied."""
+    number, merged = _burnt(stage)
+    stage.settle()
+    desk = stage.desk("approver_user")
+    desk.decide_commit(stage.preview(number), merged, Verb.APPROVE, reason="was right")
+
+
+def _caches_gone(theatre: Theatre) -> None:
+    """Deleting them loses nothing: the mirror, the records kept while the branch is away, parsed specs."""
+    shutil.rmtree(load_settings(theatre.world.home / FILE_NAME).cache)
+
+
 def _previewed(stage: Stage) -> None:
     stage.propose()
 
@@ -160,6 +209,12 @@ SCENES = {
         Scene("hold", _ordered(Verb.HOLD), _SAYS),
         Scene("comment", _asked, _SAYS | {Point.FORGE_COMMENT}),
         Scene("approve", _previewed, _PUSHES, a_member_approves),
+        Scene("retry", _failed, _APPLIES),
+        Scene("returned", _returned, _SAYS),
+        Scene("forgotten", _merged, _APPLIES, meanwhile=_caches_gone),
+        Scene("glass", _burning, _SAYS | {Point.FORGE_COMMENT}, world="told"),
+        Scene("emergency", _burnt, _APPLIES | {Point.PEOPLE_ANNOUNCE}, world="told"),
+        Scene("looked", _looked_at, _SAYS | {Point.PEOPLE_ANNOUNCE}, world="told"),
         Scene("install", _first, _INSTALLS, world="hosts"),
     )
 }
@@ -178,8 +233,19 @@ class ComposeOnly(World):
         return {**without, **kept, "hosts/hosts.yaml": "".join(documents)}
 
 
+class Told(World):
+    """The example, and a place that is told of emergencies. Only a reconciler of `process.py` reaches it."""
+
+    def example(self) -> dict[str, str]:
+        files = super().example()
+        told = f"{files[SETTINGS].rstrip()}\n  emergency: {{notify: [{{url: 'https://127.0.0.1:9/told'}}]}}\n"
+        return {**files, SETTINGS: told}
+
+
 def make_world(kind: str) -> Callable[[Path, MovableClock], World]:
-    """`plain` has no hosts, `hosts` one."""
+    """`plain` has no hosts, `hosts` one; in `told` somebody is told of emergencies."""
+    if kind == "told":
+        return lambda folder, clock: Told(folder, clock=clock, hosts_wanted=())
     if kind == "hosts":
         return lambda folder, clock: ComposeOnly(folder, clock=clock, hosts_wanted=("compose-1",))
     return lambda folder, clock: World(folder, clock=clock, hosts_wanted=())

@@ -23,6 +23,7 @@ SOME = (
     ("moved", Side.AFTER, Point.AUDIT_APPEND),
     ("held", Side.BEFORE, Point.FORGE_STATUS),
     ("rollback", Side.AFTER, Point.AUDIT_APPEND),
+    ("forgotten", Side.AFTER, Point.KUBE_APPLY),
 )
 EVERY = tuple((name, side, point) for name, scene in SCENES.items() for point in sorted(scene.reaches) for side in Side)
 
@@ -47,6 +48,7 @@ def killed(theatre: Theatre, scene: Scene, *deaths: Kill) -> None:
     for kill in deaths:
         ran = theatre.run(first, kill)
         assert ran.code == KILLED, f"{kill} was not reached: {ran.code}: {ran.said}"
+        scene.meanwhile(theatre)
     for words in scene.runs(theatre):
         ran = theatre.run(words)
         assert ran.code == 0, f"after {deaths}: {ran.said}"

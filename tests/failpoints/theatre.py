@@ -17,7 +17,7 @@ from reconciler.app.settings import FILE_NAME
 from reconciler.sandbox.cluster import Saved
 from reconciler.sandbox.hosts import SandboxHost
 from reconciler.sandbox.world import STAGING_TOKEN, World
-from tests.failpoints.far_side import Left, audited, known_names, look
+from tests.failpoints.far_side import HEARD, Left, audited, known_names, look
 from tests.failpoints.points import Kill, Point
 from tests.story.clock import MovableClock
 from tests.story.stage import Stage
@@ -140,6 +140,7 @@ class Theatre:
                 "kill": str(kill) if kill is not None else "",
                 "report": str(report),
                 "log": str(log),
+                "heard": str(self.world.folder / HEARD),
                 "environment": {
                     STAGING_TOKEN: os.environ.get(STAGING_TOKEN, ""),
                     "XDG_CACHE_HOME": str(self.world.folder / "home"),
