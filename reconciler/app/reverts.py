@@ -1,7 +1,8 @@
 """Revert pull requests: a branch whose tree is the tracked one with one landing taken out again (contracts: G18, G21).
 
 Returning to the accepted state needs no approval of its own, but it is a pull request like any other: nothing is
-pushed to the tracked branch by us.
+pushed to the tracked branch by us. Why it is proposed stands in the pull request as code, for it is a person's word;
+the commit does not say it, because forges close issues and call people for what a commit says.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from reconciler.git.mirror import Mirror
 from reconciler.git.reverting import Step, revert
 from reconciler.names import SHORT, Revision
 from reconciler.ports import Clock, ForgeWriter
+from reconciler.report.neutral import code
 
 EMAIL = "reconciler@invalid"
 TITLE = "Revert "
@@ -41,5 +43,5 @@ class Reverts:
         person = Person("reconciler", EMAIL, self.clock.now())
         title = f"{TITLE}{landed[:SHORT]}"
         step = Step(before, landed, tip)
-        commit = revert(self.mirror.repository, step, f"{title}\n\n{reason}\n", person, self.key)
-        return self.writer.propose(f"reconciler/revert-{landed[:SHORT]}", commit, title, reason)
+        commit = revert(self.mirror.repository, step, f"{title}\n", person, self.key)
+        return self.writer.propose(f"reconciler/revert-{landed[:SHORT]}", commit, title, code(reason))
