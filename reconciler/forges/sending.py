@@ -60,7 +60,7 @@ class Sender:
         self.root = root.rstrip("/")
         self._token = FixedToken(token) if isinstance(token, Secret) else token
         self._scheme = scheme
-        self._clock = clock
+        self.clock = clock
         self._ca_file = ca_file
         self._headers = {"Accept": "application/json", "User-Agent": "reconciler", **headers}
         self._client: httpx.Client | None = None
@@ -180,7 +180,7 @@ class Sender:
         if peace is not None:
             return Unavailable(said, key="rate_limited", retry_after=peace)
         if code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            wait = asked_wait(response.headers, self._clock.now())
+            wait = asked_wait(response.headers, self.clock.now())
             return Unavailable(said, retry_after=wait or DEFAULT_WAIT)
         if code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             hint = "the forge's token is wrong, has ended, or may not do this: `reconciler doctor` says what it needs"

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.forges.gitea.forge import GiteaForge
+from reconciler.forges.keeping import SETTLED
+from reconciler.forges.sending import Sender
 from tests.servers.forge import GiteaServer
 from tests.story.clock import MovableClock
 from tests.story.gitea_people import GiteaWorld, Site
@@ -72,3 +75,38 @@ def stage(tmp_path: Path, site: Site) -> Iterator[Stage]:
         yield built
     finally:
         world.close()
+
+
+def asked(stage: Stage) -> Sender:
+    forge = stage.world.opened.forge
+    assert isinstance(forge, GiteaForge)
+    return forge._sender
+
+
+def test_a_look_at_rest_asks_gitea_once_however_many_pull_requests_are_open(stage: Stage) -> None:
+    for index in range(3):
+        stage.propose({f"NOTES-{index}.md": "hello\n"}, branch=f"notes-{index}")
+    number = stage.propose()
+    stage.approve(number)
+    for _ in range(2):  # stamps have to stand for a while before anything is kept
+        stage.clock.advance(SETTLED)
+        stage.world.opened.reconciler.look()
+    sender = asked(stage)
+    before = sender.requests
+    stage.world.opened.reconciler.look()
+    assert sender.requests - before == 1
+
+
+def test_a_review_that_was_deleted_unseen_does_not_count_when_it_is_merged(stage: Stage, site: Site) -> None:
+    """Nothing tells of the deletion but the list of reviews, which whoever judges reads anew (G13)."""
+    number = stage.propose()
+    stage.approve(number)
+    for _ in range(2):
+        stage.clock.advance(SETTLED)
+        stage.world.opened.reconciler.look()
+    (review,) = stage.world.opened.forge.reviews(number)
+    site.ask("DELETE", f"/pulls/{number}/reviews/{review.id}")
+    merged = stage.merge(number)
+    assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] != "success"
+    assert f"dep-appr-{number}" in stage.ledger.waiting
+    assert stage.image() == "v2.0.0"

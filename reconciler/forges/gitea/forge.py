@@ -7,12 +7,14 @@ one range (G17); our branches are moved by compare-and-swap and never dropped.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from http import HTTPStatus
 
 from reconciler.errors import Rejected, Unavailable
 from reconciler.forges.asking import MALFORMED, Reading, Request, readings
 from reconciler.forges.gitea import answers, requests
 from reconciler.forges.gitea.requests import Repository
+from reconciler.forges.keeping import LONGEST, Kept
 from reconciler.forges.proposing import place
 from reconciler.forges.sending import MOST_PAGES, ForgeRefusal, Sender
 from reconciler.git import history
@@ -52,7 +54,8 @@ class GiteaForge:
         self._tracked = tracked
         self._key = key
         self._own = ""
-        self._may: dict[str, bool] = {}
+        self._kept = Kept(sender.clock)
+        self._may: dict[str, tuple[datetime, bool]] = {}
         self._said: dict[tuple[Revision, str], CommitStatus] = {}
 
     def close(self) -> None:
@@ -61,11 +64,15 @@ class GiteaForge:
 
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """All open ones, by number."""
-        found = [self._pull(one) for one in self._list(self._repository.open_pulls())]
+        entries = self._list(self._repository.open_pulls())
+        found = [self._pull(one) for one in entries]
+        stamps = zip(found, entries, strict=True)
+        self._kept.listed({one.number: (entry.text("updated_at"), one.head, one.base) for one, entry in stamps})
         return tuple(sorted(found, key=lambda one: one.number))
 
     def pull_request(self, number: int) -> PullRequest:
         """Raises Rejected where there is none of this number."""
+        self._kept.forget(number)
         return self._pull(self._one(self._repository.pull(number)))
 
     def merged_pull_requests(self, commits: Sequence[Revision]) -> Mapping[Revision, int]:
@@ -84,6 +91,13 @@ class GiteaForge:
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         """All of them, in order of submission."""
+        return self._kept.get(number, "reviews", lambda: self._reviews(number))
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        """All of them, ours too, in order of creation."""
+        return self._kept.get(number, "comments", lambda: self._comments(number))
+
+    def _reviews(self, number: int) -> tuple[Review, ...]:
         entries = self._list(self._repository.reviews(number))
         if not entries:
             return ()
@@ -97,8 +111,7 @@ class GiteaForge:
         given = [one for one in found if one is not None]
         return tuple(sorted(given, key=lambda one: (one.submitted_at, int(one.id))))
 
-    def comments(self, number: int) -> tuple[Comment, ...]:
-        """All of them, ours too, in order of creation."""
+    def _comments(self, number: int) -> tuple[Comment, ...]:
         own = self.own_login()
         request = self._repository.comments(number)
         try:
@@ -113,7 +126,7 @@ class GiteaForge:
         """Create or edit in place our one comment with this marker; its id."""
         text = body if marker in body else f"{body}\n<!-- {marker} -->\n"
         own = self.own_login()
-        for comment in self.comments(number):
+        for comment in self._comments(number):
             if comment.author != own or marker not in comment.body:
                 continue
             if comment.body.strip() != text.strip():
@@ -163,16 +176,19 @@ class GiteaForge:
         return answers.pull_request(reading, author_can_write=bool(author) and self._may_write(author))
 
     def _may_write(self, login: str) -> bool:
-        """Asked once for an account; where our token may not ask, the branch's own repository is the only word."""
-        if login not in self._may:
+        """Asked anew every five minutes; where our token may not ask, the branch's own repository is the only word."""
+        now = self._sender.clock.now()
+        asked, may = self._may.get(login, (now - LONGEST, False))
+        if now - asked >= LONGEST:
             try:
                 said = self._one(self._repository.permission(login)).text("permission")
             except ForgeRefusal as refusal:
                 if refusal.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
                     raise
                 said = "" if refusal.status == HTTPStatus.NOT_FOUND else "unknown"
-            self._may[login] = said in answers.WRITERS or said == "unknown"
-        return self._may[login]
+            may = said in answers.WRITERS or said == "unknown"
+            self._may[login] = (now, may)
+        return may
 
     def _merged_as(self, commit: Revision) -> PullRequest | None:
         try:
