@@ -90,7 +90,7 @@ def test_a_busy_server_says_when_to_come_back(world: World) -> None:
 
 
 def test_an_oversized_answer_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.git.poll.CAP", 1000)
+    monkeypatch.setattr("reconciler.git.ask_http.CAP", 1000)
     with serving(always(200, ANSWER, ONE * 100)) as requests, pytest.raises(Rejected, match="more than"):
         Poller(Remote(f"{requests.url}/r"), world.transport).poll()
 

@@ -137,6 +137,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    client: int  # its port
 
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -165,7 +166,7 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Requests]:
                     body += self.rfile.read(size)
                     self.rfile.readline()
                 self.rfile.readline()
-            status, answered, content = answer(Request(self.command, self.path, headers, body))
+            status, answered, content = answer(Request(self.command, self.path, headers, body, self.client_address[1]))
             self.send_response(status)
             for name, value in {**answered, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
