@@ -17,6 +17,8 @@ from datetime import timedelta
 
 from reconciler import catalogue
 
+SOON = timedelta(seconds=15)  # where nobody said when looking again helps
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
@@ -91,9 +93,7 @@ class Unavailable(ReconcilerError):
 
     default_key = "internal_error"
 
-    def __init__(
-        self, message: str, *, key: str | None = None, hint: str = "", retry_after: timedelta = timedelta(seconds=15)
-    ) -> None:
+    def __init__(self, message: str, *, key: str | None = None, hint: str = "", retry_after: timedelta = SOON) -> None:
         super().__init__(message, key=key, hint=hint)
         self.retry_after = retry_after
 
@@ -102,6 +102,12 @@ class Rejected(ReconcilerError):
     """The far side understood and said no; trying the same again is useless."""
 
     default_key = "release_apply_failed"
+
+
+class Withdrawn(Rejected):
+    """The credential is not taken any more; the same again is useless, another one under its name helps."""
+
+    default_key = "cluster_permission_insufficient"
 
 
 class Untrusted(ReconcilerError):

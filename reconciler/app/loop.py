@@ -20,6 +20,7 @@ from reconciler.app.journal import Journal, Note
 from reconciler.app.landing import order
 from reconciler.app.landings import Landings
 from reconciler.app.orders import Orders
+from reconciler.app.patience import Patience
 from reconciler.app.proposals import Proposals
 from reconciler.app.rollouts import Rollouts
 from reconciler.errors import ReconcilerError, Unavailable, Untrusted
@@ -35,6 +36,7 @@ from reconciler.state.forge import PullRequest, PullRequestState
 
 LOG = structlog.get_logger("reconciler")
 LISTEN = 5.0  # seconds: how often orders are heard while rollouts run (G23)
+REPOSITORY = "the repository"
 ROUNDS = 20  # of one `run --once`: until nothing is left to do, and never for ever
 
 
@@ -59,6 +61,7 @@ class Reconciler:
     commands: Commands
     drift: Drift
     clock: Clock
+    patience: Patience
     branch: str
     speakers: tuple[Speaker, ...] = ()  # beside the parts above, who else speaks to people
     locale: str = ""  # of reconciler.toml; empty: what the policy in force says
@@ -70,8 +73,7 @@ class Reconciler:
         """One round. Raises Unavailable and Untrusted only where nothing at all can be done."""
         self.faults = []
         try:
-            self.mirror.sync()
-            self.journal.catch_up()
+            self._catch_up()
         except Unavailable:
             self._finish_recorded()
             raise
@@ -88,6 +90,15 @@ class Reconciler:
         self._guarded("statuses", self.rollouts.say_ends)
         with self.mirror.still():  # previews and statuses of one moment, and one request for all of them
             self._proposals(tip)
+
+    def _catch_up(self) -> None:
+        self.patience.check(REPOSITORY)
+        try:
+            self.mirror.sync()
+            self.journal.catch_up()
+        except Unavailable as error:
+            self.patience.note(REPOSITORY, error)
+            raise
 
     def _finish_recorded(self) -> None:
         """While the repository is away, what was recorded is finished or goes back, and nothing new starts (G24)."""
@@ -180,8 +191,7 @@ class Reconciler:
 
     def _hear(self) -> None:
         """Take orders in while rollouts run: a hold stops them before their next batch (G23)."""
-        self.mirror.sync()
-        self.journal.catch_up()
+        self._catch_up()
         tip = self.mirror.refs().get(f"refs/heads/{self.branch}")
         if tip is not None and not self.stopping():
             self._take_orders(tip)
@@ -223,14 +233,16 @@ class Reconciler:
 
     def look_for_drift(self) -> None:
         """What the drift timer calls: look at what was applied, and tell what moved."""
-        self.mirror.sync()
-        self.journal.catch_up()
+        self._catch_up()
         self._guarded("drift", self.drift.look)
 
     def _guarded(self, what: str, work: Callable[[], object]) -> None:
         try:
+            self.patience.check(what)
             work()
         except ReconcilerError as error:
+            if isinstance(error, Unavailable):
+                self.patience.note(what, error)
             self._fault(what, error)
         except Exception as error:
             self.faults.append(f"internal_error: {what}: {type(error).__name__}")

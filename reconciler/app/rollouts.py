@@ -13,11 +13,12 @@ import structlog
 
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal, Note, Overtaken
+from reconciler.app.patience import Patience
 from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step, returned_before
 from reconciler.app.planning import Planner
 from reconciler.app.stories import Story
-from reconciler.app.targets import BothSides, Connections
-from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
+from reconciler.app.targets import BothSides, Connections, replaceable
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Accepted, Applying, BatchDone, Connected, Finished, Hold, Returning
 from reconciler.machine.ledger import RolloutState
 from reconciler.machine.rollout import Command, Event, Rollout, resumed, step
@@ -57,6 +58,7 @@ class Rollouts:
     key: bytes = field(repr=False)
     report: Report
     running: Running
+    patience: Patience
     stopping: Callable[[], bool] = lambda: False
     workers: int = 4
     _said: set[tuple[str, int, int, str]] = field(default_factory=set)
@@ -91,6 +93,7 @@ class Rollouts:
     def advance(self, environment: str, generation: int) -> None:
         """Go on with one rollout until it ends, is held, waits for a target, or the process is stopping."""
         state = self.journal.ledger.rollouts[environment, generation]
+        self.patience.check(environment)
         if state.finished is None:
             _Run(self, state).go()
 
@@ -210,11 +213,15 @@ class _Run:
                 return None
             case Unavailable():
                 return self._away(failure)
+            case Withdrawn() if replaceable(self._desired, self._plan):
+                self._context.tell(self._state, Situation.APPLY_WAITS, what=f"a new credential: {failure.message}")
+                return Event.UNREACHABLE
             case _:
                 self._failure = failure
                 return Event.FAILED
 
-    def _away(self, error: ReconcilerError) -> Event:
+    def _away(self, error: Unavailable) -> Event:
+        self._context.patience.note(self._passed.environment, error)
         self._context.tell(self._state, Situation.APPLY_WAITS, what=error.message)
         return Event.UNREACHABLE
 

@@ -15,6 +15,7 @@ from reconciler.canonical import digest_of, keyed_tag
 from reconciler.errors import Refused, Rejected
 from reconciler.kube.connection import ClientCertificate, Connection, connection
 from reconciler.kube.kubeconfig import parse_kubeconfig
+from reconciler.plan.change import Plan
 from reconciler.ports import HostApi, KubeApi
 from reconciler.secret import Secret
 from reconciler.specs.desired import Desired
@@ -131,6 +132,17 @@ def _project(desired: Desired, host: str, own: str) -> str:
     """Whose use of a host it is: of its credential's project, unless an environment of another project has the host."""
     users = {env.spec.project for env in desired.environments.values() if any(n.host == host for n in env.spec.nodes)}
     return min(users - {own}, default=own)
+
+
+def replaceable(desired: Desired, plan: Plan) -> bool:
+    """Whether another secret can take a credential's place without a commit: then a rollout waits for it (F15).
+
+    One that is sealed in Git comes with a commit, and no commit passes while the rollout waits: that is a failure.
+    """
+    targets = (action.target.partition("/") for batch in plan.batches for action in batch)
+    names = {name for kind, _, name in targets if kind == "cluster" and name in desired.clusters}
+    held = [desired.credentials.get(desired.clusters[name].spec.credential or "") for name in names]
+    return bool(held) and all(one is not None and one.spec.age is None for one in held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from reconciler.app.keys import Keys, load_keys
 from reconciler.app.landings import Landings
 from reconciler.app.loop import Reconciler
 from reconciler.app.orders import Orders
+from reconciler.app.patience import Patience
 from reconciler.app.planning import Planner
 from reconciler.app.previews import Previews
 from reconciler.app.problems import Problems
@@ -187,6 +188,7 @@ def loop_of(on: Adapters) -> Reconciler:
         "branch": settings.branch,
     }
     standings = Standings(forge)
+    patience = Patience(clock)
     rollouts = Rollouts(
         planner=planner,
         desires=desires,
@@ -197,6 +199,7 @@ def loop_of(on: Adapters) -> Reconciler:
         key=keys.hmac,
         report=standings.report,
         running=standings.running,
+        patience=patience,
         stopping=on.stopping,
         workers=settings.workers,
     )
@@ -218,6 +221,7 @@ def loop_of(on: Adapters) -> Reconciler:
         speakers=(previews, standings),
         locale=settings.locale,
         clock=clock,
+        patience=patience,
         branch=settings.branch,
         workers=settings.workers,
         stopping=on.stopping,

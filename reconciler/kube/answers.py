@@ -15,7 +15,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
-from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted, Withdrawn
 from reconciler.plan.hide import hidden_of
 from reconciler.state.observed import Json
 
@@ -220,7 +220,7 @@ def _webhook(answer: Answer) -> ReconcilerError:
 
 
 _TABLE: tuple[tuple[Callable[[Answer], object], Meaning], ...] = (
-    (lambda a: a.status == HTTPStatus.UNAUTHORIZED, _rejected("cluster_permission_insufficient")),
+    (lambda a: a.status == HTTPStatus.UNAUTHORIZED, lambda a: Withdrawn(f"{a.what}: {_told(a)}")),
     (lambda a: WEBHOOK.search(a.message) or POLICY.search(a.message), _webhook),
     (
         lambda a: any(cause.get("reason") == TERMINATING for cause in a.causes),

@@ -135,9 +135,12 @@ ROWS = (
     Row(
         "F11",
         "a forge asks us to slow down (429)",
-        "The look ends with `rate_limited`, and the next one asks again; what was recorded is finished.",
-        ("git/test_poll.py::test_a_busy_server_says_when_to_come_back",),
-        lacks="that the loop stays away for as long as it was told; the limits of forges with an API",
+        "Nobody is asked sooner than they said (10 min at most); the others go on; what was recorded is finished.",
+        (
+            "git/test_poll.py::test_a_busy_server_says_when_to_come_back",
+            "app/test_patience.py::test_f11_who_asked_for_peace_is_left_alone_and_the_others_go_on",
+            "app/test_patience.py::test_f11_no_answer_puts_us_to_sleep_for_long",
+        ),
     ),
     Row(
         "F12",
@@ -166,10 +169,13 @@ ROWS = (
     Row(
         "F15",
         "a token ends or is withdrawn in the middle",
-        "The cluster says no, and that ends this attempt: failed, and never success; nothing is tried again until a "
-        "person says `retry`.",
-        ("faults/test_refusals.py::test_f15_a_token_that_ends_in_the_middle_is_never_a_success",),
-        lacks="tokens of forges with an API; and a token that ends fails a rollout half-way instead of parking it",
+        "Where another secret can take its place without a commit (`file`, `env`), the rollout waits and goes on. "
+        "One that is sealed in Git ends this attempt: failed, never success, and frozen until a person says `retry`.",
+        (
+            "faults/test_refusals.py::test_f15_a_rollout_waits_for_a_credential_that_is_replaced_in_place",
+            "faults/test_refusals.py::test_f15_a_token_that_ends_in_the_middle_is_never_a_success",
+        ),
+        lacks="tokens of forges with an API",
     ),
     Row(
         "F16",

@@ -1,11 +1,15 @@
 """A cluster that answers, and says no: a token that ended, a server that is busy, a return that is refused."""
 
+import pytest
+
+from reconciler.app import rollouts
 from reconciler.approval.decision import Verb
 from reconciler.sandbox.cluster_http import Asked
 from tests.faults.far_cluster import FarCluster, Wanted, is_write
 from tests.faults.release import STATUS, check, cluster_of, next_version, state_of
 from tests.story.stage import Stage
 
+STAGING = "releases/svc-a/staging.yaml"
 FORWARD = 3  # writes of a release: the parent, the ConfigMap, the Deployment
 
 
@@ -15,7 +19,8 @@ def after_writes(cluster: FarCluster, number: int) -> Wanted:
     return lambda _asked: len(cluster.real_effects) - begun >= number
 
 
-def test_f15_a_token_that_ends_in_the_middle_is_never_a_success(behind: Stage) -> None:
+def test_f15_a_token_that_ends_in_the_middle_is_never_a_success(behind: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollouts, "replaceable", lambda _desired, _plan: False)  # as where it is sealed in Git
     cluster = cluster_of(behind)
     pull, tag = next_version(behind)
     cluster.refuse(401, after_writes(cluster, 2))
@@ -31,6 +36,24 @@ def test_f15_a_token_that_ends_in_the_middle_is_never_a_success(behind: Stage) -
     behind.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="a new token")
     behind.settle()
     assert (behind.image(), state_of(behind, merged)) == (tag, "success")
+
+
+def test_f15_a_rollout_waits_for_a_credential_that_is_replaced_in_place(behind: Stage) -> None:
+    """The staging cluster's token is a variable of the reconciler's machine: no commit has to bring another one."""
+    cluster = behind.world.clusters["staging"]
+    assert isinstance(cluster, FarCluster)
+    staging = behind.world.example()[STAGING].replace("v2.0.0", "v2.0.1")
+    number = behind.propose({STAGING: staging}, branch="staging-next")
+    behind.approve(number)
+    cluster.refuse(401, after_writes(cluster, 2))
+    merged = behind.merge(number)
+    state, words = behind.statuses(merged)["reconciler/apply: env-staging"]
+    assert (state, words.startswith("waits for a new credential")) == ("pending", True)
+    assert not {"applied", "failed"} & set(behind.actions(ticket=number))
+    cluster.heal()
+    behind.settle()
+    assert behind.statuses(merged)["reconciler/apply: env-staging"][0] == "success"
+    assert behind.image("staging") == "v2.0.1"
 
 
 def test_f19_a_busy_server_is_waited_for(behind: Stage) -> None:

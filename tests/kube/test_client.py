@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted, Withdrawn
 from reconciler.kube import client as client_module
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import Client, Request
@@ -33,7 +33,7 @@ def status(code: int, reason: str = "", message: str = "", **details: Any) -> by
 
 CONFLICT_CAUSES = [{"reason": "FieldManagerConflict", "message": 'conflict with "helm" using v1', "field": ".data.a"}]
 ANSWERS: dict[str, tuple[int, bytes, type[ReconcilerError], str]] = {
-    "no token": (401, status(401, "Unauthorized"), Rejected, "cluster_permission_insufficient"),
+    "no token": (401, status(401, "Unauthorized"), Withdrawn, "cluster_permission_insufficient"),
     "not allowed": (403, status(403, "Forbidden", "no"), Rejected, "cluster_permission_insufficient"),
     "not there": (404, status(404, "NotFound"), Rejected, "release_apply_failed"),
     "no such path": (404, b"404 page not found", Unavailable, "cluster_connect_failed"),
