@@ -12,8 +12,11 @@ from reconciler.approval.question import LONGEST_GATE_WAIT, PreviewFacts, Questi
 from reconciler.plan.change import Risk
 from reconciler.specs.kinds import Risk as SettingsRisk
 from reconciler.specs.kinds import Settings
+from reconciler.state.forge import PullRequestState
 
 CLOCK_SKEW = timedelta(minutes=5)  # how far a forge's clock may run ahead of ours
+BEHIND = "the forge's clock is behind ours; set both (NTP)"
+AHEAD = "the forge's clock is ahead of ours; set both (NTP)"
 
 
 def preview_ends(preview: PreviewFacts, risk: Risk, settings: Settings) -> datetime | None:
@@ -36,6 +39,15 @@ def stale(preview: PreviewFacts, risk: Risk, settings: Settings, now: datetime) 
 def fresh(preview: PreviewFacts, risk: Risk, settings: Settings, now: datetime) -> bool:
     """Whether the last look is fresh enough to apply on (G11)."""
     return stale(preview, risk, settings, now) is None
+
+
+def behind(question: Question) -> str:
+    """How a wrong clock shows, in words: the forge dates a merge before the preview that was posted before it."""
+    pull, posted = question.pull, question.preview.posted_at
+    merged = pull.merged_at if pull is not None and pull.state is PullRequestState.MERGED else None
+    if question.held is not None or merged is None or merged > posted - CLOCK_SKEW:
+        return ""
+    return f"it was merged at {_when(merged)} and previewed at {_when(posted)}: {BEHIND}, then review it again"
 
 
 def approval_ends(question: Question, settings: Settings, given: datetime, now: datetime) -> datetime:

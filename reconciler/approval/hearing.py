@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.approval.alone import self_approval_allowed
-from reconciler.approval.clocks import CLOCK_SKEW, approval_ends
+from reconciler.approval.clocks import AHEAD, BEHIND, CLOCK_SKEW, approval_ends
 from reconciler.approval.decision import mismatch
 from reconciler.approval.judgement import Counted, Ignored, Rejection, Way, Why
 from reconciler.approval.persons import Person
@@ -212,13 +212,14 @@ def _same_place(court: Court, statement: Statement, _: Person | None) -> Reason 
 
 def _in_time(court: Court, statement: Statement, _: Person | None) -> Reason | None:
     if statement.at > court.now + CLOCK_SKEW:
-        return Why.FROM_THE_FUTURE, "its time lies in the future"
+        return Why.FROM_THE_FUTURE, f"its time lies in the future: {AHEAD}, or wait until that time has come"
     pull, held = court.question.pull, court.question.held is not None
     merged = pull.merged_at if pull and pull.state is PullRequestState.MERGED else None
-    if not held and merged and statement.way is not Way.MERGE and statement.at >= merged:
-        return Why.AFTER_MERGE, "it was submitted after the merge"
     if not held and merged and statement.late:
         return Why.AFTER_MERGE, "it was first seen after the merge, whatever date it bears"
+    by_forge = statement.late is None and statement.way is not Way.MERGE  # one clock says both times
+    if not held and merged and by_forge and statement.at >= merged:
+        return Why.AFTER_MERGE, "it was submitted after the merge"
     if statement.decision is not None:  # it names the preview's event, so it was given after that
         return None
     if held and merged and statement.at <= merged:
@@ -230,7 +231,8 @@ def _too_early(court: Court, statement: Statement) -> Reason | None:
     preview = court.question.preview
     if statement.at <= preview.posted_at:
         early = _seconds(preview.posted_at - statement.at)
-        return Why.TOO_EARLY, f"submitted {early} s before this digest was posted"
+        proven = f", which it quotes: {BEHIND}, then review it again" if _quoted(court, statement) else ""
+        return Why.TOO_EARLY, f"submitted {early} s before this digest was posted{proven}"
     if preview.changed_at is None or _quoted(court, statement):
         return None
     after = statement.at - max(preview.changed_at, preview.posted_at)

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from reconciler.approval.alone import self_approval_allowed, standing
 from reconciler.approval.blocks import blocks
-from reconciler.approval.clocks import preview_ends, stale
+from reconciler.approval.clocks import behind, preview_ends, stale
 from reconciler.approval.decision import Verb
 from reconciler.approval.denial import Denial
 from reconciler.approval.emergency import emergency
@@ -108,12 +108,13 @@ def _waiting(question: Question, policies: Policies, hearing: Hearing, draft: Ju
         OpenScope(scope, missing, tuple(name for name in eligible(question, policy, scope) if name not in given))
         for scope, missing in _short(required, hearing.counted).items()
     )
+    clock = tuple(filter(None, (behind(question),)))
     words = tuple(f"{one.missing} of {required[one.scope]} approvals missing for {one.scope}" for one in waiting)
     denied = any(ignored.key == "approval_permission_denied" for ignored in hearing.ignored)
     return replace(
         draft,
         key="approval_permission_denied" if denied and not hearing.counted else draft.key,
-        reasons=(*words, *draft.reasons),
+        reasons=(*clock, *words, *draft.reasons),
         open_scopes=waiting,
         by_merging=_merging(question, policy, hearing.counted),
         until=_preview_until(question, policies),

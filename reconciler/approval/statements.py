@@ -37,7 +37,7 @@ class Statement:
     bot: bool = False
     decision: Decision | None = None
     unreadable: str = ""
-    late: bool = False  # of a decision that came to us alone: what it is about had landed when we first saw it
+    late: bool | None = None  # of a decision that came to us alone: whether its ticket had landed when we first saw it
 
     @property
     def order(self) -> tuple[datetime, int, str]:

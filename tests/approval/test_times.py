@@ -12,6 +12,7 @@ from reconciler.names import SHORT, Digest, EventId
 from reconciler.plan.change import Risk
 from reconciler.state.forge import Verdict as Said
 from tests.approval.builders import (
+    HELD,
     NOW,
     OTHER_HEAD,
     PLAN_DIGEST,
@@ -118,6 +119,37 @@ def test_g13_a_decision_that_came_to_us_after_the_merge_does_not_count_whatever_
     judgement = ask(pull=merged(at=minutes(15)), decisions=(signed(at=minutes(10), late=late),))
     assert judgement.approved is not late
     assert why(judgement) == ([Why.AFTER_MERGE] if late else [])
+
+
+@pytest.mark.parametrize(
+    ("behind", "told"), [(timedelta(minutes=4), False), (CLOCK_SKEW, True), (timedelta(hours=9), True)]
+)
+def test_g13_a_clock_of_the_forge_that_is_behind_is_said_with_what_to_do(behind: timedelta, *, told: bool) -> None:
+    """The preview was posted while it was open, so no merge can be older."""
+    before = POSTED - behind
+    slow = ask(pull=merged(at=before), reviews=(review(at=before - SECOND),))
+    assert not slow.approved
+    assert ("the forge's clock is behind ours; set both (NTP)" in slow.reasons[0]) is told
+    again = ask(pull=merged(at=before), held=HELD, reviews=(review(at=minutes(12)),))
+    assert again.approved  # held, and reviewed again when the clocks were right
+
+
+def test_g13_a_review_that_quotes_a_digest_of_its_future_proves_the_forges_clock_wrong() -> None:
+    early = ask(reviews=(review(at=POSTED - SECOND, body=PLAN_DIGEST[:SHORT]),))
+    assert why(early) == [Why.TOO_EARLY]
+    assert "set both (NTP), then review it again" in early.ignored[0].words
+    assert "NTP" not in ask(reviews=(review(at=POSTED - SECOND),)).ignored[0].words
+
+
+def test_g13_a_clock_of_the_forge_that_is_ahead_is_waited_for() -> None:
+    ahead = review(at=NOW + CLOCK_SKEW + SECOND)
+    early = ask(reviews=(ahead,))
+    assert (early.approved, "ahead of ours" in early.ignored[0].words) == (False, True)
+    assert ask(None, NOW + 2 * SECOND, reviews=(ahead,)).approved
+
+
+def test_g13_a_decision_that_was_seen_before_the_merge_counts_whatever_the_forges_clock_says() -> None:
+    assert ask(pull=merged(at=minutes(8)), decisions=(signed(at=minutes(10)),)).approved
 
 
 def test_g13_a_merge_of_unknown_time_blocks() -> None:
