@@ -14,8 +14,8 @@ from reconciler.approval.policy import Policy, lacking
 from reconciler.approval.question import Question
 from reconciler.approval.roles import Permission, Scope, needed_to_apply
 from reconciler.names import SHORT, Digest
-from reconciler.plan.change import Change, Operation
-from reconciler.plan.risk import DATA_KINDS
+from reconciler.plan.change import Change
+from reconciler.plan.risk import deletes_data
 from reconciler.specs.kinds import Settings
 
 RETRIES_PER_APPROVAL = 3  # G22
@@ -120,7 +120,7 @@ def return_covered(
     if going_back.artifact != grant.artifact:
         made, granted = going_back.artifact[:SHORT], grant.artifact[:SHORT]
         return Denial("preview_mismatch", f"the return leads to artifact {made}, granted was {granted}")
-    lost = [change.subject for change in going_back.changes if not change.reversible or _deletes_data(change)]
+    lost = [change.subject for change in going_back.changes if not change.reversible or deletes_data(change)]
     if lost:
         return Denial("approval_required", f"the return cannot be undone or deletes data: {', '.join(lost)}")
     return None
@@ -131,7 +131,3 @@ def return_now(act: Act, policy: Policy, reason: str) -> Denial | None:
     if not reason.strip():
         return Denial("validation_error", "going back now needs a reason", "say why with --reason")
     return person_may(act, policy)
-
-
-def _deletes_data(change: Change) -> bool:
-    return change.operation is Operation.DELETE and change.subject.split(" ", 1)[0].split(".", 1)[0] in DATA_KINDS

@@ -69,13 +69,13 @@ def namespace_in_use(changes: Sequence[Change], living: Mapping[tuple[str, str],
 
 def version_key(version: str) -> tuple[tuple[int, str], ...]:
     """Orders versions such as v1.30.1-offline.2: numbers by value, words by text."""
-    pieces = version.lstrip("v").replace("-", ".").split(".")
+    pieces = version.removeprefix("v").replace("-", ".").split(".")
     return tuple((int(piece), "") if piece.isascii() and piece.isdigit() else (-1, piece) for piece in pieces)
 
 
 def downgrade(unit: str, installed: str, wanted: str) -> tuple[Check, ...]:
     """A lower bundle version than the installed one is refused: hooks are not written to go back."""
-    if not installed or version_key(wanted) >= version_key(installed):
+    if version_key(wanted) >= version_key(installed):  # of nothing installed it is the lowest
         return ()
     message = f"installing bundle {wanted} over {installed}: a downgrade is not supported"
     return (Check(severity=Severity.ERROR, key="artifact_version_unsupported", message=message, unit=unit),)

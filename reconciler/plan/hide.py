@@ -9,19 +9,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.plan.mask import FLAG_NAME, SECRET_IN_TEXT, mask_object, mask_value
+from reconciler.plan.mask import NAMES, SECRET_IN_TEXT, mask_object, mask_value, parts_of
 from reconciler.secret import MASK
 
 SHORTEST = 4  # characters; hiding shorter ones would only make the words unreadable
 _KEY = b"of no use: every mark made with it is replaced"
 _MARK = re.compile(r"<secret [0-9a-f]{32}>")
 _BLOCK = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}-----)?")
+_FLAGS = NAMES + r"|certificate[_-]key"
 _WORDS = (
     re.compile(r"(AGE-SECRET-KEY-1\w*)", re.IGNORECASE),
     re.compile(r"(LS0tLS1CRUdJTi(?!BDRVJU)[\w+/=-]*)"),  # a PEM that is no certificate, in base64
-    re.compile(rf"(?<![\w-])--?[\w.-]{{0,40}}(?:{FLAG_NAME})[\w.-]{{0,40}}[ \t]+(?!-)[\"']?([^\s\"']+)", re.IGNORECASE),
+    re.compile(rf"(?<![\w-])--?[\w.-]{{0,40}}(?:{_FLAGS})[\w.-]{{0,40}}[ \t]+(?!-)[\"']?([^\s\"']+)", re.IGNORECASE),
     # the pairs of a JSON document that stands within a text of another one
-    re.compile(rf"(?:{FLAG_NAME})[\w.-]{{0,40}}\\+[\"'][ \t]*:[ \t]*\\+[\"']([^\"'\\]+)", re.IGNORECASE),
+    re.compile(rf"(?:{_FLAGS})[\w.-]{{0,40}}\\+[\"'][ \t]*:[ \t]*\\+[\"']([^\"'\\]+)", re.IGNORECASE),
 )
 
 
@@ -35,7 +36,7 @@ def hidden(text: str) -> str:
 
 def hidden_of(text: str, about: Any) -> str:
     """The same, and without any secret value of the object that the text is about, in the ways a server quotes it."""
-    for value in sorted(set(_values(about)), key=len, reverse=True):
+    for value in sorted(set(_taken(about, mask_object(about, _KEY))), key=len, reverse=True):
         for quoted in (value, json.dumps(value)[1:-1], json.dumps(json.dumps(value)[1:-1])[1:-1]):
             text = text.replace(quoted, MASK)
     return hidden(text)
@@ -47,9 +48,8 @@ def hidden_value(value: Any, *, name: str = "") -> Any:
 
 
 def _without(found: re.Match[str]) -> str:
-    group = found.lastindex or 0
-    start, end = found.start(group) - found.start(), found.end(group) - found.start()
-    return f"{found[0][:start]}{MASK}{found[0][end:]}"
+    before, _, after = parts_of(found)
+    return f"{before}{MASK}{after}"
 
 
 def _unmarked(value: Any) -> Any:
@@ -60,19 +60,12 @@ def _unmarked(value: Any) -> Any:
     return _MARK.sub(MASK, value) if isinstance(value, str) else value
 
 
-def _values(about: Any) -> Iterator[str]:
-    """The texts within an object that masking would take out."""
-    if isinstance(about, Mapping) and about.get("kind") == "Secret":
-        for field in ("data", "stringData"):
-            yield from _texts(about.get(field))
-    yield from _taken(about, mask_object(about, _KEY))
-
-
 def _taken(original: Any, masked: Any) -> Iterator[str]:
-    if isinstance(original, Mapping) and isinstance(masked, Mapping):
+    """The texts within an object that masking takes out. What is a map or a list after masking was one before."""
+    if isinstance(masked, Mapping):
         for key, value in original.items():
             yield from _taken(value, masked.get(str(key)))
-    elif isinstance(original, (list, tuple)) and isinstance(masked, list):
+    elif isinstance(masked, list):
         for value, without in zip(original, masked, strict=False):
             yield from _taken(value, without)
     elif original != masked:
@@ -86,5 +79,5 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _texts(item)
-    elif isinstance(value, str) and len(value) >= SHORTEST:
-        yield value
+    elif isinstance(value, str | int | float) and not isinstance(value, bool) and len(str(value)) >= SHORTEST:
+        yield str(value)

@@ -28,14 +28,14 @@ from reconciler.plan.change import (
 from reconciler.plan.clusters import plan_cluster
 from reconciler.plan.diff import diff
 from reconciler.plan.environments import EnvironmentAsk, NodeAsk, plan_environment
-from reconciler.plan.part import Part, error, warning
+from reconciler.plan.part import Part, error, failed, warning
 from reconciler.plan.releases import ReleaseAsk, plan_release
 from reconciler.plan.risk import assess
 from reconciler.plan.sequence import in_batches
 from reconciler.plan.sharing import scopes, sharing, tiers
 from reconciler.plan.units import Unit, ref_of
 from reconciler.specs.desired import Desired
-from reconciler.state.observed import Failure
+from reconciler.state.observed import Failure, ObservedCluster
 
 RUNTIMES: Mapping[str, tuple[str, ...]] = {"k8s": ("k8s",), "compose": ("compose",), "hybrid": ("k8s", "compose")}
 # Deletions are shown first; the rest in the order in which a reader asks.
@@ -93,8 +93,8 @@ def make_plan(ask: PlanAsk) -> Plan:
                 "environment": ask.environment,
                 "static": static,  # nobody approves a look by approving a comparison
                 "artifact": artifact,
-                "actions": [[action.model_dump(mode="json") for action in batch] for batch in batches],
-                "touched": [touch.model_dump(mode="json") for touch in touched],
+                "actions": [[action.model_dump() for action in batch] for batch in batches],
+                "touched": [touch.model_dump() for touch in touched],
                 "blocked": sorted(check.key for check in checks if check.severity is Severity.ERROR),
             },
         ),
@@ -138,9 +138,10 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
     new = ask.proposed.desired.releases.get(ref.name)
     side = ask.accepted.get(ref)
     old = side.desired.releases.get(ref.name) if side is not None else None
-    spec = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
-    if spec is None:
+    chosen = new or old
+    if chosen is None:
         return Part()
+    spec = chosen.spec
     if old is not None and new is not None and old.spec.cluster != new.spec.cluster:
         message = f"release {ref.name} moves from cluster {old.spec.cluster} to {new.spec.cluster} in one step"
         hint = "add the release there under a new name, and remove this one in a later pull request"
@@ -153,13 +154,12 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
     asked = tuple(unsupported.in_release(str(ref), new.spec)) if new is not None else ()
     if ask.observed is None:
         return replace(_static_release(ask, ref), checks=asked)
-    cluster = ask.observed.clusters.get(spec.cluster)
-    failure = Failure("cluster_connect_failed", f"looking at cluster {spec.cluster}: it was not looked at")
-    if cluster is not None:
-        failure = cluster.failure or failure
-    seen = cluster.releases.get(ref.name) if cluster is not None and cluster.failure is None else None
-    known = ask.known_uids.get(spec.cluster, "")
-    if known and cluster is not None and cluster.failure is None and cluster.uid != known:
+    unseen = Failure("cluster_connect_failed", f"looking at cluster {spec.cluster}: it was not looked at")
+    cluster = ask.observed.clusters.get(spec.cluster, ObservedCluster(spec.cluster, failure=unseen))
+    if cluster.failure is not None:
+        return Part(checks=(*asked, failed(str(ref), cluster.failure)))
+    known = ask.known_uids.get(spec.cluster)
+    if known and cluster.uid != known:
         message = f"cluster {spec.cluster} is another one than the accepted one ({known} -> {cluster.uid})"
         return Part(checks=(error(str(ref), "target_changed", message, "check its kubeconfig"),))
     part = plan_release(
@@ -167,33 +167,32 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
             unit=str(ref),
             release=ref.name,
             cluster=spec.cluster,
-            desired=_objects(ask.proposed.desired, ref.name) if new is not None else {},
-            observed=seen if seen is not None else failure,
-            forget=new is None and old is not None and old.spec.on_removal.value == "forget",
-            leaves_to=_taken_by_others(ask, ref, spec.cluster),
-            comes_from=frozenset(_others_on(ask, ref, spec.cluster)),
+            desired=_objects(ask.proposed.desired, ref.name),
+            observed=cluster.releases.get(ref.name, unseen),
+            forget=new is None and spec.on_removal.value == "forget",
+            leaves_to=_taken_on(ask, spec.cluster),
+            comes_from=frozenset(_releases_on(ask, spec.cluster)),
         ),
         ask.key,
     )
-    identity = (
-        Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid if cluster is not None else None}),
-    )
+    identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
     return replace(part, checks=(*asked, *part.checks), touched=(*part.touched, *(identity if part.steps else ())))
 
 
-def _others_on(ask: PlanAsk, ref: UnitRef, cluster: str) -> Iterator[str]:
-    """The other releases of this plan that are, or were, on the same cluster."""
+def _releases_on(ask: PlanAsk, cluster: str) -> Iterator[str]:
+    """The releases of this plan that are, or were, on a cluster."""
     for other in ask.units:
-        if other.kind is UnitKind.RELEASE and other != ref:
+        if other.kind is UnitKind.RELEASE:
             sides = [ask.proposed.desired, *(side.desired for side in (ask.accepted.get(other),) if side is not None)]
             found = (side.releases.get(other.name) for side in sides)
             if any(release is not None and release.spec.cluster == cluster for release in found):
                 yield other.name
 
 
-def _taken_by_others(ask: PlanAsk, ref: UnitRef, cluster: str) -> dict[ObjectRef, str]:
+def _taken_on(ask: PlanAsk, cluster: str) -> dict[ObjectRef, str]:
+    """The objects that the releases of this plan want on a cluster."""
     taken: dict[ObjectRef, str] = {}
-    for name in _others_on(ask, ref, cluster):
+    for name in _releases_on(ask, cluster):
         release = ask.proposed.desired.releases.get(name)
         if release is not None and release.spec.cluster == cluster:
             taken |= dict.fromkeys(_objects(ask.proposed.desired, name), name)
@@ -201,11 +200,9 @@ def _taken_by_others(ask: PlanAsk, ref: UnitRef, cluster: str) -> dict[ObjectRef
 
 
 def _static_release(ask: PlanAsk, ref: UnitRef) -> Part:
-    side = ask.accepted.get(ref)
-    before = side.units[ref].content.get("objects", {}) if side is not None and ref in side.units else {}
-    after = ask.proposed.units[ref].content.get("objects", {}) if ref in ask.proposed.units else {}
+    before, after = _masked_objects(ask.accepted.get(ref), ref), _masked_objects(ask.proposed, ref)
     changes = []
-    for name in sorted({*before, *after}):
+    for name in before.keys() | after.keys():  # make_plan sorts what it shows
         fields = tuple(diff(before.get(name) or {}, after.get(name) or {}))
         operation = Operation.CREATE if name not in before else Operation.UPDATE if name in after else Operation.DELETE
         if fields:
@@ -213,6 +210,12 @@ def _static_release(ask: PlanAsk, ref: UnitRef) -> Part:
                 Change(unit=str(ref), operation=operation, subject=name, where="not looked at", fields=fields)
             )
     return Part(changes=tuple(changes))
+
+
+def _masked_objects(side: Side | None, ref: UnitRef) -> Mapping[str, Any]:
+    unit = side.units.get(ref) if side is not None else None
+    found: Mapping[str, Any] = unit.content["objects"] if unit is not None else {}
+    return found
 
 
 def _cluster(ask: PlanAsk, ref: UnitRef) -> Part:
@@ -238,18 +241,18 @@ def _environment(ask: PlanAsk, ref: UnitRef) -> Part:
     side = ask.accepted.get(ref)
     old = side.desired.environments.get(ref.name) if side is not None else None
     nodes = {node.host: node.role.value for node in new.spec.nodes} if new is not None else {}
-    gone = {node.host: "" for node in old.spec.nodes if node.host not in nodes} if old is not None else {}
-    chosen = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
+    before = {node.host: "" for node in old.spec.nodes} if old is not None else {}
+    chosen = new or old
     asked = tuple(unsupported.in_environment(str(ref), new.spec)) if new is not None else ()
-    if chosen is None or ask.observed is None or chosen.mode.value != "platform_managed":
+    if chosen is None or ask.observed is None or chosen.spec.mode.value != "platform_managed":
         return Part(checks=asked)
-    version = chosen.bundle.version if chosen.bundle is not None else ""
+    version = chosen.spec.bundle.version if chosen.spec.bundle is not None else ""
     part = plan_environment(
         EnvironmentAsk(
             unit=str(ref),
             environment=ref.name,
-            runtimes=RUNTIMES[chosen.runtime_type.value],
-            nodes=tuple(NodeAsk(host, role) for host, role in {**gone, **nodes}.items()),
+            runtimes=RUNTIMES[chosen.spec.runtime_type.value],
+            nodes=tuple(NodeAsk(host, role) for host, role in {**before, **nodes}.items()),
             bundle_version=version,
             bundle=ask.bundles.get(version),
             hosts=ask.observed.hosts,
@@ -300,7 +303,7 @@ def _guards(ask: PlanAsk, units: tuple[UnitPlan, ...], changes: list[Change], ow
             needing.setdefault(UnitRef(UnitKind.CLUSTER, release.spec.cluster), []).append(name)
             for ref in _objects(desired, name):
                 living[f"cluster {release.spec.cluster}", ref.namespace] = name
-    remaining = len(desired.environments) + len(desired.clusters) + len(desired.releases)
+    remaining = sum(map(len, (desired.environments, desired.clusters, desired.releases)))
     yield from guards.deletion_cap(changes, owned, ask.limits)
     yield from guards.empty_desired(units, changes, remaining=remaining)
     yield from guards.removed_with_dependants(units, needing)
@@ -310,10 +313,11 @@ def _guards(ask: PlanAsk, units: tuple[UnitPlan, ...], changes: list[Change], ow
 def _identities(ask: PlanAsk) -> dict[str, frozenset[str]]:
     """By cluster, who it is: as recorded and as seen now. Two names for one API server are one target (G3)."""
     seen = ask.observed.clusters if ask.observed is not None else {}
-    return {
-        name: frozenset(uid for uid in (ask.known_uids.get(name, ""), seen[name].uid if name in seen else "") if uid)
-        for name in {*ask.known_uids, *seen}
-    }
+    found: dict[str, frozenset[str]] = {}
+    for name, uid in (*ask.known_uids.items(), *((name, cluster.uid) for name, cluster in seen.items())):
+        if uid:
+            found[name] = found.get(name, frozenset()) | {uid}
+    return found
 
 
 def _scope(ask: PlanAsk, sides: list[Desired]) -> tuple[str, str, str]:

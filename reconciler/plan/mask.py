@@ -16,12 +16,12 @@ from reconciler.canonical import keyed_tag
 
 Masked = NewType("Masked", object)
 
-_NAMES = (
+NAMES = (
     r"passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|private|signing|encryption|client)[_-]?-?key|credential"
     r"|authorization|conn(?:ection)?_?str"
 )
 # Names whose literal values are treated as secrets wherever they stand (env entries, ConfigMap keys, spec variables).
-SENSITIVE_NAME = re.compile(_NAMES + r"|(?:^|[_.-])pass$|(?:^|[_.-])dsn$", re.IGNORECASE)
+SENSITIVE_NAME = re.compile(NAMES + r"|(?:^|[_.-])pass$|(?:^|[_.-])dsn$", re.IGNORECASE)
 # Annotations that repeat a whole object, so also its secret values.
 SENSITIVE_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 # Text that is a secret whatever its name says: private keys, as they are and in base64 (no certificates); and text
@@ -38,14 +38,13 @@ SECRET_IN_TEXT = tuple(
         r"\b(?:bearer|basic)[ \t]+(?=\S*[0-9=])([a-z0-9._~+/=-]{8,})",
         r"[a-z][a-z0-9+.-]{0,30}://[^\s/:@]*:([^\s/@]+)@",  # postgres://user:x@host
         # password=x, --token=x, "apiKey": "x"; a colon needs its space, else the tag of image `token-service:v2` is one
-        rf"(?:{_NAMES})[\w.-]{{0,40}}[\"']?[ \t]*(?:=[ \t]*|:[ \t]+|:(?=[\"']))(?:[\"']([^\"'<]+)|([^\s\"'<,;&]+))",
+        rf"(?:{NAMES})[\w.-]{{0,40}}[\"']?[ \t]*(?:=[ \t]*|:[ \t]+|:(?=[\"']))(?:[\"']([^\"'<]+)|([^\s\"'<,;&]+))",
         r"passw(?:or)?d:([^\s\"'<,;&]+)",
         r"(eyJ[\w-]{8,1000}\.[\w-]{8,}\.[\w-]*)",  # a JSON web token
     )
 )
-FLAG_NAME = _NAMES + r"|certificate[_-]key"
 # An argument whose value is the next item: ["--password", "x"].
-_FLAG = re.compile(rf"--?[\w.-]*(?:{_NAMES})[\w.-]*", re.IGNORECASE)
+_FLAG = re.compile(rf"--?[\w.-]*(?:{NAMES})[\w.-]*", re.IGNORECASE)
 # These fields name a secret or say how a token is mounted; they never hold one.
 REFERENCES = frozenset(
     {
@@ -63,9 +62,9 @@ def mask_object(body: Any, key: bytes, *, kind: str = "") -> Masked:
     if not isinstance(body, Mapping):
         return mask_value(body, key)
     secret = (kind or body.get("kind")) == "Secret"
-    values = {"binaryData", "data", "stringData"} if secret else {"binaryData"}
-    masked = {name: mask_value(value, key, name=str(name)) for name, value in body.items() if name not in values}
+    masked = {name: mask_value(value, key, name=str(name)) for name, value in body.items()}
     if secret:
+        masked.pop("stringData", None)
         masked.update(_secret_fields(body, key))
     if "binaryData" in body:  # nobody can read it in a preview, and it may be anything
         masked["binaryData"] = Masked({str(name): mark(v, key) for name, v in _mapping(body["binaryData"]).items()})
@@ -76,7 +75,7 @@ def mask_value(value: Any, key: bytes, *, name: str = "") -> Masked:
     """Any JSON value; `name` is the field it stands under."""
     if isinstance(value, Mapping):
         if isinstance(value.get("name"), str) and "value" in value and SENSITIVE_NAME.search(value["name"]):
-            shown = {k: mask_value(v, key, name=str(k)) for k, v in value.items() if k != "value"}
+            shown = {k: mask_value(v, key, name=str(k)) for k, v in value.items()}
             return Masked({**shown, "value": mark(value["value"], key)})
         return Masked({k: mask_value(v, key, name=str(k)) for k, v in value.items()})
     if isinstance(value, (list, tuple)):
@@ -111,9 +110,15 @@ def _text(text: str, key: bytes) -> str:
 
 
 def _without(found: re.Match[str], key: bytes) -> str:
+    before, secret, after = parts_of(found)
+    return f"{before}{mark(secret, key)}{after}"
+
+
+def parts_of(found: re.Match[str]) -> tuple[str, str, str]:
+    """What was matched: before the secret, the secret (the group that matched), and after it."""
     group = found.lastindex or 0
     start, end = found.start(group) - found.start(), found.end(group) - found.start()
-    return f"{found[0][:start]}{mark(found[group], key)}{found[0][end:]}"
+    return found[0][:start], found[group], found[0][end:]
 
 
 def _secret_fields(body: Mapping[str, Any], key: bytes) -> dict[str, Masked]:

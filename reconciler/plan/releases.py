@@ -63,7 +63,7 @@ def plan_release(ask: ReleaseAsk, key: bytes) -> Part:
     owned = sum(1 for item in ask.observed.objects.values() if item.exists and item.owner == ask.release)
     return Part(
         changes=tuple(item.change for item in found if item.change is not None),
-        steps=tuple(Step(item.phase, item.action) for item in found if item.action is not None),
+        steps=tuple(item.step for item in found if item.step is not None),
         checks=tuple(check for item in found for check in item.checks),
         touched=tuple(item.touched for item in found if item.touched is not None),
         owned=owned,
@@ -72,9 +72,8 @@ def plan_release(ask: ReleaseAsk, key: bytes) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    phase: int
     change: Change | None = None
-    action: Action | None = None
+    step: Step | None = None
     touched: Touched | None = None
     checks: tuple[Check, ...] = ()
 
@@ -90,9 +89,9 @@ class _Planner:
             item = self.observed.objects.get(ref)
             if item is None:
                 failure = Failure("cluster_connect_failed", f"looking at {ref}: it was not looked at")
-                yield _Found(0, checks=(failed(self.ask.unit, failure),))
+                yield _Found(checks=(failed(self.ask.unit, failure),))
             elif item.failure is not None:
-                yield _Found(0, checks=(failed(self.ask.unit, item.failure),))
+                yield _Found(checks=(failed(self.ask.unit, item.failure),))
             else:
                 yield self._one(ref, item)
 
@@ -106,14 +105,14 @@ class _Planner:
         if item.owner == self.ask.release:
             if item.known_after_apply or not same(live, result):
                 return self._apply(phase, ref, item, Operation.UPDATE, live, result)
-            return _Found(phase)
+            return _Found()
         if item.owner in self.ask.comes_from and self._wanted_by(ref) != item.owner:
             return self._apply(phase, ref, item, Operation.HAND_OVER, live, result)
         holder = item.owner if " " in item.owner else f"release {item.owner}"  # words name another controller
         holder = holder if item.owner else "nobody that this reconciler knows"
         message = f"{ref} exists on {self.ask.cluster} and is managed by {holder}"
         hint = "take it out of the source, rename it, or remove the object by hand first"
-        return _Found(phase, checks=(error(self.ask.unit, "owned_by_another", message, hint),))
+        return _Found(checks=(error(self.ask.unit, "owned_by_another", message, hint),))
 
     def unwanted(self) -> Iterator[_Found]:
         wanted = {_place(ref) for ref in self.ask.desired}
@@ -136,7 +135,7 @@ class _Planner:
         live: Masked | None,
         result: Masked,
     ) -> _Found:
-        fields = tuple(diff(live or {}, result or {}))
+        fields = diff(live or {}, result)
         action = self._action(ActionKind.APPLY_OBJECT, ref, item, pre=live, post=result)
         checks = tuple(
             error(
@@ -148,7 +147,6 @@ class _Planner:
             for conflict in item.conflicts
         )
         return _Found(
-            phase,
             Change(
                 unit=self.ask.unit,
                 operation=operation,
@@ -158,7 +156,7 @@ class _Planner:
                 known_after_apply=item.known_after_apply,
                 restarts=operation is Operation.UPDATE and ref.kind in WORKLOADS and _touches_pods(fields),
             ),
-            action,
+            Step(phase, action),
             self._touched(ref, item, live),
             checks,
         )
@@ -181,7 +179,7 @@ class _Planner:
         action = self._action(kind, ref, item, pre=live, post=None)
         phase = FIRST_DELETION + LAST_PHASE - PHASES.get(ref.kind, CONFIGURATION)
         # The values that go with it are in the action's `pre`; they are not shown.
-        return _Found(phase, change, action, self._touched(ref, item, Masked(None)), checks)
+        return _Found(change, Step(phase, action), self._touched(ref, item, Masked(None)), checks)
 
     def _action(
         self, kind: ActionKind, ref: ObjectRef, item: ObservedObject, *, pre: Masked | None, post: Masked | None
@@ -217,4 +215,4 @@ def _place(ref: ObjectRef) -> tuple[str, str, str, str]:
 
 
 def _touches_pods(fields: tuple[FieldChange, ...]) -> bool:
-    return any(change.path.startswith(("spec.template", "spec")) and "template" in change.path for change in fields)
+    return any(change.path.startswith("spec.template") for change in fields)

@@ -13,7 +13,11 @@ from reconciler.plan.change import RISKS, Change, Operation, Risk, UnitPlan
 
 # Deleting one of these loses what is in it: never part of a granted return (G21).
 DATA_KINDS = frozenset({"Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition"})
-CERTIFICATE_FIELDS = ("certificates.", "spec.certificates")
+
+
+def deletes_data(change: Change) -> bool:
+    """Whether an object goes and takes along what is in it; a subject is "Kind.group namespace/name"."""
+    return change.operation is Operation.DELETE and change.subject.partition(" ")[0].partition(".")[0] in DATA_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ def _policy(subject: Subject) -> Risk | None:
     return Risk.CRITICAL if UnitKind.POLICY in subject.kinds() else None
 
 
-def _tier(subject: Subject) -> Risk | None:
+def _tier(subject: Subject) -> Risk:
+    """Always speaks, so every plan has a risk."""
     if not subject.acts:
         return Risk.MEDIUM if subject.production else Risk.LOW
     if subject.production:
@@ -55,7 +60,7 @@ def _deletion(subject: Subject) -> Risk | None:
     deleted = [change for change in subject.changes if change.operation is Operation.DELETE]
     if not deleted:
         return None
-    if any(change.subject.split(" ", 1)[0].split(".", 1)[0] in DATA_KINDS for change in deleted):
+    if any(map(deletes_data, deleted)):
         return Risk.CRITICAL if subject.production else Risk.HIGH
     return Risk.HIGH if subject.production else Risk.MEDIUM
 
@@ -76,7 +81,7 @@ def _connection(subject: Subject) -> Risk | None:
 
 def _certificates(subject: Subject) -> Risk | None:
     fields = (field.path for unit in subject.units for field in unit.specs)
-    if any(path.startswith(CERTIFICATE_FIELDS) for path in fields):
+    if any(path.startswith("spec.certificates") for path in fields):
         return Risk.CRITICAL if subject.production else Risk.HIGH
     return None
 
@@ -104,4 +109,4 @@ def assess(
     subject = Subject(frozenset(tiers), units, changes)
     spoken = [(name, risk) for name, rule in RULES.items() if (risk := rule(subject)) is not None]
     spoken.sort(key=lambda item: -RISKS.index(item[1]))
-    return (spoken[0][1] if spoken else Risk.LOW), tuple(f"{name}: {risk}" for name, risk in spoken)
+    return spoken[0][1], tuple(f"{name}: {risk}" for name, risk in spoken)

@@ -13,6 +13,8 @@ from reconciler.plan.change import Action
 from reconciler.plan.order import batches_of
 from reconciler.plan.part import Part
 
+ORDER = (UnitKind.POLICY, UnitKind.ENVIRONMENT, UnitKind.CLUSTER, UnitKind.RELEASE)
+
 
 def in_batches(ask: PlanAsk, parts: Mapping[UnitRef, Part]) -> tuple[tuple[Action, ...], ...]:
     """Batches by dependency: the environment's install, its clusters, then releases by dependsOn; phases in each."""
@@ -43,13 +45,9 @@ def _before(ask: PlanAsk, ref: UnitRef) -> Iterator[UnitRef]:
     """What has to be done before a unit. A removal goes the other way: releases first, then what carries them."""
     desired = ask.proposed.desired
     removed = {other for other in ask.units if other not in ask.proposed.units}
-    order = (UnitKind.ENVIRONMENT, UnitKind.CLUSTER, UnitKind.RELEASE)
-    rank = order.index(ref.kind) if ref.kind in order else 0
+    rank = ORDER.index(ref.kind)
     for other in ask.units:
-        if other.kind not in order or other == ref:
-            continue
-        lower = order.index(other.kind) < rank
-        higher = order.index(other.kind) > rank
+        lower, higher = ORDER.index(other.kind) < rank, ORDER.index(other.kind) > rank
         if (ref not in removed and other not in removed and lower) or (ref in removed and other in removed and higher):
             yield other
     if ref.kind is UnitKind.RELEASE and ref in removed:

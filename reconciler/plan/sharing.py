@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from reconciler.names import POLICY, UnitRef
+from reconciler.names import UnitRef
 from reconciler.specs.desired import Desired
 
 NOBODY: Mapping[str, frozenset[str]] = MappingProxyType({})
@@ -39,8 +39,6 @@ def sharing(
     environment: str, sides: Iterable[Desired], identities: Mapping[str, frozenset[str]] = NOBODY
 ) -> frozenset[str]:
     """The environment itself and every other that shares a target with it on any side."""
-    if environment == POLICY:
-        return frozenset({POLICY})
     listed = tuple(sides)
     own = frozenset().union(*(addresses(side, environment, identities) for side in listed))
     found = {environment}
@@ -84,8 +82,8 @@ def by_environment(units: Iterable[UnitRef], owners: Iterable[tuple[UnitRef, str
 def _api_servers(desired: Desired, cluster: str) -> set[str]:
     """The endpoint's address; of a kubeconfig that says it instead, every address that its credential may reach."""
     spec = desired.clusters[cluster].spec
-    credential = desired.credentials.get(spec.credential or "")
-    listed = [spec.endpoint] if spec.endpoint else list(credential.spec.addresses) if credential is not None else []
+    credentials = (credential.spec for name, credential in desired.credentials.items() if name == spec.credential)
+    listed = [spec.endpoint] if spec.endpoint else [address for one in credentials for address in one.addresses]
     return {_host_and_port(text) for text in listed} or {f"cluster:{cluster}"}
 
 

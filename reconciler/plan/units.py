@@ -13,7 +13,7 @@ from reconciler.canonical import digest_of
 from reconciler.names import POLICY, Digest, ObjectRef, UnitKind, UnitRef
 from reconciler.plan.mask import mask_object, mask_value
 from reconciler.specs.desired import Desired
-from reconciler.specs.kinds import Environment, Model, Release
+from reconciler.specs.kinds import Environment, Model, Release, Service
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.release_source import ReleaseSource
 from reconciler.specs.spec import Spec
@@ -99,18 +99,21 @@ class Cutter:
         release = desired.releases[name]
         spec = self._spec(release)
         spec["source"] = {key: value for key, value in spec["source"].items() if key not in {"path", "values"}}
-        service = desired.services.get(release.spec.service or "")
+        service = _service(desired, release.spec)
         source = desired.sources.get(name)
         objects = {} if source is None else {str(ref_of(body)): mask_object(body, self.key) for body in source.objects}
-        rendered_elsewhere = source is not None and source.type is not SourceKind.MANIFESTS
-        known = release.spec.environment in desired.environments
+        files: list[list[str]] = []
+        variables: Mapping[str, str] = {}
+        # a source that others render (helm, kustomize, compose) stands for itself by its files and what fills them
+        if source is not None and source.type is not SourceKind.MANIFESTS:
+            files = _files(release.spec, source)
+            variables = desired.variables_of(name) if release.spec.environment in desired.environments else {}
         return {
             "spec": spec,
             "service": self._spec(service) if service is not None else None,
             "objects": objects,
-            # a source that others render (helm, kustomize, compose) stands for itself by its files and what fills them
-            "files": _files(release.spec, source) if source is not None and rendered_elsewhere else [],
-            "variables": mask_value(desired.variables_of(name), self.key) if rendered_elsewhere and known else {},
+            "files": files,
+            "variables": mask_value(variables, self.key),
         }
 
     def _credentials(self, desired: Desired, name: str | None) -> dict[str, Any]:
@@ -134,9 +137,13 @@ def _same(one: Desired, other: Desired, name: str) -> bool:
     return (
         other.releases.get(name) is one.releases[name]
         and other.sources.get(name) is one.sources.get(name)
-        and other.services.get(release.service or "") is one.services.get(release.service or "")
+        and _service(other, release) is _service(one, release)
         and other.environments.get(release.environment) is one.environments.get(release.environment)
     )
+
+
+def _service(desired: Desired, release: Release) -> Spec[Service] | None:
+    return desired.services.get(release.service) if release.service is not None else None
 
 
 def _files(release: Release, source: ReleaseSource) -> list[list[str]]:

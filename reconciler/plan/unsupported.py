@@ -33,7 +33,7 @@ def in_environment(unit: str, environment: Environment) -> Iterator[Check]:
     asked = {
         "gates": environment.gates.model_fields_set,
         "verification": environment.verification,
-        "monitoring": environment.monitoring is not None and environment.monitoring.model_fields_set,
+        "monitoring": environment.monitoring.model_fields_set,
         "drift: heal": environment.drift.value == "heal",
         "revision": environment.revision is not None,
         "promotion": environment.promotion is not None,

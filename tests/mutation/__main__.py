@@ -2,9 +2,9 @@
 
     python -m tests.mutation [--only TEXT]... [--fresh] [--new FILE]
 
-A package's guards are held by the tests of its own folder: these, and no others, may kill.
+A package's guards are held by the tests of its own folder (survivors.TESTS): these, and no others, may kill.
 
-Ends with 1 when a mutant survives that neither survivors.toml nor open.toml lists, or a listed one is killed or gone.
+Ends with 1 when a mutant survives that survivors.toml does not list, or a listed one is killed or gone.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.operators import Mutant, mutants
-from tests.mutation.survivors import FILES, OPEN, PACKAGES, ROOT, listed, written
+from tests.mutation.survivors import FILES, PACKAGES, ROOT, TESTS, listed, written
 from tests.mutation.trial import Reach, Verdict, attempt, look
 
 CACHE = ROOT / ".mutation"  # what killed which mutant, file by file
@@ -31,7 +31,7 @@ class Run:
 
     def __init__(self, files: list[str], *, fresh: bool) -> None:
         self.files = files
-        self.known = {mutant.key for mutant in (*listed(), *listed(OPEN)) if mutant.file in files}
+        self.known = {mutant.key for mutant in listed() if mutant.file in files}
         self.counted: Counter[Verdict] = Counter()
         self.survivors: list[Mutant] = []
         self.fresh = fresh
@@ -99,7 +99,9 @@ def main() -> int:
     asked = parser.parse_args()
     files = [file for file in FILES if any(text in file for text in asked.only or [""])]
     run = Run(files, fresh=asked.fresh)
-    tests = [str(ROOT / "tests" / package) for package in PACKAGES if any(f"/{package}/" in file for file in files)]
+    tests = [
+        str(ROOT / path) for name in PACKAGES if any(f"/{name}/" in file for file in files) for path in TESTS[name]
+    ]
     plain = ["-q", "-s", "-o", "addopts=", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
     code = pytest.main([*plain, "-m", "not real", *tests], plugins=[run])
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
@@ -112,9 +114,8 @@ def main() -> int:
     if asked.new:
         Path(asked.new).write_text(written(unlisted))
     equal = len({mutant.key for mutant in listed()} & survived.keys())
-    left = len({mutant.key for mutant in listed(OPEN)} & survived.keys())
     counts = ", ".join(f"{run.counted[verdict]} {verdict}" for verdict in Verdict)
-    run.say(f"{run.counted.total()} mutants: {counts} ({equal} equivalent, {left} not judged yet)")
+    run.say(f"{run.counted.total()} mutants: {counts} ({equal} equivalent)")
     return 1 if unlisted or gone else 0
 
 

@@ -1,7 +1,6 @@
-"""Mutants that survive: those that no test can kill, each with the reason, and those that nobody has judged yet.
+"""Mutants that survive: those that no test can kill, each with the reason.
 
-Knows the files' form, and what is mutated. Rule: open.toml only ever gets shorter; what is judged to be equivalent goes
-from there to survivors.toml with its reason, what a test kills goes.
+Knows the file's form, what is mutated, and which tests may kill. Rule: whatever else survives is a failure of the run.
 """
 
 import tomllib
@@ -19,26 +18,27 @@ FILES = tuple(
     for path in sorted((ROOT / "reconciler" / package).glob("*.py"))
     if path.name != "__init__.py"
 )
+# What a package's tests are: its own folder, and of another one what is about it alone.
+TESTS = {package: (f"tests/{package}",) for package in PACKAGES} | {"plan": ("tests/plan", "tests/leaks/test_hide.py")}
 LIST = Path(__file__).with_name("survivors.toml")
-OPEN = Path(__file__).with_name("open.toml")
 
 
-def listed(path: Path = LIST) -> list[Mutant]:
+def listed() -> list[Mutant]:
     """The listed mutants, in the file's order."""
     return [
         Mutant(f"reconciler/{entry['file']}", entry["function"], one["is"], one["becomes"], one.get("nth", 1))
-        for entry in _entries(path)
+        for entry in _entries()
         for one in entry["mutants"]
     ]
 
 
 def reasons() -> list[str]:
     """Why, entry by entry."""
-    return [entry["because"] for entry in _entries(LIST)]
+    return [entry["because"] for entry in _entries()]
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8")).get("equivalent", [])
+def _entries() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads(LIST.read_text(encoding="utf-8")).get("equivalent", [])
     return found
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.mutation.operators import Mutant, mutants
-from tests.mutation.survivors import FILES, OPEN, ROOT, listed, reasons
+from tests.mutation.survivors import FILES, ROOT, listed, reasons
 
 
 def made(source: str) -> list[tuple[str, str]]:
@@ -18,7 +18,7 @@ def made(source: str) -> list[tuple[str, str]]:
 
 
 def test_every_listed_mutant_is_one_of_the_source_as_it_is() -> None:
-    all_listed = [*listed(), *listed(OPEN)]
+    all_listed = listed()
     wanted = {mutant.file for mutant in all_listed}
     assert wanted <= set(FILES)
     there = {mutant.key for file in wanted for mutant in mutants(file, ast.parse((ROOT / file).read_text("utf-8")))}
@@ -26,9 +26,7 @@ def test_every_listed_mutant_is_one_of_the_source_as_it_is() -> None:
 
 
 def test_every_listed_mutant_is_listed_once_and_with_a_reason() -> None:
-    assert [
-        key for key, count in Counter(mutant.key for mutant in (*listed(), *listed(OPEN))).items() if count > 1
-    ] == []
+    assert [key for key, count in Counter(mutant.key for mutant in listed()).items() if count > 1] == []
     assert [because for because in reasons() if len(because.split()) < 4] == []
 
 

@@ -29,7 +29,7 @@ from tests.mutation.operators import MODULE, Mutant
 from tests.mutation.swap import Unswappable, swap
 
 SECONDS = 10  # of processor time, for one mutant beyond what its tests need
-SLOW = 2.0  # a test that takes longer, traced, is not used to kill
+SLOW = 8.0  # a test that takes longer, traced, is not used to kill
 EXAMPLES = 25  # of a property, at most
 MEMORY = 4 << 30
 

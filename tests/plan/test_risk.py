@@ -23,6 +23,7 @@ def change(operation: Operation, subject: str = "ConfigMap a/b", of: str = "rele
 RELEASE = (unit("release/web"),)
 UPDATE = (change(Operation.UPDATE),)
 LOSS = (change(Operation.DELETE, "PersistentVolumeClaim a/b"),)
+DATA = ("PersistentVolumeClaim a/b", "PersistentVolume b", "Namespace b", "CustomResourceDefinition.x.y.io b")
 LEAVES = (change(Operation.DELETE, "Node cp-1 (worker) leaves", "environment/dev"),)
 CASES: list[tuple[str, set[str], tuple[UnitPlan, ...], tuple[Change, ...], Risk]] = [
     ("policy", set(), (unit("policy/policy"),), (), Risk.CRITICAL),
@@ -30,19 +31,15 @@ CASES: list[tuple[str, set[str], tuple[UnitPlan, ...], tuple[Change, ...], Risk]
     ("tier", {"dev", "staging"}, RELEASE, UPDATE, Risk.LOW),
     ("tier", {"dev", "production"}, RELEASE, UPDATE, Risk.HIGH),
     ("tier", {"production"}, RELEASE, (), Risk.MEDIUM),
+    ("tier", {"dev"}, RELEASE, (), Risk.LOW),
+    ("tier", {"dev"}, RELEASE, (change(Operation.UNCHANGED),), Risk.LOW),
+    ("tier", {"dev"}, (unit("environment/dev"),), (change(Operation.UPDATE, of="environment/dev"),), Risk.LOW),
     ("tier", set(), RELEASE, UPDATE, Risk.MEDIUM),
     ("tier", {"a tier of tomorrow"}, RELEASE, UPDATE, Risk.MEDIUM),
     ("deletion", {"dev"}, RELEASE, (change(Operation.DELETE),), Risk.MEDIUM),
     ("deletion", {"production"}, RELEASE, (change(Operation.DELETE),), Risk.HIGH),
-    ("deletion", {"dev"}, RELEASE, LOSS, Risk.HIGH),
-    ("deletion", {"production"}, RELEASE, LOSS, Risk.CRITICAL),
-    (
-        "deletion",
-        {"production"},
-        RELEASE,
-        (change(Operation.DELETE, "CustomResourceDefinition.x.io a"),),
-        Risk.CRITICAL,
-    ),
+    *(("deletion", {"dev"}, RELEASE, (change(Operation.DELETE, subject),), Risk.HIGH) for subject in DATA),
+    *(("deletion", {"production"}, RELEASE, (change(Operation.DELETE, subject),), Risk.CRITICAL) for subject in DATA),
     ("install", {"dev"}, (unit("environment/dev"),), (change(Operation.RUN),), Risk.HIGH),
     ("install", {"production"}, (unit("environment/dev"),), (change(Operation.RUN),), Risk.CRITICAL),
     ("install", {"dev"}, (unit("environment/dev"),), LEAVES, Risk.HIGH),

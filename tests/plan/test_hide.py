@@ -1,0 +1,46 @@
+"""Words about an object lose its secret values, in every quoting, and keep the rest (tests/leaks has more)."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.plan.hide import hidden_of, hidden_value
+from reconciler.secret import MASK
+
+ABOUT = {
+    "kind": "Pod",
+    "spec": {
+        "image": "web:v1",
+        "args": ["--level", "verbose", "--token", {"of": ["hunter2", "hunter2-and-more"]}],
+        "pin_password": "abcd",
+        "code_password": 8675309,
+        "more": ["--token", True],
+        "old_password": "abc",
+    },
+}
+
+
+def test_only_what_is_secret_and_long_enough_to_tell_is_taken_out_the_longest_first() -> None:
+    words = "web:v1 verbose hunter2-and-more hunter2 abcd abc 8675309 True"
+    assert hidden_of(words, ABOUT) == f"web:v1 verbose {MASK} {MASK} {MASK} abc {MASK} True"
+
+
+@pytest.mark.parametrize("field", ["data", "stringData"])
+def test_of_a_secret_every_value_is_taken_out_and_its_name_is_not(field: str) -> None:
+    about = {"kind": "Secret", "metadata": {"name": "login"}, field: {"user": "first-value"}}
+    assert hidden_of("login: user: first-value", about) == f"login: user: {MASK}"
+
+
+def in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+@pytest.mark.parametrize("quoted", [str, in_json, lambda text: in_json(in_json(text))])
+def test_a_value_is_taken_out_whole_however_it_is_quoted(quoted: Callable[[str], str]) -> None:
+    value = '"\\ odd \\"'
+    assert hidden_of(f"<{quoted(value)}>", {"spec": {"password": value}}) == f"<{MASK}>"
+
+
+def test_a_list_of_secrets_on_a_screen_shows_how_many() -> None:
+    assert hidden_value({"tokens": ["a", "b"], "tags": ["v1"]}) == {"tokens": [MASK, MASK], "tags": ["v1"]}
