@@ -92,6 +92,8 @@ class Sender:
             now = list(self.pages(request))
             if len(now) == 1 or [one.content for one in now] == [one.content for one in before]:
                 found = tuple(entry for answer in now for entry in readings(answer))
+                if any(answer.content is None for answer in now):
+                    raise Rejected(f"{request.what}: the answer is no list", key=MALFORMED)
                 if len(found) < max(answer.total or 0 for answer in now):
                     raise Unavailable(f"{request.what}: {len(found)} entries came, and there are more")
                 return found

@@ -133,7 +133,8 @@ def is_comment(reading: Reading) -> bool:
     An internal one asks nothing: what answers it is seen by more people than it was.
     """
     internal = any(reading.content.get(name) not in {None, False} for name in ("internal", "confidential"))
-    return not reading.flag("system") and not internal and reading.maybe("type") != REMARK_ON_A_DIFF
+    on_a_line = reading.maybe("type") == REMARK_ON_A_DIFF or reading.content.get("position") is not None
+    return not reading.flag("system") and not internal and not on_a_line
 
 
 def comment(reading: Reading, *, bot: bool) -> Comment:

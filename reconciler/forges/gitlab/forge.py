@@ -22,6 +22,7 @@ from reconciler.names import Revision
 from reconciler.ports import Clock
 from reconciler.state.forge import Comment, CommitStatus, PullRequest, PullRequestState, Review
 
+AHEAD = timedelta(minutes=5)  # of our clock: a merge that lies later is looked at when its time has come
 REMEMBERED = timedelta(minutes=10)  # how long what an account is and may do is not asked again
 _QUICK_ACTION = re.compile(r"^(\s*)/(?=[A-Za-z])", re.MULTILINE)
 _NO_ACTION = "\\1\u200b/"  # looks the same, and GitLab does not carry it out
@@ -155,6 +156,8 @@ class GitLabForge:
         author = answers.account(reading, "author")
         writes = author > 0 and self._remember(("writes", author, ""), lambda: self._writes(author))
         pull = answers.merge_request(reading, project=self._project_number(), author_can_write=writes, number=number)
+        if pull.merged_at is not None and pull.merged_at > self._clock.now() + AHEAD:
+            raise Unavailable(f"{reading.what}: it was merged in the future, at {pull.merged_at.isoformat()}")
         if pull.state is PullRequestState.OPEN:
             self._sources[pull.head] = "" if pull.from_fork else pull.head_ref
         return pull
@@ -196,6 +199,7 @@ class GitLabForge:
         return self._known[place][1]
 
     def _brought(self, commit: Revision) -> int | None:
+        """The number of the merge request that brought a commit, where that one says so too."""
         try:
             entries = self._list(self._project.merge_requests_of(commit))
         except ForgeRefusal as refusal:
@@ -203,14 +207,19 @@ class GitLabForge:
                 return None
             raise
         pulls = [pull for one in entries if (pull := self._merged(one)) and self._holds(one, pull, commit)]
-        return min(pulls, key=lambda pull: _order(pull, commit)).number if pulls else None
+        if not pulls:
+            return None
+        number = min(pulls, key=lambda pull: _order(pull, commit)).number
+        itself = self._one(self._project.merge_request(number))
+        again = self._merged(itself, number)
+        return number if again is not None and self._holds(itself, again, commit) else None
 
-    def _merged(self, reading: Reading) -> PullRequest | None:
+    def _merged(self, reading: Reading, number: int | None = None) -> PullRequest | None:
         """A merge request, where it was merged into the tracked branch of this project."""
         project = self._project_number()
         if not answers.ours(reading, project) or reading.text("target_branch") != self._tracked:
             return None
-        pull = answers.merge_request(reading, project=project, author_can_write=False)
+        pull = answers.merge_request(reading, project=project, author_can_write=False, number=number)
         return pull if pull.state is PullRequestState.MERGED else None
 
     def _holds(self, reading: Reading, pull: PullRequest, commit: Revision) -> bool:

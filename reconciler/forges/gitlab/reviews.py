@@ -131,7 +131,7 @@ class Story:
             return before[-1]
         if not self.versions or at < self.versions[0].at:
             return None
-        opened_with = self.versions[0].at - self.merge_request.created_at <= LATE
+        opened_with = abs(self.versions[0].at - self.merge_request.created_at) <= LATE
         return 0 if opened_with else None  # before the first one there was nothing else to approve
 
     def _base_at(self, at: datetime, doubt: timedelta) -> str:
