@@ -108,8 +108,14 @@ def _gitlab(opening: Opening) -> ApiForge:
     return GitLabForge(sender, project, opening.mirror, opening.clock, tracked=opening.tracked, key=opening.key)
 
 
+def _github(opening: Opening) -> ApiForge:
+    from reconciler.forges.github.opening import opened
+
+    return opened(opening)
+
+
 OPENERS: Mapping[ForgeKind, Callable[[Opening], ApiForge]] = MappingProxyType(
-    {ForgeKind.GITEA: _gitea, ForgeKind.GITLAB: _gitlab}
+    {ForgeKind.GITEA: _gitea, ForgeKind.GITHUB: _github, ForgeKind.GITLAB: _gitlab}
 )
 
 

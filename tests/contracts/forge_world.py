@@ -107,10 +107,17 @@ def _gitlab(folder: Path, started: Started) -> ForgeUnderTest:
     return GitLabUnderTest(folder, started("fake_gitlab"))
 
 
+def _github(folder: Path, started: Started) -> ForgeUnderTest:
+    from tests.contracts.forge_github import GitHubUnderTest
+
+    return GitHubUnderTest(folder, started("fake_github"))
+
+
 FORGES: dict[str, Callable[[Path, Started], ForgeUnderTest]] = {
     "embedded": _embedded,
     "gitea": _gitea,
     "gitlab": _gitlab,
+    "github": _github,
 }
 REAL = frozenset({"gitea"})  # need a server
 

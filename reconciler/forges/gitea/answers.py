@@ -6,12 +6,12 @@ is worked out of the timeline; within one second a comment's edit does not show.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 
 from reconciler.errors import Rejected
 from reconciler.forges.asking import MALFORMED, Reading
+from reconciler.forges.rebasing import Picked
+from reconciler.forges.retargeting import Retarget
 from reconciler.names import Revision
 from reconciler.state.forge import (
     Comment,
@@ -78,28 +78,16 @@ def _branch(head: Reading) -> str:
     return head.text("label") if head.text("ref").startswith("refs/") else head.text("ref")
 
 
-@dataclass(frozen=True, slots=True)
-class Retarget:
-    """A change of the base branch."""
-
-    at: datetime
-    old: str
-
-
 def retargets(entries: Iterable[Reading]) -> tuple[Retarget, ...]:
     """Out of a timeline, oldest first."""
     found = [Retarget(one.time("created_at"), one.text("old_ref")) for one in entries if one.text("type") == RETARGETED]
     return tuple(sorted(found, key=lambda one: one.at))
 
 
-def base_at(now: str, changes: Sequence[Retarget], at: datetime) -> str:
-    """The base branch at a time. In the second of a change it is the old one or none: then it is for neither."""
-    for change in changes:
-        if at < change.at:
-            return change.old
-        if at == change.at:
-            return ""
-    return now
+def picked(reading: Reading) -> Picked:
+    """What a rebase keeps of one of a pull request's commits."""
+    inside = reading.part("commit")
+    return Picked(inside.part("author").text("email"), inside.text("message").strip())
 
 
 def review(reading: Reading, base: str) -> Review | None:

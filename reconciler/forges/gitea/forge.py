@@ -6,7 +6,7 @@ one range (G17); our branches are moved by compare-and-swap and never dropped.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 
@@ -16,29 +16,13 @@ from reconciler.forges.gitea import answers, requests
 from reconciler.forges.gitea.requests import Repository
 from reconciler.forges.keeping import LONGEST, Kept
 from reconciler.forges.proposing import place
+from reconciler.forges.rebasing import rebased
+from reconciler.forges.retargeting import base_at
 from reconciler.forges.sending import MOST_PAGES, ForgeRefusal, Sender
 from reconciler.git import history
-from reconciler.git.commits import Commit
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
 from reconciler.state.forge import Comment, CommitStatus, PullRequest, PullRequestState, Review
-
-
-@dataclass(frozen=True, slots=True)
-class _Picked:
-    """What a rebase keeps of a commit."""
-
-    email: str
-    message: str
-
-    @classmethod
-    def read(cls, reading: Reading) -> "_Picked":
-        inside = reading.part("commit")
-        return cls(inside.part("author").text("email"), inside.text("message").strip())
-
-    @classmethod
-    def of(cls, commit: Commit) -> "_Picked":
-        return cls(commit.author.email, commit.message.strip())
 
 
 class GiteaForge:
@@ -107,7 +91,7 @@ class GiteaForge:
         for one in entries:
             said = answers.review(one, "")
             if said is not None:
-                found.append(answers.review(one, answers.base_at(now, changes, said.submitted_at)))
+                found.append(answers.review(one, base_at(now, changes, said.submitted_at)))
         given = [one for one in found if one is not None]
         return tuple(sorted(given, key=lambda one: (one.submitted_at, int(one.id))))
 
@@ -204,16 +188,10 @@ class GiteaForge:
     def _rebased(self, last: Revision, number: int) -> tuple[Revision, ...]:
         """The commits before the last one of a rebase merge, newest first; none where it was no rebase."""
         repository = self._mirror.repository
-        commit = history.commit(repository, last)
-        if len(commit.parents) != 1:
+        if len(history.commit(repository, last).parents) != 1:
             return ()
-        picked = [_Picked.read(one) for one in self._list(self._repository.pull_commits(number))]  # newest first
-        found: list[Revision] = []
-        while len(commit.parents) == 1 and _Picked.of(commit) in picked:
-            found.append(commit.id)
-            del picked[: picked.index(_Picked.of(commit)) + 1]
-            commit = history.commit(repository, commit.parents[0])
-        return tuple(found[1:])
+        newest_first = self._list(self._repository.pull_commits(number))
+        return rebased(repository, last, [answers.picked(one) for one in newest_first])
 
     def _proposed(self, branch: str) -> PullRequest | None:
         own = self.own_login()
