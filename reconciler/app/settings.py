@@ -49,6 +49,8 @@ class Settings:
     git_identity: Path | None = None
     git_known_hosts: Path | None = None
     token_variable: str = ""
+    webhook_secret_variable: str = ""  # without one, `serve` receives no webhooks
+    listen: str = "127.0.0.1:8750"  # where it receives them
     workers: int = 4
     locale: str = ""  # empty: what the repository's Settings say
 
@@ -89,6 +91,8 @@ _PLAIN: Mapping[str, type] = {
     "forge": str,
     "forge_api": str,
     "token_variable": str,
+    "webhook_secret_variable": str,
+    "listen": str,
     "workers": int,
     "locale": str,
 }

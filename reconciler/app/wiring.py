@@ -91,8 +91,16 @@ def repository_id(settings: Settings) -> str:
     return hashlib.sha256(named.encode()).hexdigest()[:40]
 
 
-def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[[], bool] = lambda: False) -> Assembly:
-    """Build everything. Raises Unavailable where keys are missing or the cache cannot be written."""
+def assemble(
+    settings: Settings,
+    clock: Clock | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    around: Callable[[ApiForge], ApiForge] = lambda forge: forge,
+) -> Assembly:
+    """Build everything, with `around` put around the forge.
+
+    Raises Unavailable where keys are missing or the cache cannot be written.
+    """
     clock = clock or SystemClock()
     keys = load_keys(settings)
     mirror = open_mirror(settings)
@@ -108,7 +116,7 @@ def assemble(settings: Settings, clock: Clock | None = None, stopping: Callable[
         lambda host, spec, key: _host(host, spec, key, clock),
     )
     planner = Planner(desires, journal, connections, settings, clock, keys.hmac)
-    forge = forge_of(settings, mirror, planner, keys, clock, name)
+    forge = around(forge_of(settings, mirror, planner, keys, clock, name))
     reconciler = loop_of(Adapters(settings, clock, keys, mirror, planner, forge, vault, name, stopping))
     return Assembly(settings, clock, keys, mirror, journal, planner, forge, reconciler, connections, name)
 

@@ -1,4 +1,4 @@
-"""`run`: the reconciler itself; and the verbs of other versions, which say that they are not here."""
+"""`run` and `serve`: the reconciler itself; and the verbs of other versions, which say that they are not here."""
 
 import sys
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def add(app: typer.Typer) -> None:
     """Register the verbs."""
     app.command()(run)
     app.command()(demo)
-    app.command("serve", hidden=True, context_settings=ANYTHING)(absent("serve"))
+    app.command()(serve)
     app.command("mcp", hidden=True, context_settings=ANYTHING)(absent("mcp"))
 
 
@@ -74,6 +74,25 @@ def run(
         sys.stderr.write(f"fault: {show.said(fault)}\n")
     if found.faults:
         raise typer.Exit(FOUND)
+
+
+def serve(
+    ctx: typer.Context,
+    *,
+    watch: Annotated[
+        str, typer.Option("--watch", metavar="ADDRESS", help="Where /healthz, /readyz and /metrics are.")
+    ] = "127.0.0.1:8751",
+) -> None:
+    """The reconciler, and webhooks, health and metrics.
+
+    Like run. A webhook only says: look now. docs/webhooks.md has the forge's side.
+    """
+    opts = options.of(ctx)
+    settings = opts.operator()
+    with opts.timed("loading the program"):
+        from reconciler.app.clock import SystemClock
+        from reconciler.web import serving
+    serving.serve(settings, SystemClock(), people=sys.stderr.isatty(), watch=watch)
 
 
 def demo(

@@ -66,6 +66,7 @@ def _findings(settings: Settings, where: Where, *, operator: bool) -> Iterator[F
         yield from _tried("root signers", lambda: _roots(settings))
         yield from _secrets(settings)
         yield from _bundles(settings)
+        yield _webhooks(settings)
         yield _running(settings)
 
 
@@ -183,6 +184,16 @@ def _trusted(settings: Settings) -> Iterator[Finding]:
 def _bundle(root: Path, settings: Settings) -> Iterator[Finding]:
     bundle = verify(root, [read_public_key(text) for text in settings.bundle_keys])
     yield Finding(f"bundle {root.name}", "ok", f"version {bundle.version}, {len(bundle.files)} files as signed")
+
+
+def _webhooks(settings: Settings) -> Finding:
+    name = settings.webhook_secret_variable
+    if not name:
+        return Finding("webhooks", "ok", "none are received; the repository is polled")
+    if not os.environ.get(name, "").strip():
+        hint = "set it where the reconciler runs; until then the repository is polled"
+        return Finding("webhooks", "warn", f"the variable {name} is not set here", hint)
+    return Finding("webhooks", "ok", f"`reconciler serve` receives them at {settings.listen}")
 
 
 def _running(settings: Settings) -> Finding:

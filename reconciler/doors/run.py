@@ -9,12 +9,12 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -28,6 +28,7 @@ from reconciler.doors.reading import Json
 from reconciler.doors.specs import commit_named
 from reconciler.errors import ReconcilerError, Refused, Unavailable
 from reconciler.names import SHORT
+from reconciler.ports import ApiForge
 
 LOG = structlog.get_logger("reconciler")
 CLOCKS = timedelta(minutes=1)  # previews, approvals, holds and due times end by time alone
@@ -56,6 +57,16 @@ class Bell:
             return found
 
 
+class Watcher(Protocol):
+    """Who is told of looks."""
+
+    def began(self) -> None:
+        """One begins."""
+
+    def ended(self, assembly: Assembly, error: ReconcilerError | None, faults: tuple[str, ...]) -> None:
+        """It ended. `error`: why nothing at all could be done; `faults`: what went wrong in it, each `KEY: words`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
     """What `run --once` left: what went wrong, and what waits for people as TICKET@digest."""
@@ -69,11 +80,20 @@ class Round:
 
 
 @contextlib.contextmanager
-def opened(settings: Settings, clock: SystemClock, *, people: bool) -> Iterator[Assembly]:
-    """The reconciler, alone with its state folder. Raises Refused where another process has it."""
+def opened(
+    settings: Settings,
+    clock: SystemClock,
+    *,
+    people: bool,
+    around: Callable[[ApiForge], ApiForge] = lambda forge: forge,
+) -> Iterator[Assembly]:
+    """The reconciler, alone with its state folder. Raises Refused where another process has it.
+
+    `around` is put around the forge, such as what counts its questions.
+    """
     telemetry.configure(people=people)
     with alone(settings.state):
-        assembly = assemble(settings, clock, stopping=lambda: clock.stopping)
+        assembly = assemble(settings, clock, stopping=lambda: clock.stopping, around=around)
         try:
             yield assembly
         finally:
@@ -135,29 +155,38 @@ def once(assembly: Assembly) -> Round:
     return Round(tuple(assembly.reconciler.faults), waiting)
 
 
-def forever(assembly: Assembly, clock: SystemClock) -> None:
-    """Look until somebody says stop: SIGTERM, SIGINT, or the clock."""
-    bell = Bell()
+def forever(
+    assembly: Assembly, clock: SystemClock, *, bell: Bell | None = None, watcher: Watcher | None = None
+) -> None:
+    """Look until somebody says stop: SIGTERM, SIGINT, or the clock. Others may ring the bell too."""
+    bell = bell or Bell()
     bell.ring(LOOK)
     with _signals(clock, bell), _timers(assembly, bell) as timers:
         while True:
             asked = bell.wait()
             if clock.stopping:
                 break
-            _look(assembly, asked)
+            _look(assembly, asked, watcher)
             _at_pace(timers, assembly)
     LOG.info("stopped", next="recorded plans go on at the next start")
 
 
-def _look(assembly: Assembly, asked: frozenset[str]) -> None:
+def _look(assembly: Assembly, asked: frozenset[str], watcher: Watcher | None) -> None:
+    failure: ReconcilerError | None = None
+    known = 0 if LOOK in asked else len(assembly.reconciler.faults)  # a look forgets the faults of the one before
+    if watcher is not None:
+        watcher.began()
     try:
         if LOOK in asked:
             assembly.reconciler.look()
         if LOOK_FOR_DRIFT in asked:
             assembly.reconciler.look_for_drift()
     except ReconcilerError as error:  # nothing could be looked at; the next ring looks again
+        failure = error
         level = LOG.warning if isinstance(error, Unavailable) else LOG.error
         level("nothing could be done", key=error.key, message=error.message, hint=error.hint())
+    if watcher is not None:
+        watcher.ended(assembly, failure, tuple(assembly.reconciler.faults[known:]))
 
 
 @contextlib.contextmanager
