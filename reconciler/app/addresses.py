@@ -1,10 +1,13 @@
 """Which addresses a desired state reaches, and which of them may be reached (contracts: gate.md, G4).
 
 A preview connects only to addresses that are accepted: of accepted specs, of reconciler.toml, or accepted by the
-approval of a static preview. Knows no connection. An address is "host:port", lower case.
+approval of a static preview. Knows no connection. A place is "host:port", lower case; an address is a place with the
+pin of who has to answer there, a host key or a certificate authority, so that another key is another target. A
+kubeconfig holds its authority inside; the UID that is recorded at its first connection stands for that.
 """
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Set
 
 from reconciler.app.credentials import normal_address
 from reconciler.errors import Rejected
@@ -61,4 +64,33 @@ def platform_created(desired: Desired, cluster: str) -> bool:
 def reached(desired: Desired, units: Iterable[UnitRef]) -> frozenset[str]:
     """Every address that looking at these units would connect to. Raises Rejected(endpoint_invalid)."""
     clusters, hosts = clusters_and_hosts(desired, units)
-    return frozenset({cluster_address(desired, name) for name in clusters} | {host_address(desired, n) for n in hosts})
+    return frozenset({pinned_cluster(desired, name) for name in clusters} | {_pinned_host(desired, n) for n in hosts})
+
+
+def pinned_cluster(desired: Desired, cluster: str) -> str:
+    """The address of an API server: its place, with the authority that its spec names. Raises Rejected."""
+    return _pinned(
+        cluster_address(desired, cluster), (desired.clusters[cluster].spec.certificate_authority or "").split()
+    )
+
+
+def _pinned_host(desired: Desired, host: str) -> str:
+    return _pinned(host_address(desired, host), desired.hosts[host].spec.host_key.split()[:2])
+
+
+def _pinned(place: str, pin: Iterable[str]) -> str:
+    text = " ".join(pin)
+    return f"{place} sha256:{hashlib.sha256(text.encode()).hexdigest()[:32]}" if text else place
+
+
+def new_targets(wanted: Set[str], known: Set[str], listed: Set[str]) -> frozenset[str]:
+    """The addresses that nobody accepted: `known` are accepted ones, `listed` the places of reconciler.toml.
+
+    A place that is listed is accepted with whatever pin comes first; with another one it is a new target.
+    """
+    taken = {_place(address) for address in known}
+    return frozenset(address for address in wanted - known if _place(address) in taken or _place(address) not in listed)
+
+
+def _place(address: str) -> str:
+    return address.partition(" ")[0]

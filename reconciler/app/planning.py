@@ -129,7 +129,7 @@ class Planner:
         observed: Observed | None = None
         if environment != POLICY and looks:
             try:
-                if self._reach(units, proposed, accepted) <= self.accepted_addresses():
+                if not self.new_targets(self._reach(units, proposed, accepted)):
                     observed = self._look(environment, units, proposed, accepted, bundles)
             except ReconcilerError as failure:
                 found.append(error("", failure.key, failure.message, failure.hint()))
@@ -180,17 +180,17 @@ class Planner:
 
     def unaccepted(self, units: tuple[UnitRef, ...], proposed: Side) -> frozenset[str]:
         """Addresses that a look at these units would reach and that nobody accepted yet."""
-        return self._reach(units, proposed, {}) - self.accepted_addresses()
+        return self.new_targets(self._reach(units, proposed, {}))
 
-    def accepted_addresses(self) -> frozenset[str]:
-        """Every address that a look may reach now (G4)."""
+    def new_targets(self, wanted: frozenset[str]) -> frozenset[str]:
+        """Those of some addresses that a look may not reach yet (G4)."""
         ledger = self.journal.ledger
-        found = {normal_address(text) for text in self.settings.accepted_addresses} | set(ledger.sighted)
+        found = set(ledger.sighted)
         for unit, state in ledger.accepted().items():
             if not state.accepted.removed:
                 desired = self.desires.at(state.accepted.revision).desired
                 found |= addresses.reached(desired, [UnitRef.parse(unit)])
-        return frozenset(found)
+        return addresses.new_targets(wanted, found, set(map(normal_address, self.settings.accepted_addresses)))
 
     def _reach(self, units: tuple[UnitRef, ...], proposed: Side, accepted: Mapping[UnitRef, Side]) -> frozenset[str]:
         found = addresses.reached(proposed.desired, units)

@@ -1,6 +1,6 @@
 """One cluster's connection for doors: who it is and what our credential may do there. Needs the reconciler's keys."""
 
-from reconciler.app.addresses import cluster_address, platform_created
+from reconciler.app.addresses import pinned_cluster, platform_created
 from reconciler.app.wiring import Assembly
 from reconciler.doors.reading import Json
 from reconciler.errors import Refused
@@ -24,8 +24,8 @@ def test(assembly: Assembly, name: str) -> Json:
             f"connecting to cluster {name}: its install creates it; no connection is recorded yet",
             key="cluster_connection_not_found",
         )
-    address = cluster_address(desired, name)
-    if address not in assembly.planner.accepted_addresses():
+    address = pinned_cluster(desired, name)
+    if assembly.planner.new_targets(frozenset({address})):
         raise Refused(
             f"connecting to cluster {name}: nobody accepted its address {address} yet",
             key="credential_scope_denied",
