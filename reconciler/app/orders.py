@@ -25,6 +25,7 @@ from reconciler.git.mirror import Mirror
 from reconciler.machine.entry import Decided, Denied, Entry, Hold, Passed, Resume, Retry, Returning
 from reconciler.machine.ledger import SUCCESSES, Ledger, RolloutState
 from reconciler.names import Revision, UnitKind, UnitRef, ticket_name
+from reconciler.plan.change import Plan
 from reconciler.ports import Clock
 from reconciler.state.event import Domain, EventStatus, Severity, Source
 
@@ -178,7 +179,8 @@ class Orders:
         if any(units[accepted.unit].generation != passed.generation for accepted in passed.units):
             words = "a newer plan took over a part of it: an older one is not tried again after it"
             return Denial("release_state_invalid", words, "open a pull request")
-        denial = acts.retry(act, policy, approved=passed.digest, planned=passed.digest, used=passed.retries)
+        planned = Plan.model_validate_json(self.journal.file(passed.path)).digest  # what would be carried out
+        denial = acts.retry(act, policy, approved=passed.digest, planned=planned, used=passed.retries)
         by = act.person.name if act.person is not None else ""
         return denial or Retry(environment=passed.environment, generation=passed.generation, by=by)
 
