@@ -215,7 +215,7 @@ def _in_time(court: Court, statement: Statement, _: Person | None) -> Reason | N
         return Why.FROM_THE_FUTURE, f"its time lies in the future: {AHEAD}, or wait until that time has come"
     pull, held = court.question.pull, court.question.held is not None
     merged = pull.merged_at if pull and pull.state is PullRequestState.MERGED else None
-    if not held and merged and statement.late:
+    if not held and statement.late:
         return Why.AFTER_MERGE, "it was first seen after the merge, whatever date it bears"
     by_forge = statement.late is None and statement.way is not Way.MERGE  # one clock says both times
     if not held and merged and by_forge and statement.at >= merged:

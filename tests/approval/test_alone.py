@@ -16,6 +16,7 @@ from reconciler.specs.kinds import Kind
 from reconciler.specs.kinds.settings import PrivateTier, StandingApproval
 from reconciler.state.forge import Verdict as Said
 from tests.approval.builders import (
+    ALPHA,
     BINDINGS,
     HELD,
     OTHER_HEAD,
@@ -63,6 +64,16 @@ def test_g15_why_a_merge_does_not_count_is_said_before_that_a_rejection_stands()
     judgement = ask(ALLOWED, **alone(pull=other, reviews=(review(verdict=Said.REJECT),)))
     assert judgement.verdict is Verdict.REJECTED
     assert why(judgement) == [Why.WRONG_HEAD]
+
+
+def test_g15_where_one_stands_for_everybody_only_what_the_settings_ask_is_missing() -> None:
+    """Why strangers' commits need a second approver is no reason then: it falls away."""
+    two = always(allow_self_approval=True, approvals={"high": 2})
+    strangers = (commit(signing_key="", pusher=""),)
+    assert ask(two, **alone(commits=strangers)).reasons == (f"1 of 2 approvals missing for {ALPHA}",)
+    open_still = ask(two, **alone(pull=pull(), commits=strangers)).reasons
+    assert open_still[0] == f"2 of 2 approvals missing for {ALPHA}"
+    assert "two approvers" in open_still[1]
 
 
 def test_g15_not_unless_the_settings_allow_it() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.approval.clocks import CLOCK_SKEW
-from reconciler.approval.decision import Posting, Verb
+from reconciler.approval.decision import CommitSubject, Posting, Verb
 from reconciler.approval.judgement import Verdict, Why
 from reconciler.names import SHORT, Digest, EventId
 from reconciler.plan.change import Risk
@@ -20,6 +20,7 @@ from tests.approval.builders import (
     TICKET_DIGEST,
     always,
     ask,
+    commit,
     decision,
     key,
     merged,
@@ -34,6 +35,7 @@ from tests.approval.builders import (
 )
 
 SECOND = timedelta(seconds=1)
+LONG_BEFORE = POSTED - timedelta(hours=9)
 CHANGED: dict[str, Any] = {"preview": preview(changed_at=POSTED)}
 
 
@@ -121,6 +123,12 @@ def test_g13_a_decision_that_came_to_us_after_the_merge_does_not_count_whatever_
     assert why(judgement) == ([Why.AFTER_MERGE] if late else [])
 
 
+def test_g13_a_decision_about_what_is_held_comes_after_what_landed() -> None:
+    fields: dict[str, Any] = {"held": HELD, "preview": preview(head=HELD), "commits": (commit(revision=HELD),)}
+    given = signed(made=decision(subject=CommitSubject(HELD)), late=True)
+    assert ask(pull=merged(at=minutes(5), head=HELD), decisions=(given,), **fields).approved
+
+
 @pytest.mark.parametrize(
     ("behind", "told"), [(timedelta(minutes=4), False), (CLOCK_SKEW, True), (timedelta(hours=9), True)]
 )
@@ -132,6 +140,20 @@ def test_g13_a_clock_of_the_forge_that_is_behind_is_said_with_what_to_do(behind:
     assert ("the forge's clock is behind ours; set both (NTP)" in slow.reasons[0]) is told
     again = ask(pull=merged(at=before), held=HELD, reviews=(review(at=minutes(12)),))
     assert again.approved  # held, and reviewed again when the clocks were right
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pull": pull(merged_at=LONG_BEFORE)},
+        {"pull": merged(at=LONG_BEFORE), "held": HELD},
+    ],
+)
+def test_g13_a_preview_of_what_is_held_or_open_says_nothing_of_clocks(fields: dict[str, Any]) -> None:
+    """What is held was merged before it was previewed; what is open was not merged, whatever else is said."""
+    judgement = ask(commits=(commit(), commit(revision=HELD)), **fields)
+    assert judgement.verdict is Verdict.PENDING
+    assert not [words for words in judgement.reasons if "NTP" in words]
 
 
 def test_g13_a_review_that_quotes_a_digest_of_its_future_proves_the_forges_clock_wrong() -> None:

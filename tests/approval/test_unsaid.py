@@ -50,7 +50,7 @@ UNSAID: Mapping[str, tuple[Callable[[], Any], dict[str, Any]]] = {
         lambda: Statement(
             id="1", way=Way.REVIEW, verdict=Said.APPROVE, at=NOW, login="", signer="", base="", commit=Revision("")
         ),
-        {"body": "", "bot": False, "decision": None, "unreadable": ""},
+        {"body": "", "bot": False, "decision": None, "unreadable": "", "late": None},
     ),
     "a ticket": (
         lambda: Ticket("t", TicketFacts((), "", "", ""), TicketStatus.PENDING, NOW, NOW, NOW),

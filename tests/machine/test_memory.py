@@ -52,6 +52,19 @@ def test_g2_only_the_policys_own_plan_changes_the_policy() -> None:
     assert fold(passed(unit("web"))).policies == []
 
 
+def test_a_rollout_has_begun_and_finished_no_batch_until_it_says_so() -> None:
+    rollout = RolloutState(passed(unit("web")), EventId("1"), AT)
+    assert (rollout.batch, rollout.done) == (-1, -1)
+
+
+@pytest.mark.parametrize(("landed", "late"), [((), False), (("other",), False), (("t",), True), (("other", "t"), True)])
+def test_g13_a_decision_about_what_had_landed_when_it_came_is_late(landed: tuple[str, ...], *, late: bool) -> None:
+    before = [LANDED.model_copy(update={"ticket": ticket, "commit": digest(ticket)[:40]}) for ticket in landed]
+    given = Decided(ticket="t", decision="text", signature="s", signer="k", at=AT)
+    after = LANDED.model_copy(update={"ticket": "t"})
+    assert (given.decision in fold(*before, given, after).late) is late
+
+
 def test_generations_are_counted_by_environment() -> None:
     ledger = fold(passed(unit("web"), generation=7))
     assert (ledger.generation("dev"), ledger.generation("prod")) == (7, 0)

@@ -83,13 +83,13 @@ def _fields(module: ModuleType, tree: ast.Module, owner: type) -> None:
         if (
             isinstance(node, ast.AnnAssign)
             and isinstance(node.target, ast.Name)
-            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value, ast.Constant | ast.UnaryOp)
         ):
             name = node.target.id
             if name in positional:
-                positional[name] = node.value.value
+                positional[name] = ast.literal_eval(node.value)
             elif name in (initial.__kwdefaults__ or {}):
-                initial.__kwdefaults__[name] = node.value.value
+                initial.__kwdefaults__[name] = ast.literal_eval(node.value)
     initial.__defaults__ = tuple(positional[name] for name in names if name in positional) or None
 
 

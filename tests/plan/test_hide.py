@@ -8,22 +8,23 @@ import pytest
 from reconciler.plan.hide import hidden_of, hidden_value
 from reconciler.secret import MASK
 
+NESTED = [f"hunter2{'-and-more' * count}" for count in range(6)]
 ABOUT = {
     "kind": "Pod",
     "spec": {
         "image": "web:v1",
-        "args": ["--level", "verbose", "--token", {"of": ["hunter2", "hunter2-and-more"]}],
+        "args": ["--level", "verbose", "--token", {"of": NESTED}],
         "pin_password": "abcd",
         "code_password": 8675309,
-        "more": ["--token", True],
+        "more": ["--token", True, "--token", None],
         "old_password": "abc",
     },
 }
 
 
 def test_only_what_is_secret_and_long_enough_to_tell_is_taken_out_the_longest_first() -> None:
-    words = "web:v1 verbose hunter2-and-more hunter2 abcd abc 8675309 True"
-    assert hidden_of(words, ABOUT) == f"web:v1 verbose {MASK} {MASK} {MASK} abc {MASK} True"
+    words = f"web:v1 verbose {' '.join(NESTED)} abcd abc 8675309 True None"
+    assert hidden_of(words, ABOUT) == f"web:v1 verbose {' '.join([MASK] * 7)} abc {MASK} True None"
 
 
 @pytest.mark.parametrize("field", ["data", "stringData"])

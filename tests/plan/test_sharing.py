@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.names import POLICY, UnitRef
-from reconciler.plan.sharing import addresses, by_environment, sharing
+from reconciler.plan.sharing import addresses, by_environment, scopes, sharing
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Kind
 from tests.plan.said import access, cluster, environment, said
@@ -56,6 +56,12 @@ def test_g3_a_node_is_reached_at_its_port_and_known_by_its_key() -> None:
 
 def test_g3_nobody_shares_a_target_with_the_policy() -> None:
     assert sharing(POLICY, [Desired(environments={"dev": environment()}, clusters={"one": cluster()})]) == {POLICY}
+
+
+def test_g3_the_scopes_that_are_asked_are_in_order() -> None:
+    names = ["c", "a", "d", "b", "f", "e", "g"]
+    sides = [Desired(environments={name: environment(name, project="p", team=name)}) for name in names]
+    assert scopes(names, sides) == tuple(("p", name, name) for name in sorted(names))
 
 
 def test_units_are_grouped_by_environment_in_order() -> None:
