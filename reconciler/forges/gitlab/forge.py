@@ -14,6 +14,7 @@ from reconciler.errors import Rejected, Unavailable
 from reconciler.forges.asking import MALFORMED, Reading, Request, readings
 from reconciler.forges.gitlab import answers, requests, reviews, statuses
 from reconciler.forges.gitlab.requests import Project
+from reconciler.forges.keeping import Kept
 from reconciler.forges.proposing import place
 from reconciler.forges.sending import ForgeRefusal, Sender
 from reconciler.git import history
@@ -45,6 +46,7 @@ class GitLabForge:
         self._key = key
         self._own = ""
         self._number = 0
+        self._kept = Kept(clock)
         self._known: dict[tuple[str, int, str], tuple[datetime, bool]] = {}
         self._said: dict[Revision, dict[str, statuses.Standing]] = {}
         self._sources: dict[Revision, str] = {}  # heads -> their branch here; empty: in a fork
@@ -56,12 +58,15 @@ class GitLabForge:
 
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """All open ones that have a commit, by number."""
-        entries = self._list(self._project.open_merge_requests())
-        found = [self._pull(one) for one in entries if one.maybe("sha")]
+        entries = [one for one in self._list(self._project.open_merge_requests()) if one.maybe("sha")]
+        found = [self._pull(one) for one in entries]
+        stamps = zip(found, entries, strict=True)  # every note touches its merge request
+        self._kept.listed({one.number: (entry.text("updated_at"), one.head, one.base) for one, entry in stamps})
         return tuple(sorted(found, key=lambda one: one.number))
 
     def pull_request(self, number: int) -> PullRequest:
         """Raises Rejected where there is none of this number."""
+        self._kept.forget(number)
         return self._pull(self._one(self._project.merge_request(number)), number)
 
     def merged_pull_requests(self, commits: Sequence[Revision]) -> Mapping[Revision, int]:
@@ -71,6 +76,13 @@ class GitLabForge:
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         """Approvals, rejections and remarks on the diff, in order of time."""
+        return self._kept.get(number, "reviews", lambda: self._reviews(number))
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        """All of them that everybody sees, ours too, in order of creation."""
+        return self._kept.get(number, "comments", lambda: self._comments(number))
+
+    def _reviews(self, number: int) -> tuple[Review, ...]:
         reading = self._one(self._project.merge_request(number))
         pull = self._pull(reading, number)
         notes = self._notes(number)
@@ -93,8 +105,7 @@ class GitLabForge:
         )
         return tuple(sorted([*said, *story.reviews()], key=lambda one: (one.submitted_at, one.id)))
 
-    def comments(self, number: int) -> tuple[Comment, ...]:
-        """All of them that everybody sees, ours too, in order of creation."""
+    def _comments(self, number: int) -> tuple[Comment, ...]:
         found = [
             answers.comment(one, bot=self._bot(answers.account(one, "author"), answers.login(one, "author")))
             for one in self._notes(number)
@@ -106,7 +117,7 @@ class GitLabForge:
         """Create or edit in place our one comment with this marker; its id."""
         text = _harmless(body if marker in body else f"{body}\n<!-- {marker} -->\n")
         own = self.own_login()
-        for comment in self.comments(number):
+        for comment in self._comments(number):
             if comment.author != own or marker not in comment.body:
                 continue
             if comment.body.strip() != text.strip():

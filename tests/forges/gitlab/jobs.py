@@ -51,6 +51,13 @@ def set_status(state: GitLabState, project: Project, who: User, sha: str, asked:
     return job
 
 
+def succeeded(project: Project, sha: str) -> bool:
+    """Whether the newest pipeline of a head did: what "Pipelines must succeed" asks."""
+    newest = [one for one in project.pipelines if one.sha == sha][-1:]
+    found = [job for job in project.jobs if newest and job.pipeline == newest[0].id and not job.replaced]
+    return bool(found) and all(job.state == "success" for job in found)
+
+
 def _pipeline(state: GitLabState, project: Project, sha: str, ref: str | None) -> Pipeline:
     """The newest that fits, or a new one on the ref, or on the first branch that holds the commit."""
     fitting = [one for one in project.pipelines if one.sha == sha and ref in {None, one.ref}]

@@ -4,6 +4,7 @@ It keeps state and answers in GitLab's shapes. `lies` may change an answer befor
 lies is made.
 """
 
+import base64
 import json
 import re
 import threading
@@ -16,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from tests.forges.gitlab import jobs, merging, shapes
 from tests.forges.gitlab.state import DEVELOPER, GitLabState, MergeRequest, Note, Project, User
+from tests.git.world import Request, http_backend
 
 API = "/api/v4"
 PROJECT = "/projects/(?P<project>[^/]+)"
@@ -162,6 +164,8 @@ def _unapprove(call: Call) -> Any:
 
 def _merge(call: Call) -> Any:
     call.demand_developer()
+    if call.project.pipelines_must_succeed and not jobs.succeeded(call.project, call.merge_request.head):
+        raise Problem(405, "405 Method Not Allowed")
     squash = bool(call.body.get("squash"))
     merging.merge(call.state, call.merge_request, call.who, squash=squash, forward=bool(call.body.get("forward")))
     return shapes.merge_request(call.merge_request)
@@ -264,6 +268,7 @@ class FakeGitLab:
     def __init__(self, folder: Path, *, largest_page: int = 100) -> None:
         self.state = GitLabState(folder)
         self.largest_page = largest_page
+        self.git = http_backend(folder)
         self.lies: list[Lie] = []
         self.asked: list[tuple[str, str, str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -340,15 +345,30 @@ def _handler(gitlab: FakeGitLab) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
+            if ".git/" in self.path:
+                self._serve_git(self.rfile.read(length))
+                return
             body = json.loads(self.rfile.read(length)) if length else {}
             bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
             token = self.headers.get("PRIVATE-TOKEN") or bearer
             code, content, headers = gitlab.answer(self.command, self.path, token, body)
-            data = json.dumps(content).encode()
+            self._send(code, {**headers, "Content-Type": "application/json"}, json.dumps(content).encode())
+
+        def _serve_git(self, body: bytes) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            _, _, basic = headers.get("authorization", "").partition("Basic ")
+            if base64.b64decode(basic).decode().rpartition(":")[2] not in gitlab.state.tokens:
+                self._send(401, {"WWW-Authenticate": 'Basic realm="GitLab"'}, b"")
+                return
+            code, said, content = gitlab.git(Request(self.command, self.path, headers, body, 0))
+            with gitlab.state.lock:
+                gitlab.state.received()
+            self._send(code, said, content)
+
+        def _send(self, code: int, headers: dict[str, str], data: bytes) -> None:
             self.send_response(code)
-            for name, value in {**headers, "Content-Type": "application/json"}.items():
+            for name, value in {**headers, "Content-Length": str(len(data))}.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 

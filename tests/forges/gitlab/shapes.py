@@ -48,7 +48,7 @@ def merge_request(one: MergeRequest) -> Shape:
         "description": one.description or None,
         "state": one.state,
         "created_at": time(one.created_at),
-        "updated_at": time(one.notes[-1].updated_at if one.notes else one.created_at),
+        "updated_at": time(one.updated_at),
         "merged_by": user(one.merge_user),
         "merge_user": user(one.merge_user),
         "merged_at": time(one.merged_at),

@@ -88,6 +88,7 @@ class Project:
     id: int
     path: str
     git: pygit2.Repository
+    pipelines_must_succeed: bool = False
     members: dict[int, int] = field(default_factory=dict)
     pipelines: list[Pipeline] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
@@ -126,6 +127,11 @@ class MergeRequest:
     def head(self) -> str:
         return self.versions[-1].head
 
+    @property
+    def updated_at(self) -> datetime:
+        """Every note touches it, and every push."""
+        return max([self.created_at, *(one.updated_at for one in self.notes), self.versions[-1].created_at])
+
 
 class GitLabState:
     """Everything of one GitLab. `now` is its clock; `tells_approval_times` is False of one before 18."""
@@ -154,11 +160,10 @@ class GitLabState:
     def user(self, username: str) -> User:
         return next(user for user in self.users.values() if user.username == username)
 
-    def add_project(self, path: str) -> Project:
-        bare = pygit2.init_repository(
-            str(self.folder / f"{path.replace('/', '-')}.git"), bare=True, initial_head="main"
-        )
-        project = Project(self.number(), path, bare)
+    def add_project(self, path: str, at: Path | None = None) -> Project:
+        """`at`: a bare repository that is there already."""
+        place = at or self.folder / f"{path}.git"
+        project = Project(self.number(), path, pygit2.init_repository(str(place), bare=True, initial_head="main"))
         self.projects.append(project)
         return project
 
