@@ -18,7 +18,7 @@ from benchmarks.measure import Result
 from benchmarks.table import row_of, table
 from reconciler.app import telemetry
 from reconciler.app.clock import SystemClock
-from reconciler.specs.nursery import nursery
+from reconciler.specs.nursery import Origin, nursery
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ def main() -> int:
             for result in BENCHMARKS[name](Path(folder), size):
                 results.append(result)
                 print(row_of(result), file=sys.stderr, flush=True)
-        nursery().close()
+        for origin in Origin:
+            nursery(origin).close()
     print(table(results))
     if asked.json:
         document = {"at": SystemClock().now().isoformat(), "machine": machine(), "quick": asked.quick}

@@ -26,7 +26,7 @@ from reconciler.names import BlobId, Revision
 from reconciler.plan.make import Side
 from reconciler.specs.cache import MemoryCache, ParseCache, SqliteCache
 from reconciler.specs.load import Loaded, load
-from reconciler.specs.nursery import nursery
+from reconciler.specs.nursery import Origin, nursery
 from reconciler.specs.reader import Reader
 from reconciler.specs.source import TreeEntry
 
@@ -48,6 +48,12 @@ def load_at(repository: BareRepository, revision: Revision, cache: ParseCache) -
     """Read, parse and validate what a revision holds; ends whatever it started."""
     with Reader() as reader:
         return load(trees.entries(repository, revision), lambda blob: content(repository, blob), cache, reader)
+
+
+def close_nurseries() -> None:
+    """End what was started to read."""
+    for origin in Origin:
+        nursery(origin).close()
 
 
 def content(repository: BareRepository, blob: BlobId) -> bytes:
@@ -75,7 +81,7 @@ def _cold(tree: Tree, folder: Path, runs: int) -> Result:
 
     def ours() -> None:
         loaded.append(load_at(tree.repository, tree.tip, SqliteCache(next(caches))))
-        nursery().close()  # what it imported and read counts
+        close_nurseries()  # what they imported and read counts
 
     def obvious() -> None:
         for path in files:
@@ -97,16 +103,16 @@ def _cold(tree: Tree, folder: Path, runs: int) -> Result:
 def _restart(tree: Tree, folder: Path, runs: int) -> Result:
     kept = folder / "kept.sqlite"
     load_at(tree.repository, tree.tip, SqliteCache(kept))
-    nursery().close()
+    close_nurseries()
     loaded: list[Loaded] = []
 
     def restart() -> None:
         loaded.append(load_at(tree.repository, tree.tip, SqliteCache(kept)))
-        nursery().close()
+        close_nurseries()
 
     def cold() -> None:
         load_at(tree.repository, tree.tip, MemoryCache())
-        nursery().close()
+        close_nurseries()
 
     return compared(
         "load.restart",

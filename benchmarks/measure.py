@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconciler.specs.nursery import nursery
+from reconciler.specs.nursery import Origin, nursery
 
 TICKS = os.sysconf("SC_CLK_TCK")  # a second
 Work = Callable[[], object]
@@ -78,11 +78,10 @@ class Result:
 
 
 def processor_seconds() -> float:
-    """Of this process, of its children that have ended, and of the nursery with all that it buried."""
+    """Of this process, of its children that have ended, and of the nurseries with all that they buried."""
     ours, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     total = ours.ru_utime + ours.ru_stime + ended.ru_utime + ended.ru_stime
-    process = nursery().process
-    if process is not None:
+    for process in (process for origin in Origin if (process := nursery(origin).process) is not None):
         fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         total += sum(int(ticks) for ticks in fields[11:15]) / TICKS  # proc(5): utime, stime, cutime, cstime
     return total

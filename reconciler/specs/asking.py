@@ -85,8 +85,7 @@ class Asking(Generic[A]):
     def _answered(self, batch: Mapping[BlobId, bytes], reader: Reader) -> Iterator[tuple[BlobId, A]]:
         """What cannot be answered with the others, for whatever reason, is asked about alone."""
         self.parsed += len(batch)
-        many = len(batch) > 1
-        answers = reader.ask_many(self._question, tuple(batch.values())) if many else [None] * len(batch)
+        answers = reader.ask_many(self._question, tuple(batch.values()))
         for (blob, content), answer in zip(batch.items(), answers, strict=True):
             decoded = self._decoded(answer, blob) if answer is not None else None
             if answer is not None and decoded is not None:

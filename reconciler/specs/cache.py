@@ -101,6 +101,7 @@ class SqliteCache:
         if new:
             self._path.touch(mode=0o600)  # it holds what private repositories hold; SQLite's journals take its mode
         with contextlib.closing(sqlite3.connect(self._path, timeout=1.0)) as database, database:
+            database.execute("PRAGMA synchronous = OFF")  # what a power loss breaks is found broken, and made anew
             if new:
                 database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             database.execute(

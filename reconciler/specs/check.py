@@ -13,14 +13,12 @@ from pydantic import ValidationError
 
 from reconciler.specs.document import documents
 from reconciler.specs.finding import MOST, Finding, near_miss
-from reconciler.specs.kinds import API_VERSION, Kind
+from reconciler.specs.kind import API_VERSION, GROUP, Kind
 from reconciler.specs.kinds.fields import PERSON
-from reconciler.specs.nodes import SPEC_LIMITS, Document, Node
+from reconciler.specs.nodes import SPEC_LIMITS, Document, Node, pointer
 from reconciler.specs.parse import parse
-from reconciler.specs.spec import pointer
 from reconciler.specs.wording import findings_of
 
-GROUP = "opspilot.spec/"
 NAME = re.compile(PERSON)  # a label is one, too
 
 

@@ -6,11 +6,10 @@ Knows YAML with anchors (within limits) and nothing of Kubernetes kinds. Runs in
 import json
 from typing import Any
 
-from reconciler.specs.check import GROUP
 from reconciler.specs.finding import MOST
-from reconciler.specs.nodes import SOURCE_LIMITS, Node
+from reconciler.specs.kind import GROUP
+from reconciler.specs.nodes import SOURCE_LIMITS, Node, pointer
 from reconciler.specs.parse import parse
-from reconciler.specs.spec import pointer
 
 PLACED = frozenset({"apiVersion", "kind", "metadata", "name", "namespace", "image"})  # fields whose places are kept
 

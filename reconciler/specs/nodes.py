@@ -84,3 +84,8 @@ class Document:
     root: Node | None = None
     complete: bool = False
     findings: list[Finding] = field(default_factory=list)
+
+
+def pointer(steps: list[str | int]) -> str:
+    """A JSON pointer (RFC 6901) of a way through a document."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

@@ -1,9 +1,10 @@
 """Where the children that read files come from: a process that has imported what they need, and reads nothing itself.
 
 Importing takes far longer than reading a file, so it is done once: each reader gets a child of its own, forked from a
-process that never saw a byte of anybody's repository. Rules: what one child read is unknown to the next; the nursery
-holds no secret, no environment and no open file of ours; after a child that ended by itself it starts anew, so that a
-crash teaches nothing about the memory of later ones.
+process that never saw a byte of anybody's repository. There are two such processes, as forking costs by size: one
+without the models for what is plain, one with them for what is wrong, started by the first wrong file. Rules: what one
+child read is unknown to the next; the nursery holds no secret, no environment and no open file of ours; after a child
+that ended by itself it starts anew, so that a crash teaches nothing about the memory of later ones.
 """
 
 import atexit
@@ -17,6 +18,7 @@ import struct
 import subprocess
 import sys
 import threading
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +32,7 @@ FORK, END = b"f", b"e"
 TO_START = 60.0  # seconds; a loaded machine imports slowly
 TO_ANSWER = 15.0  # seconds
 _PACKAGE_ROOT = str(Path(__file__).resolve().parent.parent.parent)
-_START = f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); from reconciler.specs.nursery import tend; tend(%d)"
+_START = f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); from reconciler.specs.nursery import tend; tend(%d, %r)"
 
 
 class Child(Protocol):
@@ -45,10 +47,18 @@ class Child(Protocol):
         """Kill it, after so many seconds in which it may end by itself; its exit code, negative for a signal."""
 
 
+class Origin(StrEnum):
+    """What the children of a nursery can answer; the names are functions of child.py."""
+
+    QUICK = "quick"
+    CAREFUL = "careful"
+
+
 class Nursery:
     """Forks children on request. The process behind it starts with the first one. Safe for threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Origin = Origin.CAREFUL) -> None:
+        self.origin = origin
         self.started = 0  # how often it had to import
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
@@ -120,7 +130,7 @@ class Nursery:
         self.started += 1
         with far:
             self._process = subprocess.Popen(
-                (sys.executable, "-I", "-c", _START % far.fileno()),
+                (sys.executable, "-I", "-c", _START % (far.fileno(), str(self.origin))),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env={}, cwd="/", pass_fds=(far.fileno(),), start_new_session=True,
             )  # fmt: skip
@@ -155,17 +165,17 @@ class _Forked:
 
 
 @cache
-def nursery() -> Nursery:
-    """This process's nursery."""
-    made = Nursery()
+def nursery(origin: Origin) -> Nursery:
+    """This process's nursery of a sort."""
+    made = Nursery(origin)
     atexit.register(made.close)
     os.register_at_fork(after_in_child=made.forget)
     return made
 
 
-def tend(descriptor: int) -> None:
+def tend(descriptor: int, origin: str) -> None:
     """The far side: fork and bury until the parent closes the line."""
-    answers = child.ready()
+    answers: child.Answers = getattr(child, Origin(origin))()
     gc.freeze()
     with socket.socket(fileno=descriptor) as parent:
         parent.send(READY)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from reconciler.specs.kinds import API_VERSION, Kind
+from reconciler.specs.kind import API_VERSION, Kind
 from reconciler.specs.nodes import SPEC_LIMITS
 from reconciler.specs.parse import text_of
 from reconciler.specs.scalars import Unclear, typed

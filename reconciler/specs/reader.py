@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.specs.child import LENGTH, LONGEST_ANSWER, QUESTION, READY, framed, split
-from reconciler.specs.nursery import TO_START, Child, Nursery, nursery
+from reconciler.specs.nursery import TO_START, Child, Nursery, Origin, nursery
 
 SPECS = b"s"
 MANIFESTS = b"m"
@@ -42,9 +42,9 @@ class _Ended(Exception):
 
 
 class Reader:
-    """Asks children, one after the other. Starts one only when something is asked; close it, or use `with`.
+    """Asks children, one for each sort of question. Starts one only when it is asked; close it, or use `with`.
 
-    Children come from the nursery unless a command is given that starts one.
+    Children come from the nurseries unless one is given for all, or a command that starts one.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Reader:
         self._command = tuple(command)
         self._per_file = per_file
         self._children = children
-        self._child: Child | None = None
+        self._open: dict[Origin, Child] = {}
         self.started = 0  # children, for tests and metrics
 
     def __enter__(self) -> Self:
@@ -66,17 +66,18 @@ class Reader:
 
     def ask(self, question: bytes, content: bytes) -> bytes | Lost:
         """The child's answer in JSON, or why there is none."""
+        origin = Origin.CAREFUL if question == SPECS else Origin.QUICK
         try:
-            child = self._child or self._start()
+            child = self._open.get(origin) or self._start(origin)
         except _Ended:
             return Lost("the process that reads files did not start", again=True)
         try:
             answer = _exchange(child, QUESTION.pack(question, len(content)) + content, self._per_file)
         except TimeoutError:
-            self._end()
+            self._end(origin)
             return Lost(f"reading it takes longer than {self._per_file:g} s", again=True)
         except _Ended:
-            return self._post_mortem()
+            return self._post_mortem(origin)
         return _refusal(answer) if answer.startswith(_LOST) else answer
 
     def ask_many(self, question: bytes, contents: Sequence[bytes]) -> Sequence[bytes | None]:
@@ -92,34 +93,35 @@ class Reader:
         return [None] * len(contents)
 
     def close(self) -> None:
-        """End the child, if there is one."""
-        self._end()
+        """End the children, if there are any."""
+        for origin in tuple(self._open):
+            self._end(origin)
 
-    def _start(self) -> Child:
+    def _start(self, origin: Origin) -> Child:
         self.started += 1
         try:
-            child = _Started(self._command) if self._command else (self._children or nursery()).start()
+            child = _Started(self._command) if self._command else (self._children or nursery(origin)).start()
         except OSError:
             raise _Ended from None
-        self._child = child
+        self._open[origin] = child
         for pipe in (child.to, child.back):
             os.set_blocking(pipe, False)
         try:
             if _exchange(child, b"", TO_START) != READY:
                 raise _Ended
         except (TimeoutError, _Ended):
-            self._end()
+            self._end(origin)
             raise _Ended from None
         return child
 
-    def _post_mortem(self) -> Lost:
-        code = self._end(self._per_file)
+    def _post_mortem(self, origin: Origin) -> Lost:
+        code = self._end(origin, self._per_file)
         if code is not None and -code in _CRASHES:
             return Lost(f"reading it crashes ({signal.Signals(-code).name})", again=False)
         return Lost("the process that read it ended", again=True)
 
-    def _end(self, patience: float = 0.0) -> int | None:
-        child, self._child = self._child, None
+    def _end(self, origin: Origin, patience: float = 0.0) -> int | None:
+        child = self._open.pop(origin, None)
         return child.end(patience) if child is not None else None
 
 

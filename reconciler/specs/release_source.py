@@ -21,10 +21,10 @@ from reconciler.specs.images import image_name, images_of, replace_images
 from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.fields import LABEL
 from reconciler.specs.kinds.release import SourceKind
-from reconciler.specs.nodes import SOURCE_LIMITS
+from reconciler.specs.nodes import SOURCE_LIMITS, pointer
 from reconciler.specs.reader import MANIFESTS, Reader
 from reconciler.specs.source import TreeEntry, is_lfs_pointer
-from reconciler.specs.spec import Spec, pointer
+from reconciler.specs.spec import Spec
 from reconciler.specs.substitute import Filling, Steps, TooMuch
 from reconciler.specs.tree import Tree
 

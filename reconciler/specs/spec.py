@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from reconciler.errors import Place
 from reconciler.names import BlobId
 from reconciler.specs.kinds import AnySpec, Kind
+from reconciler.specs.nodes import pointer
 
 T_co = TypeVar("T_co", bound=AnySpec, covariant=True)
 
@@ -67,8 +68,3 @@ def _places(outline: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return places if isinstance(places, dict) else {}
-
-
-def pointer(steps: list[str | int]) -> str:
-    """A JSON pointer (RFC 6901) of a way through a document."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

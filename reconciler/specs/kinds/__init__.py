@@ -5,14 +5,14 @@ target. Rule: a field exists once, here, with its description; schemas and docum
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 
+from reconciler.specs.kind import API_VERSION, Kind
 from reconciler.specs.kinds.cluster import Cluster
 from reconciler.specs.kinds.credential import Credential
 from reconciler.specs.kinds.environment import Environment
 from reconciler.specs.kinds.host import Host
-from reconciler.specs.kinds.model import API_VERSION, Metadata, Model, PersonMetadata
+from reconciler.specs.kinds.model import Metadata, Model, PersonMetadata
 from reconciler.specs.kinds.project import Project
 from reconciler.specs.kinds.release import Release
 from reconciler.specs.kinds.role import BUILT_IN_ROLES, Permission, Role
@@ -20,23 +20,6 @@ from reconciler.specs.kinds.role_binding import RoleBinding
 from reconciler.specs.kinds.service import Service
 from reconciler.specs.kinds.settings import Risk, Settings
 from reconciler.specs.kinds.user import User
-
-
-class Kind(StrEnum):
-    """The kinds, in the order in which they refer to each other."""
-
-    SETTINGS = "Settings"
-    PROJECT = "Project"
-    ROLE = "Role"
-    USER = "User"
-    ROLE_BINDING = "RoleBinding"
-    CREDENTIAL = "Credential"
-    HOST = "Host"
-    ENVIRONMENT = "Environment"
-    CLUSTER = "Cluster"
-    SERVICE = "Service"
-    RELEASE = "Release"
-
 
 AnySpec = Settings | Project | Role | User | RoleBinding | Credential | Host | Environment | Cluster | Service | Release
 

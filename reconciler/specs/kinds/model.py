@@ -13,7 +13,6 @@ from pydantic_core import PydanticCustomError
 
 from reconciler.specs.kinds.fields import Labels, Name, PersonName
 
-API_VERSION = "opspilot.spec/v1"
 RULE = "spec_rule"  # pydantic's error type of our own rules; ctx["field"], where given, is the attribute they point at
 
 
