@@ -14,6 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Untrusted
+from reconciler.git.outcry import UNREACHABLE
 from reconciler.git.remote import Remote
 
 CAP = 32 * 1024 * 1024  # bytes; 65 for each ref of usual length
@@ -68,7 +69,7 @@ class Line:
             if len(data) > CAP:
                 raise Rejected(f"polling {self._remote.url}: more than {CAP} bytes of refs", key="endpoint_invalid")
             if time.monotonic() > deadline:
-                raise Unavailable(f"polling {self._remote.url}: no end after {OVERALL:.0f} seconds")
+                raise Unavailable(f"polling {self._remote.url}: no end after {OVERALL:.0f} seconds", key=UNREACHABLE)
         return bytes(data)
 
     def _headers(self) -> Mapping[str, str]:
@@ -113,13 +114,13 @@ class Line:
             case 429:
                 return Unavailable(said, key="rate_limited", retry_after=_wait(headers.get("Retry-After", "")))
             case _:
-                return Unavailable(said, retry_after=_wait(headers.get("Retry-After", "")))
+                return Unavailable(said, key=UNREACHABLE, retry_after=_wait(headers.get("Retry-After", "")))
 
     def _away(self, error: Exception) -> ReconcilerError:
         said = f"polling {self._remote.url}: {type(error).__name__}: {error}"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return Untrusted(said, key="certificate_invalid")
-        return Unavailable(said)
+        return Unavailable(said, key=UNREACHABLE)
 
 
 def _wait(header: str) -> timedelta:

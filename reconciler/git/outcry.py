@@ -12,6 +12,7 @@ from reconciler.errors import ReconcilerError, Rejected, Unavailable, Untrusted
 from reconciler.git.remote import Remote
 from reconciler.plan.hide import hidden
 
+UNREACHABLE = "repository_unreachable"
 _DAMAGE = (
     r"not a git repository|bad object|missing (blob|tree|commit)|unable to read (tree|sha1)|is corrupt|is empty"
     r"|inflate:|invalid sha1 pointer|Could not read [0-9a-f]{40}|bad (tree|config)|unknown repository extension"
@@ -41,7 +42,7 @@ def failure(command: str, code: int, complaint: str, remote: Remote | None) -> R
     for pattern, kind, key in _TABLE:
         if re.search(pattern, complaint, re.IGNORECASE):
             return kind(said, key=key)
-    return Unavailable(said)
+    return Unavailable(said, key=UNREACHABLE if remote else None)
 
 
 def speaks_of_damage(complaint: str) -> bool:

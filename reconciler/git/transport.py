@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import Rejected, Unavailable
-from reconciler.git.outcry import failure
+from reconciler.git.outcry import UNREACHABLE, failure
 from reconciler.git.remote import Remote
 
 SHORT = 60.0  # seconds for what works on local objects
@@ -95,7 +95,7 @@ class Transport:
         command = ["git", *(part for item in settings.items() for part in ("-c", "=".join(item)))]
         command += [f"--git-dir={directory}"] if directory else []
         started = _start([*command, *arguments], self._environment(remote), self.home / "empty", hold)
-        answer = _collect(started, timeout, arguments[0])
+        answer = _collect(started, timeout, arguments[0], away=UNREACHABLE if remote else None)
         if remote and remote.token:
             answer = Answer(answer.code, answer.out, remote.token.scrub(answer.err))
         if answer.code not in allowed:
@@ -166,7 +166,7 @@ def _start(
         raise Unavailable(f"starting git: {error}", hint="install git 2.38 or newer beside the reconciler") from error
 
 
-def _collect(child: subprocess.Popen[bytes], timeout: float, what: str) -> Answer:
+def _collect(child: subprocess.Popen[bytes], timeout: float, what: str, *, away: str | None = None) -> Answer:
     assert child.stdout  # noqa: S101  both are pipes
     assert child.stderr  # noqa: S101
     deadline = time.monotonic() + timeout
@@ -179,7 +179,7 @@ def _collect(child: subprocess.Popen[bytes], timeout: float, what: str) -> Answe
             while selector.get_map():
                 ready = selector.select(max(0.0, deadline - time.monotonic()))
                 if not ready:
-                    raise Unavailable(f"running git {what}: no end after {timeout:.0f} seconds")
+                    raise Unavailable(f"running git {what}: no end after {timeout:.0f} seconds", key=away)
                 for key, _ in ready:
                     chunk = os.read(key.fd, 65536)
                     if not chunk:
@@ -190,7 +190,7 @@ def _collect(child: subprocess.Popen[bytes], timeout: float, what: str) -> Answe
                         kept[key.fd] += chunk
         code = child.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"running git {what}: no end after {timeout:.0f} seconds") from error
+        raise Unavailable(f"running git {what}: no end after {timeout:.0f} seconds", key=away) from error
     finally:
         _end(child)
     return Answer(code, bytes(kept[out]), kept[err].decode(errors="replace"))

@@ -171,16 +171,18 @@ def test_polling_and_fetching_agree_on_what_an_answer_means(
     with serving(always(status, {}, b"")) as requests:
         mirror = Mirror(tmp_path / "mirror", Remote(f"{requests.url}/r"), world.transport)
         for attempt in (mirror.poller.poll, mirror.fetch):
-            with pytest.raises(kind):
+            with pytest.raises(kind) as caught:
                 attempt()
+            assert (caught.value.key == "repository_unreachable") is (kind is Unavailable)
 
 
 def test_an_unreachable_remote_is_unavailable(world: World, tmp_path: Path) -> None:
     remote = Remote("http://127.0.0.1:9/r")
     mirror = Mirror(tmp_path / "mirror", remote, world.transport)
     for attempt in (mirror.poller.poll, mirror.fetch, lambda: push(world.bare, remote, "refs/heads/x", None, None)):
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable) as caught:
             attempt()
+        assert caught.value.key == "repository_unreachable"
 
 
 def test_a_child_that_does_not_end_is_ended_with_all_it_started(
