@@ -6,12 +6,12 @@ Adapters raise only Unavailable, Rejected, Refused and Untrusted (errors.py); ev
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from reconciler.names import ObjectRef, Revision
 from reconciler.secret import Secret
 from reconciler.state.bundle import Bundle
-from reconciler.state.forge import Comment, CommitStatus, PullRequest, Review
+from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, Review
 from reconciler.state.observed import InstalledBundle, Json, ObservedHost, ObservedRelease
 
 
@@ -50,6 +50,14 @@ class ApiForge(Forge, ForgeWriter, Protocol):
 
     def close(self) -> None:
         """End kept connections."""
+
+
+@runtime_checkable
+class ForgeInspector(Protocol):
+    """What `doctor` asks of a forge about itself."""
+
+    def access(self) -> Access: ...
+    def guard(self, branch: str) -> Guard: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Settings:
     token_variable: str = ""
     webhook_secret_variable: str = ""  # without one, `serve` receives no webhooks
     listen: str = "127.0.0.1:8750"  # where it receives them
+    audit_shared: bool = False  # others may write the audit branch, and its readers know (G24)
     workers: int = 4
     locale: str = ""  # empty: what the repository's Settings say
 
@@ -93,6 +94,7 @@ _PLAIN: Mapping[str, type] = {
     "token_variable": str,
     "webhook_secret_variable": str,
     "listen": str,
+    "audit_shared": bool,
     "workers": int,
     "locale": str,
 }

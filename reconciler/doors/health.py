@@ -7,35 +7,30 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from reconciler.app.clock import SystemClock
 from reconciler.app.keys import age_recipient, load_keys
 from reconciler.app.settings import ENVIRONMENT_PREFIX, FILE_NAME, SecretSource, Settings
+from reconciler.app.wiring import api_forge, open_mirror
+from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
 from reconciler.bundle.index import PATH as INDEX
 from reconciler.bundle.keys import read_public_key
 from reconciler.bundle.verify import verify
+from reconciler.doors.forge_health import Finding, forge_findings
 from reconciler.doors.reading import Json, Reading, Where, operator_settings, read, settings_of
 from reconciler.doors.run import alone
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.git.keys import SigningKey
 from reconciler.git.transport import Transport
 from reconciler.names import SHORT
+from reconciler.ports import ForgeInspector
 
 OLDEST_GIT = (2, 38)
 OTHERS = 0o077
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `status`: ok, warn or error."""
-
-    name: str
-    status: str
-    message: str
-    hint: str = ""
 
 
 def examine(where: Where) -> Json:
@@ -53,14 +48,14 @@ def examine(where: Where) -> Json:
 
 def _findings(settings: Settings, where: Where, *, operator: bool) -> Iterator[Finding]:
     yield from _git(settings_of(where))
-    if settings.forge != "embedded":
-        yield Finding("forge", "error", f"{settings.forge} is not available in this version", 'forge = "embedded"')
     reading: list[Reading] = []
     yield from _tried("repository", lambda: _repository(where, reading))
     for one in reading:
         yield from _state(one)
     if operator:
         yield from _tried("keys", lambda: _keys(settings))
+        if settings.forge_kind is not ForgeKind.EMBEDDED:
+            yield from _tried("forge", lambda: _forge(settings))
         for one in reading:
             yield from _tried("audit key", lambda one=one: _audit_key(settings, one))  # type: ignore[misc]
         yield from _tried("root signers", lambda: _roots(settings))
@@ -119,6 +114,18 @@ def _state(reading: Reading) -> Iterator[Finding]:
     failed = sorted(unit for unit, state in ledger.units.items() if state.outcome in {"failed", "rollback_failed"})
     if failed:
         yield Finding("rollouts", "warn", f"did not end well: {', '.join(failed)}", "reconciler describe, then retry")
+
+
+def _forge(settings: Settings) -> Iterator[Finding]:
+    key = SigningKey.load(settings.signing_key).public.line
+    forge = api_forge(settings, open_mirror(settings), SystemClock(), key)
+    try:
+        if isinstance(forge, ForgeInspector):
+            yield from forge_findings(forge, settings, _tried)
+        else:
+            yield Finding("forge", "warn", f"how {settings.forge} is protected is not looked at", "see docs/forges")
+    finally:
+        forge.close()
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

@@ -99,3 +99,26 @@ class CommitStatus:
     state: StatusState
     description: str
     url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What keeps a branch from moving otherwise than by a merge that was let through. None: the forge does not tell."""
+
+    branch: str
+    exists: bool
+    protected: bool = False
+    required_statuses: tuple[str, ...] | None = None
+    required_approvals: int | None = None
+    we_may_push: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What our account may do on its forge. `writers`: who else may write the repository; None where not told."""
+
+    login: str
+    may_write: bool
+    may_administer: bool
+    writers: tuple[str, ...] | None = None
+    excess: tuple[str, ...] = ()  # what the token may do that nothing here needs

@@ -71,7 +71,11 @@ class GiteaUnderTest:
         self.key = SigningKey.generate()
         remote = Remote(f"{server.url}/{OWNER}/{self.name}.git", Token(token, OURS))
         self.mirror = Mirror(folder / "mirror", remote, Transport(folder / "home"))
-        self.sender = WatchedSender(server.api, Secret(token), SystemClock(), scheme="token")
+        self.use(token)
+
+    def use(self, token: str) -> None:
+        """Become the account of this token."""
+        self.sender = WatchedSender(self.server.api, Secret(token), SystemClock(), scheme="token")
         self.door = GiteaForge(
             self.sender, Repository(OWNER, self.name), self.mirror, tracked="main", key=self.key.public.line
         )

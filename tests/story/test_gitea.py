@@ -110,3 +110,18 @@ def test_a_review_that_was_deleted_unseen_does_not_count_when_it_is_merged(stage
     assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] != "success"
     assert f"dep-appr-{number}" in stage.ledger.waiting
     assert stage.image() == "v2.0.0"
+
+
+def test_what_one_pull_request_costs_in_requests_to_gitea(stage: Stage) -> None:
+    """From its opening to the applied change; what docs/forges/gitea.md says."""
+    sender = asked(stage)
+    before = sender.requests
+    number = stage.propose()
+    previewed = sender.requests
+    stage.approve(number)
+    approved = sender.requests
+    stage.merge(number)
+    assert stage.image() == "v2.0.1"
+    assert previewed - before <= 14
+    assert approved - previewed <= 17
+    assert sender.requests - approved <= 24

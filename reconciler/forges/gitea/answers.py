@@ -16,6 +16,7 @@ from reconciler.names import Revision
 from reconciler.state.forge import (
     Comment,
     CommitStatus,
+    Guard,
     PullRequest,
     PullRequestState,
     Review,
@@ -144,3 +145,19 @@ def revision(reading: Reading, name: str) -> Revision:
     if not _REVISION.fullmatch(text):
         raise Rejected(f"{reading.what}: {name} is no commit id", key=MALFORMED)
     return Revision(text)
+
+
+def guard(reading: Reading, branch: str) -> Guard:
+    """How a branch is protected, as a reader is told."""
+    protected = reading.flag("protected")
+    named = reading.content.get("status_check_contexts") or []
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise Rejected(f"{reading.what}: field 'status_check_contexts' is malformed", key=MALFORMED)
+    return Guard(
+        branch,
+        exists=True,
+        protected=protected,
+        required_statuses=tuple(named) if protected and reading.flag("enable_status_check") else (),
+        required_approvals=reading.number("required_approvals"),
+        we_may_push=reading.flag("user_can_push"),
+    )

@@ -22,7 +22,7 @@ from reconciler.forges.sending import MOST_PAGES, ForgeRefusal, Sender
 from reconciler.git import history
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
-from reconciler.state.forge import Comment, CommitStatus, PullRequest, PullRequestState, Review
+from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, PullRequestState, Review
 
 
 class GiteaForge:
@@ -41,6 +41,7 @@ class GiteaForge:
         self._kept = Kept(sender.clock)
         self._may: dict[str, tuple[datetime, bool]] = {}
         self._said: dict[tuple[Revision, str], CommitStatus] = {}
+        self._read: set[Revision] = set()  # of which every status is in `_said`
 
     def close(self) -> None:
         """End kept connections."""
@@ -123,16 +124,19 @@ class GiteaForge:
         place = (revision, status.context)
         if self._said.get(place) == status:
             return
-        if place not in self._said:
+        if revision not in self._read:
             self.statuses(revision)
         if self._said.get(place) != status:
             self._said.pop(place, None)
+            self._read.discard(revision)  # an answer that is lost leaves it unknown what stands there
             self._sender.send(self._repository.set_status(revision, status))
             self._said[place] = status
+            self._read.add(revision)
 
     def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
         """The latest of each context, by context."""
         found = answers.latest_statuses(self._list(self._repository.statuses(revision)))
+        self._read.add(revision)
         self._said |= {(revision, status.context): status for status in found}
         return found
 
@@ -154,6 +158,38 @@ class GiteaForge:
         if not self._own:
             self._own = self._one(requests.myself()).text("login")
         return self._own
+
+    def access(self) -> Access:
+        """What our account and its token may do."""
+        own = self.own_login()
+        repository = self._one(self._repository.itself())
+        may, owner = repository.part("permissions"), repository.part("owner").text("login")
+        people = {one.text("login") for one in self._list(self._repository.collaborators())}
+        others = {login for login in people - {own} if self._may_write(login)} | ({owner} - {own})
+        excess = [name for name, path in requests.EXCESSIVE.items() if self._reaches(path)]
+        return Access(
+            own,
+            may_write=may.flag("push"),
+            may_administer=may.flag("admin"),
+            writers=tuple(sorted(others)),
+            excess=tuple(excess),
+        )
+
+    def guard(self, branch: str) -> Guard:
+        """How a branch is protected."""
+        try:
+            return answers.guard(self._one(self._repository.branch(branch)), branch)
+        except ForgeRefusal as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                raise
+            return Guard(branch, exists=False)
+
+    def _reaches(self, path: str) -> bool:
+        try:
+            self._sender.send(requests.probe(path, self._repository.owner))
+        except ForgeRefusal:
+            return False
+        return True
 
     def _pull(self, reading: Reading) -> PullRequest:
         author = answers.login(reading, "user")

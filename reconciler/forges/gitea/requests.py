@@ -15,12 +15,39 @@ def myself() -> Request:
     return Request("asking whose token it is", "GET", "/user")
 
 
+# What a token can do beyond its need, by a request that each kind of it would answer: scopes themselves are not told.
+EXCESSIVE = {
+    "admin": "/admin/cron",
+    "notification": "/notifications/new",
+    "organization": "/user/orgs",
+    "package": "/packages/{owner}",
+}
+
+
+def probe(path: str, owner: str) -> Request:
+    """Whether the token may do something that nothing here needs."""
+    where = path.format(owner=quote(owner, safe=""))
+    return Request(f"asking whether the token reaches {where}", "GET", where, (("limit", "1"),))
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """The requests about one repository."""
 
     owner: str
     name: str
+
+    def itself(self) -> Request:
+        """The repository, and what we may do there."""
+        return self._get("asking what we may do in the repository", "")
+
+    def branch(self, name: str) -> Request:
+        """A branch and how it is protected; 404 where there is none."""
+        return self._get(f"asking how {name} is protected", f"/branches/{quote(name, safe='')}")
+
+    def collaborators(self) -> Request:
+        """Who else may do something there, owners of an organisation apart."""
+        return self._get("listing who may write", "/collaborators", PAGE)
 
     def open_pulls(self) -> Request:
         """Every open pull request, oldest first."""
