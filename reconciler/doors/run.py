@@ -27,6 +27,7 @@ from reconciler.app.wiring import Assembly, assemble
 from reconciler.doors.reading import Json
 from reconciler.doors.specs import commit_named
 from reconciler.errors import ReconcilerError, Refused, Unavailable
+from reconciler.machine.ledger import Ledger
 from reconciler.names import SHORT
 from reconciler.ports import ApiForge
 
@@ -63,7 +64,7 @@ class Watcher(Protocol):
     def began(self) -> None:
         """One begins."""
 
-    def ended(self, assembly: Assembly, error: ReconcilerError | None, faults: tuple[str, ...]) -> None:
+    def ended(self, ledger: Ledger, error: ReconcilerError | None, faults: tuple[str, ...]) -> None:
         """It ended. `error`: why nothing at all could be done; `faults`: what went wrong in it, each `KEY: words`."""
 
 
@@ -186,7 +187,7 @@ def _look(assembly: Assembly, asked: frozenset[str], watcher: Watcher | None) ->
         level = LOG.warning if isinstance(error, Unavailable) else LOG.error
         level("nothing could be done", key=error.key, message=error.message, hint=error.hint())
     if watcher is not None:
-        watcher.ended(assembly, failure, tuple(assembly.reconciler.faults[known:]))
+        watcher.ended(assembly.journal.ledger, failure, tuple(assembly.reconciler.faults[known:]))
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from reconciler import catalogue
-from reconciler.app.wiring import Assembly
 from reconciler.errors import ReconcilerError
+from reconciler.machine.ledger import Ledger
 from reconciler.ports import Clock
 from reconciler.web.hooks import Answered
 
@@ -72,9 +72,9 @@ class Gauges:
         with self._guard:
             self._standing = Standing(self._standing.ended, self._standing.failure, running=True)
 
-    def ended(self, assembly: Assembly, error: ReconcilerError | None, faults: tuple[str, ...]) -> None:
+    def ended(self, ledger: Ledger, error: ReconcilerError | None, faults: tuple[str, ...]) -> None:
         """It ended; `faults` are what went wrong in it, each `KEY: words`."""
-        ledger, now = assembly.journal.ledger, self._clock.now()
+        now = self._clock.now()
         if error is not None:
             failure = error.key
         elif ledger.trusted is None:

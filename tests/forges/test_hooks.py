@@ -105,6 +105,17 @@ def test_a_delivery_counts_once_by_its_name(forge: ForgeKind) -> None:
     assert judged(forge, secret, body, named, before) is Verdict.REPLAYED
 
 
+@pytest.mark.parametrize("forge", [ForgeKind.GITHUB, ForgeKind.GITEA])
+def test_other_bytes_under_a_name_that_was_here_are_a_replay(forge: ForgeKind) -> None:
+    secret, body, headers = VECTORS[forge]
+    other = hmac.new(secret.encode(), b"{}", hashlib.sha256).hexdigest()
+    before = Deliveries()
+    assert judged(forge, secret, body, {**headers, NAMES[forge]: "d1"}, before) is Verdict.OURS
+    (name, said), *_ = headers.items()
+    signed = {name: said[: -len(other)] + other, NAMES[forge]: "d1"}
+    assert judged(forge, secret, b"{}", signed, before) is Verdict.REPLAYED
+
+
 @every_forge
 def test_the_same_bytes_under_another_name_are_a_replay(forge: ForgeKind) -> None:
     """No signature covers the name: whoever recorded a delivery can write a new one onto it."""
@@ -131,3 +142,12 @@ def test_the_memory_of_deliveries_is_bounded_and_forgets_the_oldest_first() -> N
     assert before.seen(marks[2])
     assert not before.seen(marks[0])
     assert len(before._seen) == 3
+
+
+@every_forge
+def test_the_comparison_in_constant_time_decides_alone(forge: ForgeKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret, body, headers = VECTORS[forge]
+    for said, verdict in ((False, Verdict.FORGED), (True, Verdict.OURS)):
+        monkeypatch.setattr(hmac, "compare_digest", lambda _one, _other, said=said: said)
+        assert judged(forge, secret, body, headers) is verdict
+        assert judged(forge, secret, body, {}) is verdict
