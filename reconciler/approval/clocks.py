@@ -26,13 +26,13 @@ def preview_ends(preview: PreviewFacts, risk: Risk, settings: Settings) -> datet
 
 def stale(preview: PreviewFacts, risk: Risk, settings: Settings, now: datetime) -> Denial | None:
     """None while the last look is fresh enough to apply on (G11)."""
-    ends = preview_ends(preview, risk, settings)
-    if ends is None or preview.looked_at is None:
+    look = preview.looked_at
+    if look is None:
         return Denial("preview_required", "the targets were never looked at")
-    if preview.looked_at > now:
+    if look > now:
         return Denial("preview_expired", "the last look at the targets lies in the future: a clock is wrong")
-    if now >= ends:
-        return Denial("preview_expired", f"the last look at the targets was at {_when(preview.looked_at)}: too old")
+    if now >= look + _preview_ttl(risk, settings):
+        return Denial("preview_expired", f"the last look at the targets was at {_when(look)}: too old")
     return None
 
 
@@ -67,8 +67,8 @@ def waited(waits: Iterable[Wait], since: datetime, now: datetime) -> timedelta:
     total, reached = timedelta(), since
     for wait in sorted(waits, key=lambda wait: wait.start):
         start, end = max(wait.start, reached), min(wait.end or now, now)
-        if end > start:
-            total, reached = total + (end - start), end
+        total += max(end - start, timedelta())
+        reached = max(reached, end)
     return min(total, LONGEST_GATE_WAIT)
 
 

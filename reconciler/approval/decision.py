@@ -186,7 +186,7 @@ def _written(decision: Decision) -> dict[str, Any]:
 def _decision(read: dict[str, Any]) -> Decision:
     ((name, fields),) = read["subject"].items()
     kind, _ = _SUBJECTS[name]
-    if not isinstance(read["at"], str) or not _TIME.fullmatch(read["at"]):
+    if not _TIME.fullmatch(read["at"]):  # which refuses what is no string
         raise ValueError("a time that is not in UTC")
     return Decision(
         repository=read["repository"],

@@ -81,9 +81,8 @@ class Ledger:
         return max((number for name, number in self.rollouts if name == environment), default=0)
 
     def running(self) -> tuple[RolloutState, ...]:
-        """Rollouts that have not ended, oldest first."""
-        open_ones = [rollout for rollout in self.rollouts.values() if rollout.finished is None]
-        return tuple(sorted(open_ones, key=lambda rollout: rollout.event))
+        """Rollouts that have not ended, oldest first: in the order in which they were absorbed."""
+        return tuple(rollout for rollout in self.rollouts.values() if rollout.finished is None)
 
     def needs_plan(self, unit: str, artifact: Digest | None) -> bool:
         """Whether a unit differs from its accepted revision or its last plan did not end in success (G7).

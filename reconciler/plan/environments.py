@@ -64,12 +64,12 @@ def plan_environment(ask: EnvironmentAsk) -> Part:
         )
     if isinstance(ask.bundle, Failure):
         return Part(checks=(failed(ask.unit, ask.bundle),))
-    runtimes = [ask.bundle.runtime(name) for name in ask.runtimes]
-    missing = [name for name, runtime in zip(ask.runtimes, runtimes, strict=True) if runtime is None]
+    runtimes = tuple(runtime for name in ask.runtimes if (runtime := ask.bundle.runtime(name)) is not None)
+    missing = [name for name in ask.runtimes if name not in {runtime.name for runtime in runtimes}]
     if missing:
         message = f"bundle {ask.bundle_version} has no runtime {', '.join(missing)}"
         return Part(checks=(error(ask.unit, "artifact_version_unsupported", message),))
-    planner = _Planner(ask, ask.bundle, tuple(runtime for runtime in runtimes if runtime is not None))
+    planner = _Planner(ask, ask.bundle, runtimes)
     found = [planner.node(node) for node in ask.nodes]
     return Part(
         changes=tuple(change for part in found for change in part.changes),

@@ -169,6 +169,14 @@ def test_g28_what_is_gone_already_or_anothers_is_not_deleted_and_not_counted() -
     assert made.owned == 1
 
 
+def test_t16_what_is_asked_about_a_release_shows_none_of_its_values() -> None:
+    one, secret = ref("Secret"), {"stringData": {"user": "Canary7"}}
+    observed = ObservedRelease("web", {one: stands(one, secret, result=secret)})
+    asked = ReleaseAsk(unit="release/web", release="web", cluster="one", desired={one: secret}, observed=observed)
+    assert "Canary7" not in repr(asked)
+    assert "Canary7" not in repr(plan_release(asked, KEY))
+
+
 def test_a_release_is_planned_in_the_order_of_its_objects_and_not_of_its_files() -> None:
     names = ["c", "a", "d", "b"]
     made = part({ref(name=name): body() for name in names}, *(missing(ref(name=name)) for name in names))
