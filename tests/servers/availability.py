@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.servers import debian
 from tests.servers.gitea.build import gitea_cached
+from tests.servers.gitlabclient.build import gitlab_client_cached
 from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, programs_cached
 from tests.servers.rootfs import root_file_system_cached
 
@@ -35,6 +36,12 @@ def gitea_lacks() -> str | None:
     if gitea_cached() is None:
         missing = [name for name in ("go", "cc") if shutil.which(name) is None]
         return f"no {', '.join(missing)} and no built Gitea in the cache" if missing else None
+    return None
+
+
+def gitlab_client_lacks() -> str | None:
+    if gitlab_client_cached() is None and shutil.which("go") is None:
+        return "no go and no built client of GitLab in the cache"
     return None
 
 

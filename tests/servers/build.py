@@ -1,4 +1,4 @@
-"""`python -m tests.servers.build [kube|hosts|gitea|all]`: fill the cache before the tests, with a line for each step.
+"""`python -m tests.servers.build [kube|hosts|gitea|gitlab|all]`: fill the cache before the tests, and say each step.
 
 On a bare Debian machine, as root, it also installs what the servers need of the system. When all is there it only says
 where.
@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers import debian
-from tests.servers.availability import apiserver_lacks, gitea_lacks, hosts_lack
+from tests.servers.availability import apiserver_lacks, gitea_lacks, gitlab_client_lacks, hosts_lack
 from tests.servers.cache import BuildFailed, say
 from tests.servers.gitea.build import gitea
+from tests.servers.gitlabclient.build import gitlab_client
 from tests.servers.kube.build import programs
 from tests.servers.rootfs import root_file_system
 
@@ -36,11 +37,22 @@ def build_gitea() -> Path:
     return gitea()
 
 
+def build_gitlab_client() -> Path:
+    _refuse(gitlab_client_lacks())
+    return gitlab_client()
+
+
 TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
     "kube": {"Kubernetes": build_kube},
     "hosts": {"root file system of hosts": build_hosts},
     "gitea": {"Gitea": build_gitea},
-    "all": {"root file system of hosts": build_hosts, "Kubernetes": build_kube, "Gitea": build_gitea},
+    "gitlab": {"GitLab's own client": build_gitlab_client},
+    "all": {
+        "root file system of hosts": build_hosts,
+        "Kubernetes": build_kube,
+        "Gitea": build_gitea,
+        "GitLab's own client": build_gitlab_client,
+    },
 }
 
 

@@ -5,12 +5,14 @@ partitioned. Where a server cannot be had, its tests skip with the one line that
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.servers.apiserver import ApiServer
-from tests.servers.availability import apiserver_lacks, gitea_lacks, hosts_lack
+from tests.servers.availability import apiserver_lacks, gitea_lacks, gitlab_client_lacks, hosts_lack
 from tests.servers.forge import GiteaServer
+from tests.servers.gitlabclient.build import gitlab_client
 from tests.servers.hosts import Host, HostLab, Init
 
 HOST_COUNT = 3
@@ -42,6 +44,13 @@ def real_gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GiteaServer
     _skip_where(gitea_lacks())
     with GiteaServer(tmp_path_factory.mktemp("gitea")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def official_gitlab_client() -> Path:
+    """A program that asks a GitLab through GitLab's own Go client."""
+    _skip_where(gitlab_client_lacks())
+    return gitlab_client()
 
 
 def _skip_where(lacking: str | None) -> None:
