@@ -12,7 +12,6 @@ time that it may take; nothing here logs; an effect is never sent twice by itsel
 import json
 import ssl
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from urllib.parse import urlencode, urlsplit
 from reconciler.errors import ReconcilerError
 from reconciler.kube.answers import Answer, error_of, transport_error
 from reconciler.kube.connection import Connection
-from reconciler.kube.tls import tls_context
+from reconciler.kube.tls import answered_within, tls_context
 from reconciler.state.observed import Json
 
 USER_AGENT: Final = "opspilot-reconciler"
@@ -104,21 +103,22 @@ class Client:
         with self._counting:
             self.requests[request.method] += 1
         url = self._prefix + request.path + (f"?{urlencode(request.query)}" if request.query else "")
-        response = self._pool.request(
-            request.method,
-            url,
-            body=None if request.body is None else json.dumps(request.body, separators=(",", ":")).encode(),
-            headers=self._headers(request),
-            redirect=False,
-            retries=False,
-            preload_content=False,
-            timeout=_timeout(),
-        )
-        try:
-            data = _read(response, request.what)
-        except BaseException:
-            response.close()  # what is left of the answer must not be read as the next one
-            raise
+        with answered_within(ANSWER_SECONDS):
+            response = self._pool.request(
+                request.method,
+                url,
+                body=None if request.body is None else json.dumps(request.body, separators=(",", ":")).encode(),
+                headers=self._headers(request),
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=_timeout(),
+            )
+            try:
+                data = _read(response, request.what)
+            except BaseException:
+                response.close()  # what is left of the answer must not be read as the next one
+                raise
         response.release_conn()
         return Answer(
             response.status,
@@ -144,16 +144,13 @@ class Client:
 
 
 def _read(response: Any, what: str) -> bytes:
-    """The whole body within its size and time. Raises Unavailable."""
-    deadline = time.monotonic() + ANSWER_SECONDS
+    """The whole body within its size. Raises Unavailable."""
     parts: list[bytes] = []
     size = 0
     for part in response.stream(CHUNK_BYTES, decode_content=True):
         size += len(part)
         if size > MAX_ANSWER_BYTES:
             raise transport_error(ValueError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes"), what, "")
-        if time.monotonic() > deadline:
-            raise transport_error(TimeoutError(f"the answer took longer than {ANSWER_SECONDS:g} s"), what, "")
         parts.append(part)
     return b"".join(parts)
 

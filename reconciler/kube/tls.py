@@ -2,22 +2,57 @@
 
 Python's ssl module loads a client certificate from a file name only. It is given the name of a memory file (memfd) that
 exists for the length of one call; where there is none, a private temporary file, removed at once.
+
+A wait for the next byte has an end, and so has the whole answer: a server that sends a byte now and then holds nobody
+up. Nothing above the socket can see to that, because everything there reads until it has as much as it asked for.
 """
 
 import os
 import ssl
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from reconciler.errors import Rejected
 from reconciler.kube.connection import ClientCertificate, Connection
+
+
+class _Deadline(threading.local):
+    """When the answer that this thread reads has to be there, on the monotonic clock; 0: there is no such time."""
+
+    at = 0.0
+
+
+_DEADLINE = _Deadline()
+
+
+@contextmanager
+def answered_within(seconds: float) -> Iterator[None]:
+    """Whatever this thread reads over TLS meanwhile ends in TimeoutError after so long."""
+    _DEADLINE.at = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _DEADLINE.at = 0.0
+
+
+class _Timed(ssl.SSLSocket):
+    """A socket whose every read looks at the clock."""
+
+    def recv_into(self, *arguments: Any, **named: Any) -> int:
+        if _DEADLINE.at and time.monotonic() > _DEADLINE.at:
+            raise TimeoutError("the answer took too long")
+        return super().recv_into(*arguments, **named)
 
 
 def tls_context(connection: Connection) -> ssl.SSLContext:
     """A client context for one Connection. Raises Rejected(certificate_invalid)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _Timed
     try:
         context.load_verify_locations(cadata=connection.ca_pem)
         if connection.certificate is not None:

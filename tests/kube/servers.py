@@ -15,10 +15,14 @@ Play = Callable[[ssl.SSLSocket], None]
 
 @dataclass
 class Script:
-    """What to do on each request, in order; the last goes on for ever. `heard` are the requests' heads."""
+    """What to do on each request, in order; the last goes on for ever.
+
+    `heard` are the requests' heads, `whole` counts the answers that went out to their end.
+    """
 
     plays: list[Play]
     heard: list[str] = field(default_factory=list)
+    whole: int = 0
 
     def next_play(self, head: str) -> Play:
         self.heard.append(head)
@@ -85,6 +89,7 @@ def _serve(listener: socket.socket, context: ssl.SSLContext, script: Script) -> 
         with suppress(OSError, ssl.SSLError), context.wrap_socket(raw, server_side=True) as connection:
             while head := _read_request(connection):
                 script.next_play(head)(connection)
+                script.whole += 1
 
 
 def _read_request(connection: ssl.SSLSocket) -> str:
@@ -100,3 +105,17 @@ def _read_request(connection: ssl.SSLSocket) -> str:
     while missing > 0:
         missing -= len(connection.recv(missing))
     return head.decode()
+
+
+def trickling(head: str, piece: bytes, *, pieces: int, end: bytes = b"") -> Play:
+    """An answer that comes in pieces, each soon after the other, and ends after very many of them."""
+
+    def play(connection: ssl.SSLSocket) -> None:
+        connection.sendall(head.encode())
+        pause = threading.Event()
+        for _ in range(pieces):
+            connection.sendall(piece)
+            pause.wait(0.01)
+        connection.sendall(end)
+
+    return play
