@@ -107,6 +107,7 @@ class Theatre:
     def put_back(self, name: str) -> None:
         """The world is again as it was, at the same addresses."""
         moment = self.moments[name]
+        os.environ[STAGING_TOKEN] = self.world.clusters["staging"].token  # another theatre's world sets its own
         self._leave()
         for host in self.world.hosts.values():
             host.stop()
