@@ -192,13 +192,12 @@ class _Run:
             self._performer.verify(self._plan.batches[rollout.batch], self._timeouts(self._plan))
         except ReconcilerError as error:
             return self._judge(error, Event.BATCH_READY)
+        if rollout.batch + 1 == rollout.batches:
+            return Event.BATCH_READY  # its steps and its end are told by the rollout's end, in one record
         entry = BatchDone(environment=self._passed.environment, generation=self._passed.generation, batch=rollout.batch)
-        notes = [*self._told_steps()]
-        # the last batch's end is told by the rollout's end; others by one event of their own
-        if rollout.batch + 1 < rollout.batches:
-            notes.append(self._story.carrier(Stage.APPLYING, entry, None, f"batch {rollout.batch + 1} is ready"))
+        carrier = self._story.carrier(Stage.APPLYING, entry, None, f"batch {rollout.batch + 1} is ready")
         try:
-            self._record(notes)
+            self._record([*self._told_steps(), carrier])
         except Overtaken:
             raise
         except Unavailable as error:
