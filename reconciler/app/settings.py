@@ -32,6 +32,14 @@ class SecretSource:
 
 
 @dataclass(frozen=True, slots=True)
+class AppSource:
+    """A GitHub App: its id or client id, and where its private key is, which needs a backup."""
+
+    id: str
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting; paths are absolute."""
 
@@ -52,6 +60,7 @@ class Settings:
     webhook_secret_variable: str = ""  # without one, `serve` receives no webhooks
     listen: str = "127.0.0.1:8750"  # where it receives them
     audit_shared: bool = False  # others may write the audit branch, and its readers know (G24)
+    app: AppSource | None = None  # in place of a token
     workers: int = 4
     locale: str = ""  # empty: what the repository's Settings say
 
@@ -161,6 +170,8 @@ class _Reader:
                 values[name] = self._texts(table[name], name)
         if values.get("forge", ForgeKind.EMBEDDED) not in set(ForgeKind):
             self._problem(f"`forge` must be one of {', '.join(ForgeKind)}")
+        if "app" in table:
+            values["app"] = self._app(table["app"], values)
         for line in values.get("root_signers", ()):
             if key_id(line) is None:
                 self._problem(f"`root_signers`: not an SSH public key: {line[:60]!r}")
@@ -171,6 +182,15 @@ class _Reader:
         if self._problems:
             raise SpecError(self._problems)
         return Settings(**values)
+
+    def _app(self, table: Any, values: Mapping[str, Any]) -> AppSource | None:
+        fits = isinstance(table, dict) and table.keys() == {"id", "key"}
+        if not fits or not all(isinstance(value, str) and value for value in table.values()):
+            self._problem('`app` takes the id and the key file of a GitHub App: {id = "…", key = "…"}')
+            return None
+        if values.get("forge") != ForgeKind.GITHUB or values.get("token_variable"):
+            self._problem(f'`app` is for forge = "{ForgeKind.GITHUB}" and stands in place of `token_variable`')
+        return AppSource(table["id"], self._file(table["key"]))
 
     def _repository(self, text: str | None) -> str:
         if not text:

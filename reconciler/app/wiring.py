@@ -1,7 +1,6 @@
 """The only place that builds adapters: from settings to everything that one process holds."""
 
 import hashlib
-import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from reconciler.app.credentials import Vault
 from reconciler.app.desire import Desires
 from reconciler.app.drift import Drift
 from reconciler.app.emergencies import Emergencies
+from reconciler.app.forge_token import token_source
 from reconciler.app.gate import Gate
 from reconciler.app.holding import Holding
 from reconciler.app.journal import Journal
@@ -43,7 +43,7 @@ from reconciler.git.transport import Transport
 from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
 from reconciler.ports import ApiForge, Clock, HostApi
-from reconciler.secret import Secret
+from reconciler.secret import Secret, TokenSource
 from reconciler.specs.cache import SqliteCache
 from reconciler.specs.kinds import Host
 from reconciler.specs.kinds.host import Become
@@ -72,13 +72,14 @@ class Assembly:
         self.forge.close()
 
 
-def open_mirror(settings: Settings) -> Mirror:
-    """The local mirror of the configured repository. Connects to nothing."""
+def open_mirror(settings: Settings, token: TokenSource | None = None) -> Mirror:
+    """The local mirror of the configured repository. Connects to nothing. `token`: where another part uses it too."""
     transport = Transport(settings.cache / "git-home")
-    text = os.environ.get(settings.token_variable, "") if settings.token_variable else ""
+    token = token or token_source(settings, SystemClock())
+    over_http = settings.repository.startswith(("https://", "http://"))  # over ssh the token is for the API alone
     remote = Remote(
         settings.repository,
-        token=Token(text) if text else None,
+        token=Token(token) if token and over_http else None,
         identity=settings.git_identity,
         known_hosts=settings.git_known_hosts,
     )
@@ -103,7 +104,8 @@ def assemble(
     """
     clock = clock or SystemClock()
     keys = load_keys(settings)
-    mirror = open_mirror(settings)
+    token = token_source(settings, clock)
+    mirror = open_mirror(settings, token)
     bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
     desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, keys.hmac)
     journal = Journal(AuditBranch(mirror, keys.signing, settings.audit_tip), clock)
@@ -116,17 +118,23 @@ def assemble(
         lambda host, spec, key: _host(host, spec, key, clock),
     )
     planner = Planner(desires, journal, connections, settings, clock, keys.hmac)
-    forge = around(forge_of(settings, mirror, planner, keys, clock, name))
+    forge = around(forge_of(settings, mirror, planner, keys, clock, name, token))
     reconciler = loop_of(Adapters(settings, clock, keys, mirror, planner, forge, vault, name, stopping))
     return Assembly(settings, clock, keys, mirror, journal, planner, forge, reconciler, connections, name)
 
 
 def forge_of(
-    settings: Settings, mirror: Mirror, planner: Planner, keys: Keys, clock: Clock, repository: str
+    settings: Settings,
+    mirror: Mirror,
+    planner: Planner,
+    keys: Keys,
+    clock: Clock,
+    repository: str,
+    token: TokenSource | None,
 ) -> ApiForge:
     """The forge that reconciler.toml names, as the reconciler. Connects to nothing."""
     if settings.forge_kind is not ForgeKind.EMBEDDED:
-        return api_forge(settings, mirror, clock, keys.signing.public.line)
+        return api_forge(settings, mirror, clock, keys.signing.public.line, token)
     ledger = ForgeLedger(
         mirror,
         repository_id=repository,
@@ -137,10 +145,10 @@ def forge_of(
     return EmbeddedForge(ledger, key=keys.signing, tracked=settings.branch)
 
 
-def api_forge(settings: Settings, mirror: Mirror, clock: Clock, key: str) -> ApiForge:
-    """A forge with an API, as the account whose token the variable holds. Raises Refused where there is no token."""
-    token = os.environ.get(settings.token_variable, "") if settings.token_variable else ""
-    if not token:
+def api_forge(settings: Settings, mirror: Mirror, clock: Clock, key: str, token: TokenSource | None = None) -> ApiForge:
+    """A forge with an API, as the account or App whose token it is. Raises Refused where there is no token."""
+    token = token or token_source(settings, clock)
+    if token is None:
         raise Refused(
             f"opening the forge {settings.forge}: there is no token",
             key="permission_denied",
@@ -151,7 +159,7 @@ def api_forge(settings: Settings, mirror: Mirror, clock: Clock, key: str) -> Api
         Opening(
             repository=settings.repository,
             api=settings.forge_api,
-            token=Secret(token),
+            token=token,
             tracked=settings.branch,
             key=key,
             mirror=mirror,

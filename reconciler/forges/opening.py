@@ -15,7 +15,7 @@ from reconciler.errors import Refused
 from reconciler.git.mirror import Mirror
 from reconciler.git.remote import Remote
 from reconciler.ports import ApiForge, Clock
-from reconciler.secret import Secret
+from reconciler.secret import Secret, TokenSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Opening:
 
     repository: str
     api: str
-    token: Secret
+    token: Secret | TokenSource
     tracked: str
     key: str
     mirror: Mirror
@@ -79,10 +79,15 @@ class Opening:
 
         Raises Refused where it is no https URL.
         """
-        found = (self.api or self.place.origin + usual).rstrip("/")
-        if Remote(found).scheme not in {"https", "http"}:
-            raise Refused(f"opening the forge's API at {found}: it is no https URL", key="validation_error")
-        return found
+        return api_root(self.repository, self.api, usual)
+
+
+def api_root(repository: str, api: str, usual: str) -> str:
+    """Where the API is: `api`, otherwise the usual path at the repository's own host. Raises Refused as above."""
+    found = (api or Place.of(repository).origin + usual).rstrip("/")
+    if Remote(found).scheme not in {"https", "http"}:
+        raise Refused(f"opening the forge's API at {found}: it is no https URL", key="validation_error")
+    return found
 
 
 def _gitea(opening: Opening) -> ApiForge:

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Untrusted
 from reconciler.git.outcry import UNREACHABLE
-from reconciler.git.remote import Remote
+from reconciler.git.remote import Remote, TokenRefused
 
 CAP = 32 * 1024 * 1024  # bytes; 65 for each ref of usual length
 OVERALL = 60.0  # seconds for one poll
@@ -104,9 +104,8 @@ class Line:
             case 200:
                 return Rejected(f"{said}: the answer is not git's protocol v2", key="endpoint_invalid")
             case 401 | 403:
-                return Rejected(
-                    said, key="permission_denied", hint="the forge token is wrong, ended, or may not read this"
-                )
+                kind = TokenRefused if status == 401 else Rejected
+                return kind(said, key="permission_denied", hint="the forge token is wrong, ended, or may not read this")
             case code if 300 <= code < 400:
                 return Rejected(
                     f"{said}: redirects are not followed", key="endpoint_invalid", hint="configure the final URL"

@@ -20,6 +20,8 @@ _DAMAGE = (
     r"|fatal: failed to read object"
 )
 
+_UNKNOWN = r"Authentication failed|could not read (Username|Password)|returned error: 401"
+
 _TABLE: tuple[tuple[str, type[ReconcilerError], str], ...] = (
     (r"host key verification failed|remote host identification has changed", Untrusted, "ssh_auth_failed"),
     (
@@ -43,6 +45,11 @@ def failure(command: str, code: int, complaint: str, remote: Remote | None) -> R
         if re.search(pattern, complaint, re.IGNORECASE):
             return kind(said, key=key)
     return Unavailable(said, key=UNREACHABLE if remote else None)
+
+
+def speaks_of_a_refused_token(complaint: str) -> bool:
+    """Whether the remote did not know who we are, and so did nothing."""
+    return bool(re.search(_UNKNOWN, complaint, re.IGNORECASE))
 
 
 def speaks_of_damage(complaint: str) -> bool:

@@ -15,7 +15,7 @@ from reconciler.errors import Rejected, Unavailable
 from reconciler.git import pktline
 from reconciler.git.bare import opened
 from reconciler.git.refnames import WANTED, prefix_of, wanted
-from reconciler.git.remote import Remote
+from reconciler.git.remote import Remote, TokenRefused
 from reconciler.git.transport import Transport
 from reconciler.names import Revision
 
@@ -44,7 +44,7 @@ class Poller:
             case "ssh":
                 found = self._list()
             case _:
-                found = self._ask()
+                found = self._ask_patiently()
         return {name: revision for name, revision in sorted(found.items()) if wanted(name, self._patterns)}
 
     def close(self) -> None:
@@ -69,6 +69,16 @@ class Poller:
             if text := pktline.readable(name):
                 found[text] = Revision(revision.decode())
         return found
+
+    def _ask_patiently(self) -> Mapping[str, Revision]:
+        """Once more where the token had ended and there is another (F15)."""
+        try:
+            return self._ask()
+        except TokenRefused:
+            if self._remote.token is None or not self._remote.token.renew():
+                raise
+        self.requests += 1
+        return self._ask()
 
     def _ask(self) -> Mapping[str, Revision]:
         if self._kept is None:

@@ -8,12 +8,14 @@ origin (threats T12, T21). Plain http is for loopback, where tests and demos liv
 import base64
 import ipaddress
 import re
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
-from reconciler.errors import Refused
+from reconciler.errors import Refused, Rejected
+from reconciler.secret import MASK, FixedToken, Secret, TokenSource
 
 _SCP = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9.-]*):([A-Za-z0-9_.~][^\x00-\x20\x7f]*)")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:.]+")
@@ -23,24 +25,46 @@ _HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
 _ENCODED_CONTROL = re.compile(r"%(0|1|7f)", re.IGNORECASE)
 
 
+class TokenRefused(Rejected):
+    """The remote does not know who we are (401), and did nothing."""
+
+
 class Token:
-    """A forge token that leaves this value only as an Authorization header. It cannot be printed, copied or pickled."""
+    """A forge token that leaves this value only as an Authorization header. It cannot be printed, copied or pickled.
 
-    __slots__ = ("_secret", "_user")
+    It comes from a source where it ends after a while and has to be asked for anew.
+    """
 
-    def __init__(self, secret: str, user: str = "x-access-token") -> None:
-        if not _HEADER_TEXT.fullmatch(secret) or not _HEADER_TEXT.fullmatch(user) or ":" in user:
-            raise Refused("reading the forge token: it holds characters that no token has", key="validation_error")
-        self._secret = secret
+    __slots__ = ("_lent", "_source", "_user")
+
+    def __init__(self, secret: str | TokenSource, user: str = "x-access-token") -> None:
+        self._source = FixedToken(Secret(secret)) if isinstance(secret, str) else secret
         self._user = user
+        self._lent: deque[str] = deque(maxlen=4)  # a far side may echo one that was renewed meanwhile
+        if isinstance(self._source, FixedToken):
+            self.authorization()
 
     def authorization(self) -> str:
-        """The header's value. Only the transport and the poller ask for it."""
-        return f"Basic {base64.b64encode(f'{self._user}:{self._secret}'.encode()).decode()}"
+        """The header's value, now. Only the transport and the poller ask for it."""
+        secret = self._source.token().reveal()
+        if not _HEADER_TEXT.fullmatch(secret) or not _HEADER_TEXT.fullmatch(self._user) or ":" in self._user:
+            raise Refused("reading the forge token: it holds characters that no token has", key="validation_error")
+        if secret not in self._lent:
+            self._lent.append(secret)
+        return f"Basic {self._encoded(secret)}"
+
+    def renew(self) -> bool:
+        """It was refused: whether there may be another now."""
+        return self._source.renew()
 
     def scrub(self, text: str) -> str:
         """A text without this token, should a far side have echoed it."""
-        return text.replace(self._secret, "***").replace(self.authorization().partition(" ")[2], "***")
+        for secret in tuple(self._lent):
+            text = text.replace(secret, MASK).replace(self._encoded(secret), MASK)
+        return text
+
+    def _encoded(self, secret: str) -> str:
+        return base64.b64encode(f"{self._user}:{secret}".encode()).decode()
 
     def __repr__(self) -> str:
         return "Token(hidden)"  # tracebacks and failing asserts print it; str and format are always a mistake

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import Rejected, Unavailable
-from reconciler.git.outcry import UNREACHABLE, failure
+from reconciler.git.outcry import UNREACHABLE, failure, speaks_of_a_refused_token
 from reconciler.git.remote import Remote
 
 SHORT = 60.0  # seconds for what works on local objects
@@ -94,12 +94,21 @@ class Transport:
                 settings["http.sslCAInfo"] = str(remote.ca_file)
         command = ["git", *(part for item in settings.items() for part in ("-c", "=".join(item)))]
         command += [f"--git-dir={directory}"] if directory else []
-        started = _start([*command, *arguments], self._environment(remote), self.home / "empty", hold)
-        answer = _collect(started, timeout, arguments[0], away=UNREACHABLE if remote else None)
-        if remote and remote.token:
-            answer = Answer(answer.code, answer.out, remote.token.scrub(answer.err))
+        words = [*command, *arguments]
+        answer = self._once(words, arguments[0], remote, timeout, hold)
+        if answer.code and remote and remote.token and speaks_of_a_refused_token(answer.err) and remote.token.renew():
+            answer = self._once(words, arguments[0], remote, timeout, hold)
         if answer.code not in allowed:
             raise failure(arguments[0], answer.code, answer.err, remote)
+        return answer
+
+    def _once(
+        self, words: Sequence[str], command: str, remote: Remote | None, timeout: float, hold: Sequence[int]
+    ) -> Answer:
+        started = _start(words, self._environment(remote), self.home / "empty", hold)
+        answer = _collect(started, timeout, command, away=UNREACHABLE if remote else None)
+        if remote and remote.token:
+            return Answer(answer.code, answer.out, remote.token.scrub(answer.err))
         return answer
 
     def _environment(self, remote: Remote | None) -> dict[str, str]:

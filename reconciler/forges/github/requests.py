@@ -31,11 +31,6 @@ def myself() -> Request:
     return Request("asking whose token it is", "GET", "/user")
 
 
-def app() -> Request:
-    """Which App a JWT is of."""
-    return Request("asking which App this is", "GET", "/app")
-
-
 def installation_token(installation: int, repository: str, permissions: Mapping[str, str]) -> Request:
     """A token for one repository with these rights and no others."""
     body = {"repositories": [repository], "permissions": dict(permissions)}
@@ -54,6 +49,10 @@ class Repository:
     def full_name(self) -> str:
         """As people write it."""
         return f"{self.owner}/{self.name}"
+
+    def installation(self) -> Request:
+        """Where the App whose JWT it is has been installed for this repository."""
+        return self._get(f"asking whether the App is installed for {self.full_name}", "/installation")
 
     def itself(self) -> Request:
         """The repository."""

@@ -47,6 +47,9 @@ class Apps:
             raise No(401, "'Expiration time' claim ('exp') is too far in the future")
         return self.slugs[str(said["iss"])]
 
+    def installed(self, slug: str) -> int:
+        return next(found for found, app in self.installations.items() if self.slugs[app] == slug)
+
     def make_token(self, installation: int, slug: str, asked: dict[str, Any] | None) -> dict[str, Any]:
         if self.slugs.get(self.installations.get(installation, "")) != slug:
             raise No(404, "Not Found")

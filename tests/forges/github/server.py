@@ -123,7 +123,7 @@ class FakeGitHub:
 
     def _who(self, request: Request, path: str) -> str:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if path.startswith(f"{API}/app"):
+        if path.startswith(f"{API}/app/") or path.endswith("/installation"):
             return self.apps.of_jwt(token)
         login = self.tokens.get(token) or self.apps.of_token(token)
         if scheme != "Bearer" or not login:
@@ -231,7 +231,11 @@ def _statuses(fake: FakeGitHub, _: Asked, names: Names) -> Any:
 
 ROUTES: tuple[tuple[str, str, Route], ...] = (
     ("GET", "/user", lambda fake, asked, _: fake.shapes.user(asked.who)),
-    ("GET", "/app", lambda fake, asked, _: fake.shapes.app(asked.who)),
+    (
+        "GET",
+        f"{REPOSITORY}/installation",
+        lambda fake, asked, _: fake.shapes.installation(fake.apps.installed(asked.who), asked.who),
+    ),
     (
         "POST",
         r"/app/installations/(?P<id>\d+)/access_tokens",

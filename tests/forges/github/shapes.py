@@ -207,6 +207,28 @@ class Shapes:
             "events": [],
         }
 
+    def installation(self, found: int, slug: str) -> dict[str, Any]:
+        url = f"{self.api}/app/installations/{found}"
+        return {
+            "id": found,
+            "account": self.user(self.hub.owner),
+            "repository_selection": "selected",
+            "access_tokens_url": f"{url}/access_tokens",
+            "repositories_url": f"{self.api}/installation/repositories",
+            "html_url": url,
+            "app_id": number_of(slug),
+            "app_slug": slug,
+            "target_id": 1,
+            "target_type": "User",
+            "permissions": {"contents": "write"},
+            "events": [],
+            "created_at": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-01T00:00:00Z",
+            "single_file_name": None,
+            "suspended_by": None,
+            "suspended_at": None,
+        }
+
     def event(self, happened: dict[str, Any]) -> dict[str, Any]:
         """REST says that a base changed, and not from what to what."""
         return {
