@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pygit2
@@ -80,7 +81,7 @@ class GitLabUnderTest:
         return Revision(str(made))
 
     def delete_branch(self, who: str, branch: str) -> None:
-        self.ask("DELETE", f"/repository/branches/{branch}", as_=who)
+        self.ask("DELETE", f"/repository/branches/{quote(branch, safe='')}", as_=who)
 
     def tip(self, branch: str) -> Revision:
         found = self._tip(branch)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from reconciler.errors import Rejected
 from reconciler.forges.asking import MALFORMED, Reading
 from reconciler.names import Revision
-from reconciler.state.forge import Comment, PullRequest, PullRequestState
+from reconciler.state.forge import Comment, Guard, PullRequest, PullRequestState
 
 STATES = {
     "opened": PullRequestState.OPEN,
@@ -18,7 +18,8 @@ STATES = {
     "merged": PullRequestState.MERGED,
     "closed": PullRequestState.CLOSED,
 }
-DEVELOPER = 30  # the access level from which on one may push
+DEVELOPER, MAINTAINER = 30, 40  # the access levels from which on one may push, and change the protection
+NEEDED = frozenset({"api", "read_api", "read_user", "read_repository", "write_repository"})  # scopes
 REMARK_ON_A_DIFF = "DiffNote"
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _AUTOMATED = re.compile(
@@ -156,3 +157,23 @@ def revision(reading: Reading, name: str) -> Revision:
     if not _REVISION.fullmatch(text):
         raise Rejected(f"{reading.what}: {name} is no commit id", key=MALFORMED)
     return Revision(text)
+
+
+def excess(token: Reading) -> tuple[str, ...]:
+    """The scopes of our token that nothing here needs."""
+    scopes = token.content.get("scopes")
+    if not isinstance(scopes, list) or not all(isinstance(one, str) for one in scopes):
+        raise Rejected(f"{token.what}: field 'scopes' of the answer is missing or malformed", key=MALFORMED)
+    return tuple(sorted(set(scopes) - NEEDED))
+
+
+def guard(branch: Reading, project: Reading) -> Guard:
+    """How a branch is protected. GitLab requires the pipeline, with whatever statuses it has, or nothing."""
+    required = project.content.get("only_allow_merge_if_pipeline_succeeds")
+    return Guard(
+        branch.text("name"),
+        exists=True,
+        protected=branch.flag("protected"),
+        required_statuses=() if required is False else None,
+        we_may_push=branch.flag("can_push"),
+    )

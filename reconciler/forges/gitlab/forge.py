@@ -21,7 +21,7 @@ from reconciler.git import history
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
 from reconciler.ports import Clock
-from reconciler.state.forge import Comment, CommitStatus, PullRequest, PullRequestState, Review
+from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, PullRequestState, Review
 
 AHEAD = timedelta(minutes=5)  # of our clock: a merge that lies later is looked at when its time has come
 REMEMBERED = timedelta(minutes=10)  # how long what an account is and may do is not asked again
@@ -162,6 +162,35 @@ class GitLabForge:
         if not self._own:
             self._own = self._one(requests.myself()).text("username")
         return self._own
+
+    def access(self) -> Access:
+        """What our account and its token may do."""
+        own = self._one(requests.myself()).number("id")
+        members = self._list(self._project.members())
+        levels = {one.number("id"): one.number("access_level") for one in members}
+        return Access(
+            self.own_login(),
+            may_write=levels.get(own, 0) >= answers.DEVELOPER,
+            may_administer=levels.get(own, 0) >= answers.MAINTAINER,
+            writers=tuple(
+                sorted(
+                    one.text("username")
+                    for one in members
+                    if one.number("id") != own and one.number("access_level") >= answers.DEVELOPER
+                )
+            ),
+            excess=answers.excess(self._one(requests.token())),
+        )
+
+    def guard(self, branch: str) -> Guard:
+        """How a branch is protected."""
+        try:
+            found = self._one(self._project.branch(branch))
+        except ForgeRefusal as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                raise
+            return Guard(branch, exists=False)
+        return answers.guard(found, self._one(self._project.itself()))
 
     def _pull(self, reading: Reading, number: int | None = None) -> PullRequest:
         author = answers.account(reading, "author")

@@ -24,6 +24,11 @@ def account(number: int) -> Request:
     return Request(f"asking who account {number} is", "GET", f"/users/{number}")
 
 
+def token() -> Request:
+    """What our token is: its scopes."""
+    return Request("asking what the token reaches", "GET", "/personal_access_tokens/self")
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """The requests about one project. `path`: its full path, such as group/subgroup/name."""
@@ -70,6 +75,14 @@ class Project:
     def member(self, account: int) -> Request:
         """What an account may do here, by itself or through a group; 404 where it is no member."""
         return self._get(f"asking what account {account} may do", f"/members/all/{account}")
+
+    def members(self) -> Request:
+        """Everybody who may do something here, also through groups."""
+        return self._get("listing the members", "/members/all", PAGE)
+
+    def branch(self, name: str) -> Request:
+        """One branch; 404 where there is none."""
+        return self._get(f"reading branch {name}", f"/repository/branches/{quote(name, safe='')}")
 
     def statuses(self, revision: Revision) -> Request:
         """The statuses of a commit that no later one of the same name replaced."""

@@ -219,6 +219,13 @@ def _member(call: Call) -> Any:
     return shapes.member(call.state.users[number], call.project.members[number])
 
 
+def _branch(call: Call) -> Any:
+    name = unquote(call.names["branch"])
+    if call.project.tip(name) is None:
+        raise Problem(404, "404 Branch Not Found")
+    return shapes.branch(call.project, name, call.who)
+
+
 def _delete_branch(call: Call) -> Any:
     call.project.git.references.delete(f"refs/heads/{unquote(call.names['branch'])}")
 
@@ -227,7 +234,10 @@ ROUTES: tuple[tuple[str, str, Callable[[Call], Any]], ...] = (
     ("GET", "/user", lambda call: shapes.account(call.who)),
     ("GET", r"/users/(?P<user>\d+)", _account),
     ("GET", PROJECT, lambda call: shapes.project(call.project)),
+    ("GET", PROJECT + "/members/all", lambda call: shapes.members(call.state, call.project)),
     ("GET", PROJECT + r"/members/all/(?P<user>\d+)", _member),
+    ("GET", PROJECT + "/repository/branches/(?P<branch>[^/]+)", _branch),
+    ("GET", "/personal_access_tokens/self", lambda call: shapes.token(call.state, call.who)),
     ("GET", PROJECT + "/merge_requests", _open_ones),
     ("POST", PROJECT + "/merge_requests", _open),
     ("GET", REQUEST, lambda call: shapes.merge_request(call.merge_request)),

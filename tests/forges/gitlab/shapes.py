@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from tests.forges.gitlab.state import GitLabState, Job, MergeRequest, Note, Project, User, Version
+from tests.forges.gitlab.state import DEVELOPER, GitLabState, Job, MergeRequest, Note, Project, User, Version
 
 Shape = dict[str, Any]
 
@@ -36,7 +36,36 @@ def member(one: User, level: int) -> Shape:
 
 def project(one: Project) -> Shape:
     name = one.path.rpartition("/")[2]
-    return {"id": one.id, "name": name, "path": name, "path_with_namespace": one.path, "default_branch": "main"}
+    return {
+        "id": one.id,
+        "name": name,
+        "path": name,
+        "path_with_namespace": one.path,
+        "default_branch": "main",
+        "only_allow_merge_if_pipeline_succeeds": one.pipelines_must_succeed,
+    }
+
+
+def members(state: GitLabState, of: Project) -> list[Shape]:
+    return [member(state.users[number], level) for number, level in of.members.items()]
+
+
+def token(state: GitLabState, who: User) -> Shape:
+    return {"id": who.id, "name": "reconciler", "revoked": False, "active": True, "scopes": state.scopes}
+
+
+def branch(of: Project, name: str, who: User) -> Shape:
+    protected = name in of.protected
+    return {
+        "name": name,
+        "commit": {"id": of.tip(name)},
+        "merged": False,
+        "default": name == "main",
+        "protected": protected,
+        "developers_can_push": protected and of.protected[name] <= DEVELOPER,
+        "developers_can_merge": False,
+        "can_push": of.members.get(who.id, 0) >= of.protected.get(name, DEVELOPER),
+    }
 
 
 def merge_request(one: MergeRequest) -> Shape:

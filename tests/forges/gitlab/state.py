@@ -89,6 +89,7 @@ class Project:
     path: str
     git: pygit2.Repository
     pipelines_must_succeed: bool = False
+    protected: dict[str, int] = field(default_factory=dict)  # branches, with the level from which on one may push
     members: dict[int, int] = field(default_factory=dict)
     pipelines: list[Pipeline] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
@@ -143,6 +144,7 @@ class GitLabState:
         self.users: dict[int, User] = {}
         self.tokens: dict[str, User] = {}
         self.projects: list[Project] = []
+        self.scopes = ["api", "write_repository"]  # of every token
         self.tells_approval_times = True
         self.approval_notes_wait = False  # the queue that writes them stands still
         self.waiting_notes: list[tuple[MergeRequest, User, str]] = []

@@ -44,6 +44,9 @@ def test_gitlabs_own_client_understands_every_answer_of_the_stand_in(
     assert sorted(each["name"] for each in found["statuses"]) == ["client", "reconciler/preview"]
     assert [each["sha"] for each in found["pipelines"]] == [head]
     assert (found["member"]["access_level"], found["account"]["bot"]) == (30, True)
+    assert [each["access_level"] for each in found["members"]] == [30] * 4
+    assert (found["branch"]["protected"], found["branch"]["can_push"]) == (False, True)
+    assert found["token"]["scopes"] == ["api", "write_repository"]
     assert found["made"]["title"] == "by the client"
 
 
@@ -82,8 +85,9 @@ def test_what_the_adapter_asks_is_what_gitlabs_own_client_asks(
     writer.set_status(world.tip("main"), CommitStatus("reconciler/preview", StatusState.SUCCESS, ""))
     world.merge(CLEO, number, How.MERGE)
     forge.merged_pull_requests([world.tip("main")])
+    world.door.access(), world.door.guard("main")
     ours = {shape(method, path) for who, method, path in world.server.asked if who == world.own_login}
-    assert len(ours) > 12
+    assert len(ours) > 16
     assert ours - theirs == set()
 
 
@@ -115,4 +119,4 @@ def asked(world: GitLabUnderTest, client: Path, number: int, revision: str) -> d
 def shape(method: str, path: str) -> tuple[str, str]:
     """Without the numbers."""
     parts = path.replace("/house%2Fdesired-state", "/:project").split("/")
-    return method, "/".join(":id" if part.isdigit() or len(part) == 40 else part for part in parts)
+    return method, "/".join(":id" if part.isdigit() or len(part) == 40 or part == "main" else part for part in parts)

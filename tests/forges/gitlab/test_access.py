@@ -1,0 +1,82 @@
+"""What `doctor` says of a GitLab: who we are there, what our token reaches, how the branches are protected (T31)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.app.settings import Settings
+from reconciler.doors.forge_health import AUDIT_BRANCH, Finding, forge_findings
+from tests.contracts.forge_gitlab import GitLabUnderTest
+from tests.contracts.forge_world import ANA, BEN, CLEO
+from tests.forges.gitlab.state import MAINTAINER
+
+NOBODY = 60
+SETTINGS = Settings(repository="https://gitlab.example.org/house/desired-state.git")
+
+
+def findings(world: GitLabUnderTest) -> list[Finding]:
+    return list(forge_findings(world.door, SETTINGS, lambda _name, look: look()))
+
+
+def well_made(world: GitLabUnderTest) -> None:
+    """As docs/forges/gitlab.md says."""
+    world.project.pipelines_must_succeed = True
+    world.push(ANA, AUDIT_BRANCH, {"audit": "1"})
+    world.project.protected = {"main": NOBODY, AUDIT_BRANCH: 30}
+
+
+def test_a_project_that_is_set_up_as_the_page_says_is_well(world: GitLabUnderTest) -> None:
+    well_made(world)
+    assert {finding.status for finding in findings(world)} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "status", "words"),
+    [
+        pytest.param(lambda w: w.server.state.scopes.append("sudo"), "forge token", "warn", "sudo", id="token"),
+        pytest.param(
+            lambda w: w.project.members.update({w.server.state.user(w.own_login).id: MAINTAINER}),
+            *("forge account", "warn", "administers"),
+            id="maintainer",
+        ),
+        pytest.param(
+            lambda w: w.project.members.pop(w.server.state.user(w.own_login).id),
+            *("forge account", "error", "may not write"),
+            id="no member",
+        ),
+        pytest.param(
+            lambda w: setattr(w.project, "pipelines_must_succeed", False),
+            *("tracked branch", "warn", "merged without"),
+            id="pipelines",
+        ),
+        pytest.param(
+            lambda w: w.project.protected.pop("main"), "tracked branch", "warn", "not protected", id="open main"
+        ),
+        pytest.param(
+            lambda w: w.project.protected.update({"main": 30}),
+            *("tracked branch", "warn", "our own account may push"),
+            id="we may push",
+        ),
+        pytest.param(
+            lambda w: w.project.protected.pop(AUDIT_BRANCH),
+            *("audit branch", "error", ", ".join((ANA, BEN, CLEO))),
+            id="open audit",
+        ),
+        pytest.param(
+            lambda w: w.project.protected.update({AUDIT_BRANCH: MAINTAINER}),
+            *("audit branch", "error", "may not push"),
+            id="closed audit",
+        ),
+        pytest.param(
+            lambda w: w.delete_branch(ANA, AUDIT_BRANCH), "audit branch", "warn", "there is no", id="no audit"
+        ),
+    ],
+)
+def test_what_is_not_as_the_page_says_is_said(
+    world: GitLabUnderTest, change: Callable[[GitLabUnderTest], object], name: str, status: str, words: str
+) -> None:
+    well_made(world)
+    change(world)
+    assert any(
+        (finding.name, finding.status) == (name, status) and words in finding.message for finding in findings(world)
+    ), findings(world)
