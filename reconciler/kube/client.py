@@ -78,7 +78,12 @@ class Client:
     def find(self, path: str, what: str, *, secret: bool = False) -> Json:
         """The object at this path, or None where the server says that it is not there."""
         answer = self.ask(Request("GET", path, what, secret=secret))
-        return None if answer.absent else self._good(answer).json
+        if answer.absent:
+            return None
+        found = self._good(answer).json
+        if found is None:  # `null` is no way to say that it is not there
+            raise transport_error(ValueError("the answer is null"), what, "")
+        return found
 
     def send(self, request: Request) -> Answer:
         """The answer, or one of errors.py."""

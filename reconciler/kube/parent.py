@@ -20,6 +20,9 @@ from reconciler.kube.client import Client, Request
 from reconciler.kube.discovery import GroupKind
 from reconciler.kube.lists import list_all
 from reconciler.kube.marks import Marks
+from reconciler.kube.shown import found as found_object
+from reconciler.kube.shown import shown
+from reconciler.names import ObjectRef
 from reconciler.state.observed import Json
 
 ATTEMPTS: Final = 4  # of a compare-and-swap; each failure means that somebody else wrote
@@ -55,7 +58,8 @@ class Parents:
 
     def read(self, release: str) -> Parent:
         """The parent as it stands; without a version where there is none."""
-        body = self._client.find(self._path(release), f"reading the parent of release {release}")
+        what = f"reading the parent of release {release}"
+        body = found_object(self._client.find(self._path(release), what), self._ref(release), what)
         if body is None:
             return Parent(release)
         found = _parsed(body)
@@ -102,14 +106,20 @@ class Parents:
         body = self._rendered(wanted)
         query = {"fieldManager": marks.FIELD_MANAGER}
         method, path = ("PUT", self._path(wanted.release)) if wanted.version else ("POST", self._collection)
-        answer = self._client.ask(
-            Request(method, path, f"recording generation {wanted.generation} of release {wanted.release}", query, body)
-        )
+        what = f"recording generation {wanted.generation} of release {wanted.release}"
+        answer = self._client.ask(Request(method, path, what, query, body))
         if answer.status == HTTPStatus.CONFLICT or (answer.absent and wanted.version):
             return None
         if answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
             raise error_of(answer)
-        return _parsed(answer.json)
+        uid = wanted.body["metadata"]["uid"] if wanted.version else ""
+        written = _parsed(shown(answer.json, self._ref(wanted.release), what, uid=uid))
+        if replace(written, version="", body=None) != replace(wanted, version="", body=None):
+            raise Unavailable(f"{what}: the server's answer does not show it", key="cluster_connect_failed")
+        return written
+
+    def _ref(self, release: str) -> ObjectRef:
+        return ObjectRef("", "v1", "ConfigMap", self._owner.parent_namespace, self._owner.parent_name(release))
 
     def _rendered(self, wanted: Parent) -> Json:
         """The ConfigMap; what others wrote on it stays."""

@@ -72,23 +72,26 @@ class KubeTarget:
 
     def begin(self, release: str, namespace: str, generation: int, event: str) -> None:  # noqa: ARG002  the port's
         """Take the release's parent for this generation. `namespace` says nothing here: parents stand in one place."""
-        self._writer.begin(release, generation, event)
+        with _understood():
+            self._writer.begin(release, generation, event)
 
     def apply(self, release: str, body: Json, *, generation: int, expected_uid: str) -> None:
         """Server-side apply one object. Call `observe` with the release's desired objects before: it tells which
         numbers of replicas belong to an autoscaler that may not exist yet."""
-        self._writer.apply(
-            release,
-            body,
-            generation=generation,
-            expected_uid=expected_uid,
-            autoscaled=self._observer.autoscaled,
-        )
+        with _understood():
+            self._writer.apply(
+                release,
+                body,
+                generation=generation,
+                expected_uid=expected_uid,
+                autoscaled=self._observer.autoscaled,
+            )
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
         """Delete, or give up ownership and leave it running."""
         leave = self._writer.forget if forget else self._writer.delete
-        leave(release, ref, generation=generation, expected_uid=expected_uid)
+        with _understood():
+            leave(release, ref, generation=generation, expected_uid=expected_uid)
 
     def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]:
         """Each object's judgement, in the order asked."""
@@ -108,7 +111,7 @@ class KubeTarget:
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """A look at a server that answers nonsense fails as one at a server that is away; other targets go on.
+    """A server that answers nonsense is as good as one that is away; other targets go on.
 
     What stood in the answer is not quoted, for it may be a secret; where we stumbled is, for the fault may be ours.
     """
@@ -117,7 +120,7 @@ def _understood() -> Iterator[None]:
     except _NONSENSE as error:
         place = extract_tb(error.__traceback__)[-1]
         raise Unavailable(
-            f"looking at the cluster: an answer has a shape that no Kubernetes API gives"
+            f"asking the cluster: an answer has a shape that no Kubernetes API gives"
             f" ({type(error).__name__} in {place.name}, line {place.lineno})",
             key="cluster_connect_failed",
         ) from None

@@ -27,6 +27,8 @@ from reconciler.kube.projection import (
     owns_replicas,
     without_replicas,
 )
+from reconciler.kube.shown import check_deleted, shown
+from reconciler.kube.shown import found as found_object
 from reconciler.kube.wanted import Scaled, Wanted, wanted
 from reconciler.names import ObjectRef
 from reconciler.state.observed import Json
@@ -66,7 +68,7 @@ class Writer:
         seen: Json = None
         for attempt in range(ATTEMPTS):
             parent = self._parent(release, generation, found.ref)
-            live = self._client.find(found.path, f"reading {found.ref}", secret=found.secret)
+            live = self._live(found.path, found.ref)
             if attempt and _content(live) != seen:
                 raise _moving(what)  # more than its status moved: whoever decided this looks again
             seen = _content(live)
@@ -79,6 +81,7 @@ class Writer:
             answer = self._client.ask(_apply_request(found, what, sent))
             if not _is_moved(answer):
                 _check_applied(answer, existed=live is not None)
+                shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
                 return
             self._held.pop(release, None)  # the object moved: read the parent again before the object
         raise _moving(what)
@@ -123,7 +126,7 @@ class Writer:
         path = resource.path(ref.namespace, ref.name)
         for _ in range(ATTEMPTS):
             self._parent(release, generation, None)
-            live = self._client.find(path, f"reading {ref}", secret=ref.kind == "Secret")
+            live = self._live(path, ref)
             if live is None:
                 return
             asked = request(path, live)
@@ -140,9 +143,17 @@ class Writer:
                 return
             if not _is_moved(answer):
                 _check_applied(answer, existed=True)
+                if asked.method == "DELETE":
+                    check_deleted(answer, ref, uid=expected_uid)
+                else:
+                    shown(answer.json, ref, asked.what, uid=expected_uid)
                 return
             self._held.pop(release, None)
         raise _moving(f"leaving {ref}")
+
+    def _live(self, path: str, ref: ObjectRef) -> Json:
+        what = f"reading {ref}"
+        return found_object(self._client.find(path, what, secret=ref.kind == "Secret"), ref, what)
 
     def _wanted(self, release: str, body: Json) -> Wanted:
         found = wanted(release, body, self._discovery.resource)
@@ -213,7 +224,7 @@ class Writer:
         query = {"fieldManager": marks.HAND_OVER_MANAGER, "force": "false"}
         what = f"keeping the number of replicas of {found.ref}"
         answer = self._client.send(Request("PATCH", found.path, what, query, body, APPLY_TYPE))
-        live["metadata"] = answer.json["metadata"]
+        live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
 
 
 def _apply_request(found: Wanted, what: str, body: Json) -> Request:
