@@ -4,6 +4,7 @@ Knows what each write changed, as the cluster saw it: the witness that the model
 client stands in front of it but for the connection pool, whose place `Wire` takes.
 """
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from reconciler.kube.connection import Connection
+from reconciler.kube.marks import FIELD_MANAGER
 from reconciler.kube.target import KubeTarget
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.cluster_http import Asked
+from reconciler.sandbox.cluster_store import Write as Applies
 from tests.model.lifeline import Crash, Lifeline, Line
 
 GENERATION = "opspilot.spec/generation"  # the target's memory, as docs say it: the oracle reads it off the cluster
@@ -71,6 +74,16 @@ class FarCluster(SandboxCluster):
             self.writes.append(Write(len(self.writes), self.name, path, before, self.value(path), generation))
         self._remember(asked)
         return answered
+
+    def seize(self, path: str, image: str) -> None:
+        """Somebody applies under the reconciler's own name: what they set is owned by nobody else."""
+        body = copy.deepcopy(self.look(path))
+        assert body is not None
+        metadata = {key: body["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+        body["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        sent = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "spec": body["spec"]}
+        place = self._place([part for part in path.split("/") if part])
+        self._store.apply(place.resource, place.namespace, place.name, sent, Applies(FIELD_MANAGER, force=True))
 
     def swap(self) -> None:
         """Another cluster answers at this address, or the right one again: its identity is the UID of kube-system."""

@@ -269,6 +269,12 @@ class Town:
         cluster.edit(texts.deployment_path(release), patch)
         self.hands.append((release, tag))
 
+    def seize_target(self, release: str, tag: str) -> None:
+        """The same by somebody who applies under the reconciler's own name, so that nothing conflicts with it."""
+        cluster = self.place.clusters[texts.RELEASES[release]]
+        cluster.seize(texts.deployment_path(release), f"registry.example.invalid/{release}:{tag}")
+        self.hands.append((release, tag))
+
 
 def _planned(artifact: Mapping[str, Any]) -> frozenset[Step]:
     return frozenset(
