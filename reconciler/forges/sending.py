@@ -90,6 +90,8 @@ class Sender:
         before: list[Answer] = []
         for _ in range(MOST_READINGS):
             now = list(self.pages(request))
+            if any(answer.content is None for answer in now):
+                raise Rejected(f"{request.what}: the answer is no list", key=MALFORMED)
             if len(now) == 1 or [one.content for one in now] == [one.content for one in before]:
                 found = tuple(entry for answer in now for entry in readings(answer))
                 if any(answer.content is None for answer in now):

@@ -72,14 +72,12 @@ class Desk:
 
 def login(reading: Reading, name: str) -> str:
     """Whose it is; empty where the account is gone."""
-    user = reading.maybe_part(name)
-    return user.text("login") if user is not None else ""
+    return reading.part(name).text("login") if _named(reading, name) else ""
 
 
 def is_bot(reading: Reading, name: str) -> bool:
     """Whether anything but a person's account speaks, or nobody any more."""
-    user = reading.maybe_part(name)
-    return user is None or user.text("type") != PERSON
+    return not _named(reading, name) or reading.part(name).text("type") != PERSON
 
 
 def pull_request(reading: Reading, desk: Desk, *, whole: bool, number: int | None = None) -> PullRequest:
@@ -221,7 +219,8 @@ def comment(reading: Reading, desk: Desk, number: int, *, own: str) -> Comment:
     desk.about(reading, "issue_url", "issues", number)
     created = desk.time(reading, "created_at")
     author = login(reading, "user")
-    by_app = reading.maybe_part("performed_via_github_app") is not None
+    field = "performed_via_github_app"
+    by_app = field not in reading.content or reading.maybe_part(field) is not None
     return Comment(
         id=str(reading.number("id")),
         author=author,

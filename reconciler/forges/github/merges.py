@@ -1,15 +1,17 @@
 """Which pull request brought a commit to the tracked branch (G17).
 
 Knows what GitHub names for a commit, what was merged of late, and the mirror's own history. Rules: GitHub's word alone
-is not enough: the pull request was merged here, into the tracked branch, and the commit is its merge or lies in the
-range that its rebase made; what `/commits/{sha}/pulls` does not name yet (it lags, and leaves out branches that are not
-the default one) is looked for among the latest merges before it counts as nobody's.
+is not enough: the pull request was merged here, into the tracked branch, says so when it is read by itself, and the
+commit is its merge or lies in the range that its rebase made; what `/commits/{sha}/pulls` does not name yet (it lags,
+and leaves out branches that are not the default one) is looked for among the latest merges before it is nobody's.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from http import HTTPStatus
 
-from reconciler.forges.asking import readings
+from reconciler.errors import Rejected, Unavailable
+from reconciler.forges.asking import MALFORMED, Reading, readings
 from reconciler.forges.github import answers
 from reconciler.forges.github.answers import Desk
 from reconciler.forges.github.requests import Repository
@@ -31,6 +33,7 @@ class Merges:
         self._repository = repository
         self._tracked = tracked
         self._ranges: dict[int, tuple[Revision, ...]] = {}
+        self._sure_of: set[tuple[int, Revision | None, datetime | None]] = set()
 
     def find(self, commits: Sequence[Revision]) -> dict[Revision, int]:
         """The number for each commit that has one."""
@@ -38,13 +41,13 @@ class Merges:
         for commit in commits:
             for pull in self._named(commit):
                 if commit == pull.merge_commit or commit in self._range(pull):
-                    found[commit] = pull.number
+                    found[commit] = self._confirmed(pull)
                     break
         missing = set(commits) - found.keys()
         for pull in self._latest() if missing else ():
             for brought in (pull.merge_commit, *self._range(pull, of=set(commits))):
-                if brought is not None and brought in missing:
-                    found.setdefault(brought, pull.number)
+                if brought is not None and brought in missing and brought not in found:
+                    found[brought] = self._confirmed(pull)
         return found
 
     def _named(self, commit: Revision) -> tuple[PullRequest, ...]:
@@ -60,8 +63,22 @@ class Merges:
             return ()
         return tuple(self._merged(answers.pull_request(one, self._desk, whole=False) for one in entries))
 
+    def _confirmed(self, pull: PullRequest) -> int:
+        """Its number, where the pull request read by itself says the same. Raises Unavailable where it does not."""
+        told = (pull.number, pull.merge_commit, pull.merged_at)
+        if told not in self._sure_of:
+            answer = self._sender.send(self._asks.pull(pull.number))
+            reading = Reading.of(answer.what, answer.content)
+            alone = answers.pull_request(reading, self._desk, whole=True, number=pull.number)
+            if (alone.number, alone.merge_commit, alone.merged_at) != told or alone.base != pull.base:
+                raise Unavailable(f"{answer.what}: it is not what the list said of it a moment ago")
+            self._sure_of.add(told)
+        return pull.number
+
     def _latest(self) -> tuple[PullRequest, ...]:
         page = self._sender.send(self._asks.closed_pulls(self._tracked))
+        if page.content is None:
+            raise Rejected(f"{page.what}: the answer is no list", key=MALFORMED)
         pulls = (answers.pull_request(one, self._desk, whole=False) for one in readings(page))
         return tuple(self._merged(pulls))
 
