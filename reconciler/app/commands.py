@@ -1,7 +1,8 @@
 """Comment commands: read from new comments, done where the person may, answered once (contracts: product.md, G22, G23).
 
-A comment asks; it never approves. Edited comments, those of bots and quoted ones ask nothing. What was answered is on
-the audit branch, so a restart answers nothing twice.
+A comment asks; it never approves. Edited comments, those of bots and quoted ones ask nothing, and nobody is answered
+more often than report/comment_commands.py says. What was answered is on the audit branch, so a restart answers nothing
+twice. The answer is a comment on every forge; there are no reactions, because not every forge has them.
 """
 
 from collections.abc import Iterator
@@ -18,11 +19,16 @@ from reconciler.errors import Refused
 from reconciler.machine.entry import Answered, Denied, Ended, Entry
 from reconciler.names import ticket_name
 from reconciler.ports import Forge, ForgeWriter
-from reconciler.report.comment_commands import Ask, Asked, answer, parse, refusal
+from reconciler.report.comment_commands import MOST, Ask, Asked, Heard, answer, heard, refusal
 from reconciler.report.phrases import Locale
 from reconciler.state.event import Domain, EventStatus, Source
 from reconciler.state.forge import Comment
 
+TOO_MANY = Denial(
+    "rate_limited",
+    f"more than {MOST} commands of one person here within a minute: this one and what follows is not done",
+    "wait a minute, then comment again",
+)
 VERBS = {Ask.HOLD: Verb.HOLD, Ask.RESUME: Verb.RESUME, Ask.RETRY: Verb.RETRY}
 
 
@@ -41,18 +47,24 @@ class Commands:
         """Act on every new command; whether one of them asks for a new look."""
         ticket = ticket_name(number)
         look = False
-        for comment in self.forge.comments(number):
-            asked = parse(comment)
-            if asked is None or (ticket, comment.id) in self.journal.ledger.told:
+        for one in heard(self.forge.comments(number), self._who):
+            if (ticket, one.comment.id) in self.journal.ledger.told:
                 continue
-            look = look or asked.ask is Ask.PREVIEW
-            self._answer(number, ticket, comment, asked)
+            look = look or (one.asked.ask is Ask.PREVIEW and not one.too_many)
+            self._answer(number, ticket, one)
         return look
 
-    def _answer(self, number: int, ticket: str, comment: Comment, asked: Asked) -> None:
+    def _who(self, login: str) -> str | None:
+        person = self.planner.policy().persons.by_login(login)
+        if person is None:
+            return ""
+        return None if person.bot else person.name
+
+    def _answer(self, number: int, ticket: str, one: Heard) -> None:
         policy = self.planner.policy()
+        comment, asked = one.comment, one.asked
         person = policy.persons.by_login(comment.author)
-        outcome = self._judged(ticket, asked, person, policy)
+        outcome = TOO_MANY if one.too_many else self._judged(ticket, asked, person, policy)
         if isinstance(outcome, Denial):
             body = refusal(Refused(outcome.message, key=outcome.key, hint=outcome.hint), self.locale)
         else:

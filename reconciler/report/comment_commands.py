@@ -5,8 +5,10 @@ a line of plain text that begins with `/reconciler`, and only the first such lin
 text are none; a Markdown parser says what is, so that a comment never asks for what nobody sees it ask.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
@@ -22,6 +24,8 @@ from reconciler.state.forge import Comment
 
 WORD = "/reconciler"
 LONGEST = 16_384  # characters; a longer comment asks nothing, since reading a part of it may show what the whole hides
+MOST = 5  # commands of one person on one pull request in WINDOW
+WINDOW = timedelta(minutes=1)  # by the forge's clock
 _MARKDOWN = MarkdownIt("commonmark")
 
 
@@ -52,6 +56,33 @@ def parse(comment: Comment) -> Asked | None:
         return None
     line = next(_commands(comment.body), None)
     return _asked(line) if line is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A comment that asks. `too_many`: it is the first one too many, and all that is done is to say so."""
+
+    comment: Comment
+    asked: Asked
+    too_many: bool
+
+
+def heard(comments: Iterable[Comment], who: Callable[[str], str | None]) -> Iterator[Heard]:
+    """The comments of one pull request that ask, oldest first; those beyond the first one too many are left out.
+
+    `who` names the person behind an account, None for a bot, which is not heard; accounts of nobody are one person.
+    It depends on the comments alone: asked again, the same ones are too many.
+    """
+    times: defaultdict[str, list[datetime]] = defaultdict(list)
+    for comment in sorted(comments, key=lambda one: one.created_at):
+        asked = parse(comment)
+        name = who(comment.author) if asked is not None else None
+        if asked is None or name is None:
+            continue
+        lately = sum(comment.created_at - time < WINDOW for time in times[name])
+        times[name].append(comment.created_at)
+        if lately <= MOST:
+            yield Heard(comment, asked, too_many=lately == MOST)
 
 
 def _commands(body: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A comment asks only with a line that everybody sees as one; it never approves, and what it repeats does nothing."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,19 @@ from hypothesis import given
 
 from reconciler import catalogue
 from reconciler.errors import Refused
-from reconciler.report.comment_commands import ANSWERS, LONGEST, Ask, Asked, answer, explain, parse, refusal
+from reconciler.report.comment_commands import (
+    ANSWERS,
+    LONGEST,
+    MOST,
+    WINDOW,
+    Ask,
+    Asked,
+    answer,
+    explain,
+    heard,
+    parse,
+    refusal,
+)
 from reconciler.report.phrases import Locale
 from reconciler.state.forge import Comment
 
@@ -76,3 +88,55 @@ def test_a_refusal_names_key_code_and_what_to_do() -> None:
     assert refusal(error) == (
         "Not done: `permission_denied` (36001): `retrying svc-a: @dev_user has no apply`. `ask an operator`\n"
     )
+
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def asking(number: int, author: str, seconds: float, body: str = "/reconciler help") -> Comment:
+    return Comment(f"c{number}", author, body, AT + timedelta(seconds=seconds))
+
+
+def known(login: str) -> str | None:
+    """Two accounts of one person, a bot, and nobody."""
+    return {"ann": "ann", "ann-at-home": "ann", "ben": "ben", "helper": None}.get(login, "")
+
+
+def ids(comments: list[Comment]) -> tuple[list[str], list[str]]:
+    found = list(heard(comments, known))
+    return [one.comment.id for one in found if not one.too_many], [one.comment.id for one in found if one.too_many]
+
+
+def test_who_asks_too_often_is_told_once_and_heard_again_later() -> None:
+    flood = [asking(number, "ann", number) for number in range(40)]
+    later = asking(99, "ann", 39 + WINDOW.total_seconds())
+    assert ids([*flood, later]) == ([f"c{number}" for number in range(MOST)] + ["c99"], [f"c{MOST}"])
+
+
+def test_a_flood_keeps_nobody_else_from_being_heard() -> None:
+    flood = [asking(number, "ann", 0) for number in range(MOST + 20)]
+    assert ids([*flood, asking(99, "ben", 1)])[0][-1] == "c99"
+
+
+def test_accounts_of_one_person_and_those_of_nobody_count_together() -> None:
+    own = [asking(number, ("ann", "ann-at-home")[number % 2], 0) for number in range(20)]
+    nobody = [asking(100 + number, f"stranger-{number}", 0) for number in range(20)]
+    done, told = ids([*own, *nobody])
+    assert (len(done), told) == (2 * MOST, [f"c{MOST}", f"c{100 + MOST}"])
+
+
+def test_what_asks_nothing_does_not_count_and_bots_are_not_heard() -> None:
+    talk = [asking(number, "ann", 0, "looks fine") for number in range(20)]
+    edited = [Comment(f"e{number}", "ann", "/reconciler hold", AT, edited=True) for number in range(20)]
+    bots = [asking(200, "helper", 0), Comment("b", "other", "/reconciler hold", AT, author_is_bot=True)]
+    assert ids([*talk, *edited, *bots, asking(99, "ann", 0)]) == (["c99"], [])
+
+
+def test_a_slow_and_steady_person_is_always_heard() -> None:
+    steady = [asking(number, "ann", number * WINDOW.total_seconds() / MOST) for number in range(50)]
+    assert ids(steady) == ([comment.id for comment in steady], [])
+
+
+def test_the_order_of_the_forges_list_does_not_matter() -> None:
+    flood = [asking(number, "ann", number) for number in range(20)]
+    assert ids(flood[::-1]) == ids(flood)
