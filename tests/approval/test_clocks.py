@@ -203,3 +203,4 @@ def test_g11_the_environment_says_whether_previews_are_renewed(renewal: PreviewR
 def test_g11_while_it_waits_the_end_of_the_preview_is_shown() -> None:
     assert ask(preview=LOOKED).until == minutes(30)
     assert ask(preview=LOOKED, pull=merged(base="release")).until == minutes(30)
+    assert ask(preview=preview(looked_at=None)).until is None
