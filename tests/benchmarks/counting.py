@@ -26,9 +26,9 @@ class Processes:
     def watched(cls, monkeypatch: pytest.MonkeyPatch) -> "Processes":
         made, collect = cls(), transport._collect
 
-        def counted(child: object, timeout: float, what: str) -> transport.Answer:
+        def counted(child: object, timeout: float, what: str, *, away: str | None = None) -> transport.Answer:
             made.started[what] += 1
-            return collect(child, timeout, what)  # type: ignore[arg-type]
+            return collect(child, timeout, what, away=away)  # type: ignore[arg-type]
 
         monkeypatch.setattr(transport, "_collect", counted)
         return made
