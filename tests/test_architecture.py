@@ -70,7 +70,7 @@ def committed() -> Iterator[Path]:
         ]
         for name in files:
             path = Path(folder, name)
-            if path != Path(__file__) and (path.suffix in TEXT or folder.endswith(".ci")):
+            if path != Path(__file__) and name != ".git" and (path.suffix in TEXT or folder.endswith(".ci")):
                 yield path
 
 

@@ -89,7 +89,7 @@ class Reconciler:
         self._carry_out()
         self._guarded("statuses", self.rollouts.say_ends)
         with self.mirror.still():  # previews and statuses of one moment, and one request for all of them
-            self._proposals(tip)
+            self._guarded("pull requests", lambda: self._proposals(tip))
 
     def _catch_up(self) -> None:
         self.patience.check(REPOSITORY)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.forge import GiteaServer
+from tests.story.clock import MovableClock
+from tests.story.gitea_people import GiteaWorld, Site
 from tests.story.stage import Stage
 
 
@@ -27,3 +30,23 @@ def fresh(tmp_path: Path) -> Iterator[Stage]:
         yield built
     finally:
         built.world.close()
+
+
+@pytest.fixture
+def site(real_gitea: GiteaServer) -> Site:
+    """A repository on a real forge, which the world makes."""
+    return Site(real_gitea)
+
+
+@pytest.fixture
+def gitea_stage(tmp_path: Path, site: Site) -> Iterator[Stage]:
+    """The same as `stage`, with the repository on a real Gitea and its tracked branch protected."""
+    clock = MovableClock()
+    world = GiteaWorld(tmp_path / "world", clock=clock, hosts_wanted=(), site=site)
+    try:
+        built = Stage.on(world, clock)
+        site.protect()
+        built.accept_first()
+        yield built
+    finally:
+        world.close()

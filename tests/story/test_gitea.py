@@ -1,16 +1,11 @@
 """The main job on a real Gitea with three people and a protected branch: the same stories as on the embedded forge."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from reconciler.forges.gitea.forge import GiteaForge
 from reconciler.forges.keeping import SETTLED
 from reconciler.forges.sending import Sender
-from tests.servers.forge import GiteaServer
-from tests.story.clock import MovableClock
-from tests.story.gitea_people import GiteaWorld, Site
+from tests.story.gitea_people import Site
 from tests.story.stage import Stage
 from tests.story.test_acceptance import (
     test_c07_a_ticket_is_created_assigned_and_approved_in_this_order as test_c07_on_gitea,
@@ -60,21 +55,8 @@ __all__ = [
 
 
 @pytest.fixture
-def site(real_gitea: GiteaServer) -> Site:
-    return Site(real_gitea)
-
-
-@pytest.fixture
-def stage(tmp_path: Path, site: Site) -> Iterator[Stage]:
-    clock = MovableClock()
-    world = GiteaWorld(tmp_path / "world", clock=clock, hosts_wanted=(), site=site)
-    try:
-        built = Stage.on(world, clock)
-        site.protect()
-        built.accept_first()
-        yield built
-    finally:
-        world.close()
+def stage(gitea_stage: Stage) -> Stage:
+    return gitea_stage
 
 
 def asked(stage: Stage) -> Sender:
