@@ -7,7 +7,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,9 +30,11 @@ class Size:
     runs: int = 7
     previews: int = 15
     minutes: float = 2.0
+    pushes: int = 10
+    poll: int = 30  # seconds: pollInterval unless the repository says otherwise
 
 
-QUICK = Size(specs=500, changes=100, runs=3, previews=3, minutes=0.1)
+QUICK = Size(specs=500, changes=100, runs=3, previews=3, minutes=0.1, pushes=2, poll=5)
 
 
 def _loading(folder: Path, size: Size) -> Iterator[Result]:
@@ -59,6 +61,12 @@ def _previewing(folder: Path, size: Size) -> Iterator[Result]:
     yield from previewing(folder, size.previews)
 
 
+def _pushing(folder: Path, size: Size) -> Iterator[Result]:
+    from benchmarks.hooks import pushing
+
+    yield from pushing(folder, size.pushes, size.poll)
+
+
 def _memory(folder: Path, size: Size) -> Iterator[Result]:
     from benchmarks.memory import memory
 
@@ -76,6 +84,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, Size], Iterator[Result]]] = {
     "poll": _polling,
     "plan": _planning,
     "preview": _previewing,
+    "push": _pushing,
     "memory": _memory,
     "soak": _soak,
 }
@@ -86,7 +95,8 @@ def main() -> int:
     asked = _arguments()
     telemetry.configure(people=True)
     size = QUICK if asked.quick else Size()
-    size = Size(size.specs, size.changes, asked.runs or size.runs, size.previews, asked.minutes or size.minutes)
+    runs, pushes = asked.runs or size.runs, asked.runs or size.pushes
+    size = replace(size, runs=runs, pushes=pushes, minutes=asked.minutes or size.minutes)
     results: list[Result] = []
     for name in asked.only or BENCHMARKS:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:

@@ -82,9 +82,14 @@ def processor_seconds() -> float:
     ours, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     total = ours.ru_utime + ours.ru_stime + ended.ru_utime + ended.ru_stime
     for process in (process for origin in Origin if (process := nursery(origin).process) is not None):
-        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        total += sum(int(ticks) for ticks in fields[11:15]) / TICKS  # proc(5): utime, stime, cutime, cstime
+        total += ticks_of(process) / TICKS
     return total
+
+
+def ticks_of(process: int) -> int:
+    """Processor time of a process and of its children that have ended."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15])  # proc(5): utime, stime, cutime, cstime
 
 
 def cost(work: Work) -> Cost:

@@ -163,8 +163,13 @@ ROWS = (
     Row(
         "F14",
         "webhooks are lost, doubled or out of order",
-        "Polling alone gives the result.",
-        later="there are no webhooks yet",
+        "A hook only asks for a look, once for many; polling alone gives the same result.",
+        (
+            "web/test_serving.py::test_a_hook_causes_a_look_and_sigterm_ends_it_well",
+            "web/test_serving.py::test_a_thousand_hooks_are_few_rings",
+            "web/test_door.py::test_a_hook_of_our_forge_asks_for_a_look_and_its_replay_does_not",
+            "web/test_serving.py::test_without_a_secret_it_says_so_and_listens_for_no_hook",
+        ),
     ),
     Row(
         "F15",
