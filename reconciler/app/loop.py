@@ -206,9 +206,11 @@ class Reconciler:
                 self._guarded(f"pull request {pull.number}", lambda p=pull: self._proposal(p, tip))  # type: ignore[misc]
         for merged in self._commented():
             self._guarded(f"comments of {merged}", lambda n=merged: self.commands.take_in(n))  # type: ignore[misc]
+        open_numbers = {pull.number for pull in open_ones}
+        landed = {one.ticket for one in self.journal.ledger.landed.values()}  # merged, so never closed without
         for ticket, state in tuple(self.journal.ledger.previews.items()):
             number = state.previewed.pull_request
-            if number is None or state.ended or any(pull.number == number for pull in open_ones):
+            if number is None or state.ended or number in open_numbers or ticket in landed:
                 continue
             self._guarded(ticket, lambda t=ticket, n=number: self._close(t, n))  # type: ignore[misc]
 
