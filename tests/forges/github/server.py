@@ -61,6 +61,7 @@ class FakeGitHub:
         self.apps = Apps(hub)
         self.counts = Counts()
         self.cut = False
+        self.cut_at = ""  # part of the path of the write that is cut
         self.lie: Callable[[str, Any], Any] = lambda _what, content: content
         self.refuse: Callable[[str], Reply | None] = lambda _what: None
         self._git = http_backend(hub.root)
@@ -101,7 +102,7 @@ class FakeGitHub:
                 return _json(no.status, {"message": no.message, "errors": list(no.errors)})
             if request.method != "GET" and url.path != GRAPH:
                 self.counts.writes += 1
-                if self.cut:
+                if self.cut and self.cut_at in what:
                     self.cut = False
                     return None
             return reply
