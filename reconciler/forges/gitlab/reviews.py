@@ -126,7 +126,7 @@ class Story:
         return head, base
 
     def _version_at(self, at: datetime, doubt: timedelta) -> int | None:
-        before = [index for index, version in enumerate(self.versions) if version.at + doubt <= at]
+        before = [index for index, version in enumerate(self.versions) if version.at + doubt < at]
         if before:
             return before[-1]
         if not self.versions or at < self.versions[0].at:

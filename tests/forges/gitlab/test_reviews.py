@@ -115,6 +115,10 @@ def test_g13_a_base_that_was_deleted_is_not_the_base_now(world: GitLabUnderTest)
     one.target_branch = "main"
     world.server.state.happened(one, world.server.state.user(CLEO), words)
     assert only(world, number).base == "release"
+    step(world, SKEW / 2)
+    one.notes[-1].created_at = world.server.state.now()  # it happened just now
+    world.review(CLEO, number, Says.APPROVE)
+    assert [review.base for review in world.forge.reviews(number)] == ["release", ""]
 
 
 def test_g13_a_change_of_the_base_that_no_note_tells_makes_earlier_approvals_be_for_none(
@@ -229,6 +233,16 @@ def test_t4_who_was_blocked_or_is_unknown_counts_as_a_bot(world: GitLabUnderTest
     number = opened(world)
     world.review(BEN, number, Says.APPROVE)
     world.server.state.user(BEN).state = "blocked"
+    assert only(world, number).author_is_bot
+
+
+@pytest.mark.parametrize("other", [{"id": 4711}, {"username": "somebody"}], ids=str)
+def test_t4_an_account_whose_page_is_another_ones_counts_as_a_bot(
+    world: GitLabUnderTest, other: dict[str, object]
+) -> None:
+    number = opened(world)
+    world.review(BEN, number, Says.APPROVE)
+    world.server.lies.append(lambda path, said: {**said, **other} if path.startswith("/users/") else said)
     assert only(world, number).author_is_bot
 
 
