@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pygit2
 import pytest
 
+from reconciler.errors import Rejected
 from reconciler.forges.gitlab.forge import GitLabForge
 from reconciler.forges.gitlab.requests import Project
 from reconciler.names import Revision
@@ -61,6 +62,25 @@ def test_g17_of_two_that_hold_a_commit_the_one_that_was_merged_first_brought_it(
     world.merge(CLEO, number, How.REBASE)
     world.ask("PUT", "/merge_requests/2/merge", {"forward": True}, as_=CLEO)
     assert dict(world.forge.merged_pull_requests([commit, longer])) == {commit: number, longer: 2}
+
+
+def test_g17_a_commit_is_not_named_for_a_merge_request_that_does_not_say_so_itself(world: GitLabUnderTest) -> None:
+    """The list of a commit's merge requests gives it another one's number."""
+    number, other = opened(world), opened(world, "other")
+    world.merge(CLEO, number, How.MERGE)
+    landed = world.tip("main")
+    world.merge(CLEO, other, How.MERGE)
+    world.server.lies.append(
+        lambda path, said: [{**one, "iid": other} for one in said] if f"{landed}/merge_requests" in path else said
+    )
+    assert dict(world.forge.merged_pull_requests([landed])) == {}
+
+
+def test_t4_a_membership_of_somebody_else_gives_no_right(world: GitLabUnderTest) -> None:
+    number = opened(world)
+    world.server.lies.append(lambda path, said: {**said, "id": 4711} if "/members/all/" in path else said)
+    with pytest.raises(Rejected, match="account 4711"):
+        world.forge.pull_request(number)
 
 
 def test_a_merge_request_that_is_being_merged_is_not_merged_yet(world: GitLabUnderTest) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import Unavailable
+from reconciler.errors import Rejected, Unavailable
 from reconciler.names import Revision
 from reconciler.state.forge import CommitStatus, StatusState
 from tests.contracts.forge_gitlab import GitLabUnderTest
@@ -100,6 +100,27 @@ def test_a_state_that_we_did_not_know_of_is_read_again_and_gone_on_from(world: G
 def test_the_longest_words_fit(world: GitLabUnderTest) -> None:
     world.writer.set_status(world.tip("main"), said(StatusState.ERROR, "x" * 140))
     assert world.writer.statuses(world.tip("main")) == (said(StatusState.ERROR, "x" * 140),)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_newest_of_a_name_counts_in_whatever_order_and_pipeline_they_come(
+    world: GitLabUnderTest, *, turned: bool
+) -> None:
+    main = world.tip("main")
+    world.project.pipelines.append(Pipeline(1, main, "main"))
+    world.writer.set_status(main, said(StatusState.SUCCESS, "of the older pipeline"))
+    world.project.pipelines.append(Pipeline(2, main, "main"))
+    world.writer.set_status(main, said(StatusState.FAILURE, "of the newer one"))
+    world.server.lies.append(lambda path, said: said[::-1] if turned and path.endswith("/statuses") else said)
+    assert world.writer.statuses(main) == (said(StatusState.FAILURE, "of the newer one"),)
+
+
+def test_f13_statuses_of_another_commit_are_no_answer(world: GitLabUnderTest) -> None:
+    main = world.tip("main")
+    world.writer.set_status(main, said(StatusState.SUCCESS))
+    world.server.lies.append(lambda _, said: [{**one, "sha": "ab" * 20} for one in said])
+    with pytest.raises(Rejected, match="another commit"):
+        world.writer.statuses(main)
 
 
 def test_another_write_on_the_same_commit_is_waited_out(
