@@ -54,6 +54,7 @@ def test_c01_on_gitlab_a_release_is_previewed_approved_and_applied(stage: Stage,
     main_job.test_c01_a_release_is_previewed_approved_and_applied_under_one_ticket(stage, method)
 
 
+@pytest.mark.real
 def test_c02_on_gitlab_a_rejected_release_changes_nothing_and_cannot_be_merged(stage: Stage) -> None:
     number = stage.propose()
     before = stage.effects()
