@@ -7,7 +7,7 @@ import pytest
 from reconciler.names import Digest, UnitRef
 from reconciler.plan.change import Change, FieldChange, Operation, Risk, UnitPlan
 from reconciler.plan.make import make_plan
-from reconciler.plan.risk import RULES, assess
+from reconciler.plan.risk import RULES, assess, deletes_data
 from reconciler.plan.sharing import by_environment, scopes, sharing
 from tests.plan.world import Files, ask, cluster, environment, plan, release
 
@@ -58,6 +58,11 @@ def test_g3_each_rule_speaks(
     risk, reasons = assess(tiers, units, changes)
     assert f"{rule}: {wanted}" in reasons
     assert risk is wanted
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_g21_only_what_is_deleted_takes_its_data_along(operation: Operation) -> None:
+    assert [deletes_data(change(operation, subject)) for subject in DATA] == [operation is Operation.DELETE] * len(DATA)
 
 
 def test_every_rule_has_a_case() -> None:
