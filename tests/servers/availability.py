@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.servers import debian
 from tests.servers.gitea.build import gitea_cached
+from tests.servers.githubapi.build import github_api_cached
 from tests.servers.gitlabclient.build import gitlab_client_cached
 from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, programs_cached
 from tests.servers.rootfs import root_file_system_cached
@@ -42,6 +43,12 @@ def gitea_lacks() -> str | None:
 def gitlab_client_lacks() -> str | None:
     if gitlab_client_cached() is None and shutil.which("go") is None:
         return "no go and no built client of GitLab in the cache"
+    return None
+
+
+def github_api_lacks() -> str | None:
+    if github_api_cached() is None and shutil.which("npm") is None:
+        return "no npm and no description of GitHub's API in the cache"
     return None
 
 

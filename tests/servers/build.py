@@ -1,4 +1,4 @@
-"""`python -m tests.servers.build [kube|hosts|gitea|gitlab|all]`: fill the cache before the tests, and say each step.
+"""`python -m tests.servers.build [kube|hosts|gitea|github|gitlab|all]`: fill the cache before the tests, and say so.
 
 On a bare Debian machine, as root, it also installs what the servers need of the system. When all is there it only says
 where.
@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers import debian
-from tests.servers.availability import apiserver_lacks, gitea_lacks, gitlab_client_lacks, hosts_lack
+from tests.servers.availability import apiserver_lacks, gitea_lacks, github_api_lacks, gitlab_client_lacks, hosts_lack
 from tests.servers.cache import BuildFailed, say
 from tests.servers.gitea.build import gitea
+from tests.servers.githubapi.build import github_api
 from tests.servers.gitlabclient.build import gitlab_client
 from tests.servers.kube.build import programs
 from tests.servers.rootfs import root_file_system
@@ -37,6 +38,11 @@ def build_gitea() -> Path:
     return gitea()
 
 
+def build_github_api() -> Path:
+    _refuse(github_api_lacks())
+    return github_api()
+
+
 def build_gitlab_client() -> Path:
     _refuse(gitlab_client_lacks())
     return gitlab_client()
@@ -46,11 +52,13 @@ TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
     "kube": {"Kubernetes": build_kube},
     "hosts": {"root file system of hosts": build_hosts},
     "gitea": {"Gitea": build_gitea},
+    "github": {"GitHub's description of its API": build_github_api},
     "gitlab": {"GitLab's own client": build_gitlab_client},
     "all": {
         "root file system of hosts": build_hosts,
         "Kubernetes": build_kube,
         "Gitea": build_gitea,
+        "GitHub's description of its API": build_github_api,
         "GitLab's own client": build_gitlab_client,
     },
 }

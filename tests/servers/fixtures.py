@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers.apiserver import ApiServer
-from tests.servers.availability import apiserver_lacks, gitea_lacks, gitlab_client_lacks, hosts_lack
+from tests.servers.availability import apiserver_lacks, gitea_lacks, github_api_lacks, gitlab_client_lacks, hosts_lack
 from tests.servers.forge import GiteaServer
+from tests.servers.githubapi.build import github_api
 from tests.servers.gitlabclient.build import gitlab_client
 from tests.servers.hosts import Host, HostLab, Init
 
@@ -51,6 +52,13 @@ def official_gitlab_client() -> Path:
     """A program that asks a GitLab through GitLab's own Go client."""
     _skip_where(gitlab_client_lacks())
     return gitlab_client()
+
+
+@pytest.fixture(scope="session")
+def official_github_api() -> Path:
+    """GitHub's OpenAPI document."""
+    _skip_where(github_api_lacks())
+    return github_api()
 
 
 def _skip_where(lacking: str | None) -> None:

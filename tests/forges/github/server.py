@@ -231,7 +231,7 @@ def _statuses(fake: FakeGitHub, _: Asked, names: Names) -> Any:
 
 
 ROUTES: tuple[tuple[str, str, Route], ...] = (
-    ("GET", "/user", lambda fake, asked, _: fake.shapes.user(asked.who)),
+    ("GET", "/user", lambda fake, asked, _: fake.shapes.myself(asked.who)),
     (
         "GET",
         f"{REPOSITORY}/installation",

@@ -56,6 +56,12 @@ class Shapes:
             "site_admin": False,
         }
 
+    def myself(self, login: str) -> dict[str, Any]:
+        nothing = dict.fromkeys(("name", "company", "blog", "location", "email", "hireable", "bio"))
+        counts = dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0)
+        times = dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z")
+        return {**(self.user(login) or {}), **nothing, **counts, **times}
+
     def repository(self, owner: str = "") -> dict[str, Any]:
         owner = owner or self.hub.owner
         full = f"{owner}/{self.hub.name}"

@@ -1,6 +1,7 @@
 """A GitHub that lies (T5): every field of every answer, one at a time. No lie grants anything or lifts a block."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,28 @@ def test_t5_nothing_of_another_repository_or_another_number_is_believed(truth: T
                 found.append((what, at, other, said))
     assert lies > 100
     assert found == []
+
+
+def test_t5_an_answer_that_is_about_something_else_as_a_whole_is_refused(truth: Truth) -> None:
+    """Another repository's, another pull request's, another account's: all of it fits, but it is not what was asked."""
+    kinds = ("reading pull request", "listing the reviews", "listing the comments", "asking w", "listing open", "bases")
+    refused, lies = [], 0
+    for what, content in truth.answers():
+        text = json.dumps(content)
+        others = [text.replace("house/desired", "house/other")]
+        if "may do" in what:
+            others = [text.replace(f'"login": "{ANA}"', '"login": "x"')]
+        if number := re.search(r"pull request (\d+)$", what):
+            others.append(re.sub(rf'(pulls/|issues/|"number": ){number[1]}\b', r"\g<1>77", text))
+        for other in others if any(kind in what for kind in kinds) else ():
+            if other == text:
+                continue
+            lies += 1
+            now = truth.look((what, lambda _, other=other: json.loads(other)))  # type: ignore[misc]
+            asked = {name for name, whats in truth.asked.items() if what in whats}
+            refused += [] if asked <= now.refused else [(what, asked - now.refused)]
+    assert lies > 25
+    assert refused == []
 
 
 def test_t5_no_pull_request_with_head_and_base_swapped_grants_anything(truth: Truth) -> None:

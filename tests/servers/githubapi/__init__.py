@@ -1,0 +1,1 @@
+"""GitHub's own description of its API, fetched once into the cache."""
