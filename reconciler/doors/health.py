@@ -131,7 +131,7 @@ def _forge(settings: Settings) -> Iterator[Finding]:
 def _keys(settings: Settings) -> Iterator[Finding]:
     load_keys(settings)
     paths = (settings.signing_key.parent, settings.signing_key, settings.hmac_key, settings.age_identity)
-    yield _private("keys", paths)
+    yield _private("keys", (*paths, settings.app.key) if settings.app else paths)
 
 
 def _private(name: str, paths: tuple[Path, ...], status: str = "error") -> Finding:
@@ -250,6 +250,7 @@ def _backup(settings: Settings) -> list[Json]:
         (settings.hmac_key, "says whether a secret changed"),
         (settings.age_identity, "opens sealed Credentials"),
         (settings.audit_tip, "the last audit commit that was seen"),
+        *(((settings.app.key, "proves that we are the GitHub App"),) if settings.app else ()),
     )
     return [{"path": str(path), "what": what, "present": path.exists()} for path, what in wanted]
 

@@ -1,5 +1,6 @@
 """A GitHub App as the source of tokens for the API and for Git (F15, T17, T31)."""
 
+import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from reconciler.app.clock import SystemClock
 from reconciler.app.settings import AppSource, Settings, load_settings
+from reconciler.doors.health import examine
+from reconciler.doors.reading import Where
 from reconciler.errors import ReconcilerError, Refused, Rejected, SpecError
 from reconciler.forges.github.access import PERMISSIONS, App, AppToken, load_key
 from reconciler.forges.github.forge import GitHubForge
@@ -235,6 +238,16 @@ def test_an_app_is_named_by_its_id_and_its_key(tmp_path: Path) -> None:
 def test_half_an_app_is_an_error_of_the_settings(tmp_path: Path, lines: tuple[str, ...]) -> None:
     with pytest.raises(SpecError, match="`app`"):
         settings_of(tmp_path, *lines)
+
+
+def test_doctor_says_where_the_key_is_that_needs_a_backup(tmp_path: Path) -> None:
+    settings_of(tmp_path, GITHUB, APP)
+    path = tmp_path / "reconciler.toml"
+    path.write_text(path.read_text().replace("https://github.com", "http://127.0.0.1:1"))
+    (tmp_path / "app.pem").write_text("a key")
+    told = json.loads(json.dumps(examine(Where(config=path))))
+    assert {Path(one["path"]).name: one["present"] for one in told["backup"]}["app.pem"]
+    assert "a key" not in json.dumps(told)
 
 
 def test_the_clock_of_the_process_serves_an_app(tmp_path: Path, key: rsa.RSAPrivateKey) -> None:
