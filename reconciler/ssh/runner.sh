@@ -10,7 +10,8 @@
 #   lock                  held while generation, operations and scripts are looked at and changed
 #   current               the operation that was started last
 #   operations/ID/        lock (held as long as the run lives, inherited by the hook), request, started (the number of the
-#                         attempt, written before it begins), log, stderr, outputs, result (written by rename, at the end)
+#                         attempt, written before it begins), log, stderr, outputs, result (written by rename, at the end);
+#                         of a long log its end in log.before and log.last, the middle is gone (log.gone: bytes before last)
 #   store/SHA256          content, checked before it got its name
 #   scripts/DIGEST.RUNTIME   a bundle's files, hard links into the store; `script` is a symlink to one of them
 #   installed.json        what the last completed install was
@@ -26,6 +27,7 @@ ROOT=${OPSPILOT_ROOT:-/opt/opspilot}
 LOG_KEPT=524288      # bytes of a hook's log that an answer carries
 STDERR_KEPT=131072
 OUTPUTS_KEPT=65536
+SEGMENT=4194304      # bytes of a log that stay on the host at its beginning, and once or twice as many at its end
 NAME='^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'
 SHA='^[0-9a-f]{64}$'
 NUMBER='^(0|[1-9][0-9]{0,14})$'
@@ -105,15 +107,52 @@ refuse_while_running() { # the one operation that may run
 
 # --- operations
 
+bytes_in() { stat -c %s -- "$1" 2>/dev/null || printf 0; }
+
+fill() { # file: append what comes until it holds SEGMENT bytes; false where no more comes, or the disk takes no more
+  local size grown
+  size=$(bytes_in "$1")
+  while ((size < SEGMENT)); do # dd passes on what it read at once; a short read counts as a block, so it may end early
+    dd bs=65536 count=$(((SEGMENT - size + 65535) / 65536)) >>"$1" 2>/dev/null || return 1
+    grown=$(bytes_in "$1")
+    ((grown > size)) || return 1
+    size=$grown
+  done
+}
+
+keep() { # file: the beginning and the end of what comes, so that no hook fills the disk by talking
+  local gone=0
+  exec 8>&- 9>&-
+  [[ ! -e $1.gone ]] || gone=$(head -c 20 -- "$1.gone")
+  if fill "$1"; then
+    while fill "$1.last"; do
+      gone=$((gone + $(bytes_in "$1.last")))
+      printf '%s' "$gone" >"$1.gone"
+      mv -fT -- "$1.last" "$1.before"
+    done
+  fi
+  cat >/dev/null # a full disk: the hook goes on unheard
+}
+
 excerpt() { # file, bytes to keep: the whole, or its beginning and its end with a line between
-  local size
-  size=$(stat -c %s -- "$1" 2>/dev/null) || return 0
+  local size gone=0
+  [[ ! -e $1.gone ]] || gone=$(head -c 20 -- "$1.gone")
+  [[ $gone =~ $NUMBER ]] || gone=0
+  size=$(($(bytes_in "$1") + gone + $(bytes_in "$1.last")))
   if ((size <= $2)); then
-    cat -- "$1"
+    cat -- "$1" 2>/dev/null
+  else # whole lines only: half a secret is not known for one where secrets are masked
+    head -c $(($2 / 4)) -- "$1" | sed '$d'
+    printf '[WARN] runner=excerpt dropped_bytes=%s\n' $((size - $2))
+    cat -- "$1" "$1.before" "$1.last" 2>/dev/null | tail -c $(($2 - $2 / 4)) | sed 1d
+  fi
+}
+
+outputs() { # file: what a report carries of it; a line that was cut is no output
+  if (($(bytes_in "$1") <= OUTPUTS_KEPT)); then
+    cat -- "$1" 2>/dev/null
   else
-    head -c $(($2 / 4)) -- "$1"
-    printf '\n[WARN] runner=excerpt dropped_bytes=%s\n' $((size - $2))
-    tail -c $(($2 - $2 / 4)) -- "$1"
+    head -c "$OUTPUTS_KEPT" -- "$1" | sed '$d'
   fi
 }
 
@@ -123,7 +162,7 @@ report() { # state, operation folder
   [[ -e $2/result ]] && head -c 4096 -- "$2/result"
   excerpt "$2/log" "$LOG_KEPT" | answer_bytes log
   excerpt "$2/stderr" "$STDERR_KEPT" | answer_bytes stderr
-  head -c "$OUTPUTS_KEPT" -- "$2/outputs" 2>/dev/null | answer_bytes outputs
+  outputs "$2/outputs" | answer_bytes outputs
   finish
 }
 
@@ -176,6 +215,8 @@ verb_start() {
   [[ -z $context ]] || or_no_space write_file "$workdir/context.json" "$context"
   or_no_space point_script_at "scripts/$digest.$runtime" # a hybrid host has two runtimes of one bundle
   or_no_space write_file "$op/runner.sh" "$RUNNER"
+  rm -f -- "$op/log.pipe" "$op/stderr.pipe"
+  or_no_space mkfifo -- "$op/log.pipe" "$op/stderr.pipe"
   or_no_space write_file "$ROOT/current" "$id"
   or_no_space write_file "$op/started" "$attempt"
   # The lock in fd 9 goes over to the supervisor without a gap. Variables reach it by a pipe: never by argv or a file.
@@ -189,7 +230,7 @@ verb_start() {
 
 supervise() { # the detached run: attempts, then the result
   local op=$1 hook=$2 workdir=$3 timeout=$4 grace=$5 attempt=$6 most=$7 delay=$8
-  local count pair begun taken group code timed_out tries variables=()
+  local count pair begun taken group code timed_out tries keepers=() variables=()
   IFS= read -r -d '' count && [[ $count =~ $NUMBER ]] || exit 1
   while ((count-- > 0)); do
     IFS= read -r -d '' pair || exit 1
@@ -197,11 +238,17 @@ supervise() { # the detached run: attempts, then the result
   done
   IFS= read -r -d '' pair && [[ $pair == end ]] || exit 1 # half a set of variables runs nothing
   exec </dev/null
+  keep "$op/log" <"$op/log.pipe" &
+  keepers=("$!")
+  keep "$op/stderr" <"$op/stderr.pipe" &
+  keepers+=("$!")
+  exec 6>"$op/log.pipe" 7>"$op/stderr.pipe"
+  rm -f -- "$op/log.pipe" "$op/stderr.pipe"
   begun=$(uptime_cs)
   while :; do
     : >"$op/outputs"
     taken=$(uptime_cs)
-    run_hook >>"$op/log" 2>>"$op/stderr" &
+    run_hook >&6 2>&7 6>&- 7>&- &
     group=$!
     wait "$group"
     code=$?
@@ -216,10 +263,16 @@ supervise() { # the detached run: attempts, then the result
       kill -KILL -- "-$group" 2>/dev/null # what ignored the first signal, or was left by what obeyed it
     fi
     ((code == 0 || attempt >= most)) && break
-    printf '[WARN] runner=retry attempt=%s exit_code=%s timed_out=%s\n' "$attempt" "$code" "$timed_out" >>"$op/log"
+    printf '[WARN] runner=retry attempt=%s exit_code=%s timed_out=%s\n' "$attempt" "$code" "$timed_out" >&6
     sleep "$delay"
     attempt=$((attempt + 1))
     write_file "$op/started" "$attempt" || break # never more attempts than are on record
+  done
+  (($(bytes_in "$op/outputs") <= OUTPUTS_KEPT)) || truncate -s $((OUTPUTS_KEPT + 1)) -- "$op/outputs" # one more: it is cut
+  exec 6>&- 7>&-
+  for ((tries = 0; tries < 100; tries++)); do # until all is written; a daemon that was left behind holds its pipe open
+    kill -0 "${keepers[@]}" 2>/dev/null || break
+    sleep 0.02
   done
   for ((tries = 0; tries < 360; tries++)); do # a full disk: the run stays "running" until its result is durable
     write_file "$op/result" "exit=$code
