@@ -34,7 +34,7 @@ def configure(*, people: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it stands then: it may be another by now
         cache_logger_on_first_use=False,
     )
 

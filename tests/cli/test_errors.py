@@ -69,7 +69,6 @@ def test_a_wrong_option_is_exit_2(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("serve",),
         ("mcp", "--port", "1"),
         ("cluster", "kubeconfig", "x"),
         ("cluster", "certs", "x"),
