@@ -12,7 +12,10 @@ WINDOW = 400  # characters shown where two texts part
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Something that a killed process may leave more or less often: at most `most` times for each kill."""
+    """Something that a killed process may leave more or less often: at most `most` times for each kill.
+
+    Where the pattern has a group, at most so often for each text of it.
+    """
 
     counted: str
     what: re.Pattern[str]
@@ -35,6 +38,12 @@ MORE = (
     ),
 )
 LESS = (
+    Allowance(
+        "forge",
+        re.compile(r'"context": "reconciler/apply: ([^"]+)".*"kind": "status_set".*"state": "pending"'),
+        1,
+        "environments are applied at the same time, and a process dies in all of them: the next status replaced it",
+    ),
     Allowance(
         "forge",
         re.compile(r'"kind": "status_set".*"state": "pending"'),
@@ -61,12 +70,13 @@ def _counts(undisturbed: Left, killed: Left, kills: int) -> Iterator[str]:
     for name, wanted in undisturbed.counts.items():
         found = killed.counts[name]
         for much, rules, word in ((found - wanted, MORE, "more"), (wanted - found, LESS, "less")):
-            used: Counter[Allowance] = Counter()
+            used: Counter[tuple[Allowance, tuple[str, ...]]] = Counter()
             for what, times in sorted(much.items()):
-                rule = next((one for one in rules if one.counted == name and one.what.search(what)), None)
+                fits = ((one, one.what.search(what)) for one in rules if one.counted == name)
+                rule = next(((one, found.groups()) for one, found in fits if found is not None), None)
                 if rule is not None:
                     used[rule] += times
-                if rule is None or used[rule] > rule.most * kills:
+                if rule is None or used[rule] > rule[0].most * kills:
                     yield f"{name}: {times} {word} than without a kill: {what}"
 
 
