@@ -208,8 +208,9 @@ class Planner:
     ) -> Observed:
         """Look at what the units live on, on both sides: what leaves a target is found by its accepted spec.
 
-        No host is contacted for the sake of a bundle that does not check.
+        No host is contacted for the sake of a bundle that does not check, nor for the one that it would replace.
         """
+        distrusted = _distrusted(proposed.desired, environment, bundles)
         clusters: dict[str, tuple[Targets, tuple[DesiredObjects, ...]]] = {}
         hosts: dict[str, Targets] = {}
         for ref in units:
@@ -220,7 +221,7 @@ class Planner:
                 names, machines = addresses.clusters_and_hosts(side.desired, [ref])
                 for name in names:
                     clusters.setdefault(name, (targets, ()))
-                if not _distrusted(side.desired, environment, bundles):
+                if not distrusted and not _distrusted(side.desired, environment, bundles):
                     hosts |= {name: hosts.get(name, targets) for name in machines}
             if ref.kind is UnitKind.RELEASE:
                 self._want_release(ref, proposed, accepted.get(ref), clusters)

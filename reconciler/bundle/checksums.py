@@ -28,6 +28,7 @@ def parse(content: bytes) -> tuple[dict[str, str], list[Problem]]:
     """path -> sha256, and every line that is not what `render` would write."""
     sums: dict[str, str] = {}
     problems = []
+    folded: set[str] = set()  # one file where a disk does not tell case apart
     lines = content.decode("ascii", errors="replace").split("\n")
     if lines.pop() != "":
         problems.append(_problem(len(lines) + 1, "the last line has no end"))
@@ -37,10 +38,13 @@ def parse(content: bytes) -> tuple[dict[str, str], list[Problem]]:
             problems.append(_problem(number, "not `<sha256>  <path inside the bundle>`"))
         elif match[2] in sums:
             problems.append(_problem(number, f"{match[2]} stands twice"))
+        elif match[2].casefold() in folded:
+            problems.append(_problem(number, f"{match[2]} stands twice but for its case"))
         elif match[2].startswith(f"{FOLDER}/"):
             problems.append(_problem(number, f"{match[2]}: the checksums do not list their own folder"))
         else:
             sums[match[2]] = match[1]
+            folded.add(match[2].casefold())
     return sums, problems
 
 

@@ -33,6 +33,8 @@ def sign(root: Path, private_pem: Secret) -> Signed:
     if problems := list(_unfilled(found, sums)):
         raise failure(f"signing the bundle in {root.name}", problems)
     content = checksums.render(sums)
+    if problems := checksums.parse(content)[1]:
+        raise failure(f"signing the bundle in {root.name}", problems)
     try:
         signature, signer = sign_bytes(private_pem, content)
     except KeyRefused as error:

@@ -12,12 +12,13 @@ from reconciler.plan.change import Action, ActionKind, Change, Check, FieldChang
 from reconciler.plan.guards import downgrade
 from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.state.bundle import Bundle, Hook, Runtime
-from reconciler.state.observed import Failure, ObservedHost
+from reconciler.state.observed import Failure, InstalledBundle, ObservedHost
 
 DELIVER = 0
 FIRST_HOOK = 1
 RECORD = 1000  # after every hook
 REMOVE = 0
+SHOWN_DIGITS = 12  # of a bundle's digest
 
 # Hooks of the index that an install does not run: they belong to going back and to the network entry.
 GOING_BACK = "rollback"
@@ -109,16 +110,17 @@ class _Planner:
             operation=Operation.RUN,
             subject=f"{verb} {node.role} from bundle {self.bundle.version}: {self._hooks_in_words(node)}",
             where=f"host {node.host}",
-            fields=(
-                FieldChange(
-                    path="bundle",
-                    before=installed.version if installed is not None else None,
-                    after=self.bundle.version,
-                ),
-            ),
+            fields=(self._bundle_change(installed),),
             reversible=any(stem(hook.name) == GOING_BACK for runtime in self.runtimes for hook in runtime.hooks),
         )
         return Part((change,), actions, checks, (self._touched(node, observed),))
+
+    def _bundle_change(self, installed: InstalledBundle | None) -> FieldChange:
+        """From which version to which; the same version with another content is told by its digest."""
+        before, after = installed.version if installed is not None else None, self.bundle.version
+        if installed is not None and before == after and installed.digest != self.bundle.digest:
+            before, after = (f"{after} {digest[:SHOWN_DIGITS]}" for digest in (installed.digest, self.bundle.digest))
+        return FieldChange(path="bundle", before=before, after=after)
 
     def _checks(self, node: NodeAsk, observed: ObservedHost) -> Iterator[Check]:
         installed = observed.installed

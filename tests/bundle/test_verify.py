@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.bundle.keys import generate_key
+from reconciler.bundle import checksums
+from reconciler.bundle.keys import generate_key, sign_bytes
 from reconciler.bundle.sign import sign
 from reconciler.bundle.verify import verify
 from reconciler.errors import ReconcilerError, Rejected, Untrusted
@@ -129,6 +130,38 @@ def _same_key(before: bytes, after: bytes) -> bool:
         return read_public_key(after.decode("ascii", errors="replace")) == read_public_key(before.decode())
     except KeyRefused:
         return False
+
+
+AGAIN: dict[str, Callable[[dict[str, str]], str]] = {
+    "the same line": lambda sums: f"{sums['bin/tool']}  bin/tool\n",
+    "the same path with another sum": lambda _sums: f"{'0' * 64}  bin/tool\n",
+    "the path in another case": lambda sums: f"{sums['bin/tool']}  bin/TOOL\n",
+    "its folder in another case": lambda sums: f"{sums['bin/tool']}  Bin/tool\n",
+    "a path that is the same when it is resolved": lambda sums: f"{sums['bin/tool']}  bin/./tool\n",
+    "a doubled slash": lambda sums: f"{sums['bin/tool']}  bin//tool\n",
+    "a letter and its accent apart": lambda sums: f"{sums['bin/tool']}  bin/to\u0308ol\n",
+    "the same letter in one": lambda sums: f"{sums['bin/tool']}  bin/t\u00f6ol\n",
+    "a wide letter": lambda sums: f"{sums['bin/tool']}  bin/\uff54ool\n",
+}
+
+
+@pytest.mark.parametrize("what", AGAIN)
+def test_t34_one_file_is_listed_once_also_where_a_trusted_key_signed_it_twice(
+    maker: Maker, root: Path, what: str
+) -> None:
+    content = (root / "checksums/SHA256SUMS").read_bytes()
+    content += AGAIN[what](checksums.parse(content)[0]).encode()
+    (root / "checksums/SHA256SUMS").write_bytes(content)
+    (root / "checksums/SHA256SUMS.sig").write_bytes(sign_bytes(maker.private, content)[0])
+    with pytest.raises(Untrusted, match=r"stands twice|not `<sha256>") as refusal:
+        verify(root, [maker.public])
+    assert refusal.value.key == "artifact_checksum_mismatch"
+
+
+def test_two_files_that_differ_in_case_alone_are_not_signed(maker: Maker, root: Path) -> None:
+    (root / "bin/TOOL").write_bytes(b"other\n")
+    with pytest.raises(Untrusted, match="bin/tool stands twice but for its case"):
+        sign(root, maker.private)
 
 
 def test_a_missing_file_is_named(maker: Maker, root: Path) -> None:

@@ -182,6 +182,11 @@ def test_a_host_that_carries_anything_else_is_planned_and_checked(
     assert refused(made) == blocked
 
 
+def test_another_bundle_of_the_same_version_is_told_by_its_digest() -> None:
+    (change,) = install(WORKER, hosts=carrying(digest="sha256:other")).changes
+    assert [(field.before, field.after) for field in change.fields] == [("v2 sha256:other", "v2 sha256:b2")]
+
+
 def test_what_a_host_answers_no_to_blocks_and_is_named() -> None:
     host = replace(EMPTY["cp-1"], answers={"swap": "no", "disk": "yes", "cpu": "no"})
     made = install(CONTROL, hosts={"cp-1": host})
