@@ -79,6 +79,38 @@ class Look:
         return tuple(one.value(self.branch(one.head_ref), landed.get(one.number)) for one in threads)
 
 
+class _Bonds:
+    """Which key speaks for which login, as it was last asked.
+
+    Apart from the ledger, so that whoever drops one is rid of all that it read at once: a fold that holds a method of
+    its ledger is a circle with the whole log in it, and waits for the collector.
+    """
+
+    def __init__(self, logins: Logins, our_keys: Collection[str]) -> None:
+        self._logins = logins
+        self._ours = frozenset(PublicKey.parse(line).line for line in our_keys)
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def hold(self, login: str, key: str) -> bool:
+        """Whether this key speaks for the login, as when it was first asked or `changed` last looked."""
+        if (login, key) not in self._known:
+            self._known[login, key] = key in self._keys(login)
+        return self._known[login, key]
+
+    def changed(self) -> bool:
+        """Whether a key that was asked about changed hands, so that everything is to be folded again."""
+        keys = {login: self._keys(login) for login in {login for login, _ in self._known}}
+        fresh = {(login, key): key in keys[login] for login, key in self._known}
+        changed = fresh != self._known
+        self._known = fresh
+        return changed
+
+    def _keys(self, login: str) -> frozenset[str]:
+        if login == RECONCILER:
+            return self._ours
+        return frozenset(" ".join(line.split()[:2]) for line in self._logins(login))
+
+
 class Ledger:
     """`logins` says which keys speak for a person, `our_keys` which speak for the reconciler (old ones too).
 
@@ -90,12 +122,10 @@ class Ledger:
     ) -> None:
         self.mirror = mirror
         self.clock = clock
-        self._logins = logins
-        self._ours = frozenset(PublicKey.parse(line).line for line in our_keys)
+        self._bonds = _Bonds(logins, our_keys)
         self._log = Log(repository_id)
-        self._bound: dict[tuple[str, str], bool] = {}
         self._malformed: list[Ignored] = []
-        self._fold = Fold(self._binds)
+        self._fold = Fold(self._bonds.hold)
         self._landing = Landing()
         self._held = threading.RLock()
 
@@ -151,7 +181,7 @@ class Ledger:
         raise Unavailable(f"recording in {records.REF}: others were faster {ATTEMPTS} times", key="resource_locked")
 
     def _write(self, look: Look, author: str, key: SigningKey, made: Draft, tip: Revision | None) -> Revision:
-        if not self._binds(author, key.public.line):
+        if not self._bonds.hold(author, key.public.line):
             raise Refused(
                 f"recording as {author}: key {key.public.fingerprint} does not speak for that login",
                 key="permission_denied",
@@ -177,15 +207,15 @@ class Ledger:
         """Read what is new. Nothing counts as read before everything that can fail has not."""
         now = self.clock.now()
         repository = self.mirror.repository
-        rebound = self._rebound()
+        rebound = self._bonds.changed()
         batch = self._log.fresh(repository, refs.get(records.REF))
         for entry in batch.entries:
-            self._binds(entry.record.author, entry.signer)
+            self._bonds.hold(entry.record.author, entry.signer)
         self._log.take(batch)
         self._malformed += batch.ignored
         again = rebound or self._fold.outdated(batch.entries, now)
         if again:
-            self._fold = Fold(self._binds)
+            self._fold = Fold(self._bonds.hold)
         self._fold.extend(self._log.entries if again else batch.entries, now)
         self._anchor(repository, batch.tip)
         return Look(repository, refs, self._fold, self._landing)
@@ -225,21 +255,3 @@ class Ledger:
         with self.mirror.locked():
             if repository.ref(records.ANCHOR) == before:
                 repository.set_ref(records.ANCHOR, tip)
-
-    def _binds(self, login: str, key: str) -> bool:
-        if (login, key) not in self._bound:
-            self._bound[login, key] = key in self._keys(login)
-        return self._bound[login, key]
-
-    def _keys(self, login: str) -> frozenset[str]:
-        if login == RECONCILER:
-            return self._ours
-        return frozenset(" ".join(line.split()[:2]) for line in self._logins(login))
-
-    def _rebound(self) -> bool:
-        """Whether a key that we asked about changed hands, so that everything is to be folded again."""
-        keys = {login: self._keys(login) for login in {login for login, _ in self._bound}}
-        fresh = {(login, key): key in keys[login] for login, key in self._bound}
-        changed = fresh != self._bound
-        self._bound = fresh
-        return changed

@@ -1,5 +1,7 @@
 """The log in Git: what a signature is worth, what strangers can push into it, and what is read how often."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -344,3 +346,17 @@ def test_a_log_that_a_stranger_flooded_is_read_once_and_reported(world: World) -
     assert len(forge.ledger.ignored()) == 200
     forge.comments(number)
     assert forge.ledger.records_read == 202
+
+
+def test_a_reader_that_is_dropped_takes_the_log_along_without_the_collector(world: World) -> None:
+    number = opened(world)
+    ledger = world.ledger()
+    assert world.forge(ledger).pull_request(number).number == number
+    world.ledgers.remove(ledger)
+    gone = weakref.ref(ledger)
+    gc.disable()  # it comes by late in a process that lives long, and each reader held all that was ever recorded
+    try:
+        del ledger
+        assert gone() is None
+    finally:
+        gc.enable()
