@@ -65,6 +65,10 @@ class Reading:
     def text(self, name: str) -> str:
         """A text that has to be there."""
         found: str = self._typed(name, str)
+        try:
+            found.encode()
+        except UnicodeEncodeError:  # half a character: nothing could ever be written down of it
+            raise self._malformed(name) from None
         return found
 
     def number(self, name: str) -> int:
@@ -101,11 +105,11 @@ class Reading:
         """A time with its zone, in UTC."""
         try:
             found = datetime.fromisoformat(self.text(name))
-        except ValueError as error:
+            if found.tzinfo is None:
+                raise self._malformed(name)
+            return found.astimezone(UTC)
+        except (ValueError, OverflowError) as error:  # at the ends of the calendar no other zone has that time
             raise self._malformed(name) from error
-        if found.tzinfo is None:
-            raise self._malformed(name)
-        return found.astimezone(UTC)
 
     def maybe_time(self, name: str) -> datetime | None:
         """A time, or None where it is missing or null."""

@@ -77,7 +77,7 @@ def asked_wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     if after:
         try:
             at = parsedate_to_datetime(after)
-        except ValueError:
+        except (ValueError, OverflowError):
             at = None
         if at is not None and at.tzinfo is not None:
             return _bounded(at - now)

@@ -200,7 +200,11 @@ class Sender:
         return Unavailable(said)
 
     def _same_origin(self, what: str, url: str) -> None:
-        ours, theirs = urlsplit(self.root), urlsplit(url)
+        ours = urlsplit(self.root)
+        try:
+            theirs = urlsplit(url)
+        except ValueError:
+            raise Rejected(f"{what}: the next page has no address", key=MALFORMED) from None
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc) or not theirs.path.startswith(ours.path):
             raise Untrusted(f"{what}: the next page is on another origin", key=MALFORMED)
 

@@ -10,7 +10,9 @@ import pytest
 
 from reconciler.errors import Rejected, Unavailable, Untrusted
 from reconciler.forges import remembering
-from reconciler.forges.asking import Answer, Request
+from reconciler.forges.asking import Answer, Reading, Request
+from reconciler.forges.github.requests import Repository as GitHubRepository
+from reconciler.forges.gitlab.requests import Project as GitLabProject
 from reconciler.forges.sending import ForgeRefusal, Sender
 from reconciler.secret import Secret, TokenSource
 from tests.git.world import Reply, Requests, serving
@@ -180,6 +182,30 @@ def test_the_full_last_page_of_a_list_is_always_asked_for_anew() -> None:
         assert [page.content for page in sender.pages(LIST)] == [[1, 2], [3]]
 
 
+@pytest.mark.parametrize(
+    "request_for",
+    [
+        pytest.param(GitHubRepository("o", "r").reviews(1), id="github"),
+        pytest.param(GitLabProject("g/p").notes(1), id="gitlab notes"),
+        pytest.param(GitLabProject("g/p").open_merge_requests(), id="gitlab merge requests"),
+    ],
+)
+def test_the_hundred_and_first_entry_is_seen_though_the_first_page_is_unchanged(request_for: Request) -> None:
+    things: list[dict[str, int]] = [{"id": index} for index in range(100)]
+
+    def answer(asked: Asked) -> Reply:
+        number = 2 if "page=2" in asked.path else 1
+        here = things[100 * (number - 1) : 100 * number]
+        tag = f'W/"{hash(str(here))}"'  # of the page's own bytes, as GitLab makes it
+        more = page(asked, 2) if number == 1 and len(things) > 100 else ""
+        return said(None, 304) if asked.headers.get("if-none-match") == tag else said(here, ETag=tag, next_page=more)
+
+    with asking(answer) as (sender, _):
+        assert len(sender.whole(request_for)) == 100
+        things.append({"id": 100})
+        assert len(sender.whole(request_for)) == 101
+
+
 def test_unchanged_without_having_been_asked_is_no_answer() -> None:
     with asking(lambda _: said(None, 304)) as (sender, _), pytest.raises(Rejected):
         sender.send(LIST)
@@ -245,6 +271,28 @@ def test_t21_a_next_page_elsewhere_gets_no_token() -> None:
         with asking(lambda _: page_there) as (sender, _), pytest.raises(Untrusted, match="origin"):
             sender.whole(LIST)
         assert elsewhere.seen == []
+
+
+def test_f13_a_next_page_that_is_no_address_is_no_answer() -> None:
+    with asking(lambda _: said([1], next_page="https://[half/api/things")) as (sender, _), pytest.raises(Rejected):
+        sender.whole(LIST)
+
+
+@pytest.mark.parametrize(
+    "when", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999999999"]
+)
+def test_f11_a_time_to_come_back_that_no_calendar_has_is_a_limit_without_a_time(when: str) -> None:
+    with asking(lambda _: said({}, 429, Retry_After=when)) as (sender, _), pytest.raises(Unavailable) as caught:
+        sender.send(LIST)
+    assert caught.value.retry_after == timedelta(minutes=1)
+
+
+def test_f13_a_time_at_the_end_of_the_calendar_and_half_a_character_are_no_answer() -> None:
+    reading = Reading("reading", {"at": "0001-01-01T00:00:00+01:00", "title": "\ud800"})
+    with pytest.raises(Rejected):
+        reading.time("at")
+    with pytest.raises(Rejected):
+        reading.maybe("title")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

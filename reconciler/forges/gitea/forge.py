@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 
-from reconciler.errors import Rejected, Unavailable
+from reconciler.errors import ReconcilerError, Rejected, Unavailable
 from reconciler.forges.asking import MALFORMED, Reading, Request, readings
+from reconciler.forges.believing import Believed
 from reconciler.forges.gitea import answers, requests
 from reconciler.forges.gitea.requests import Repository
 from reconciler.forges.keeping import LONGEST, Kept
@@ -41,7 +42,7 @@ class GiteaForge:
         self._kept = Kept(sender.clock)
         self._may: dict[str, tuple[datetime, bool]] = {}
         self._said: dict[tuple[Revision, str], CommitStatus] = {}
-        self._read: set[Revision] = set()  # of which every status is in `_said`
+        self._believed = Believed(sender.clock)  # of which every status is in `_said`
 
     def close(self) -> None:
         """End kept connections."""
@@ -122,21 +123,23 @@ class GiteaForge:
     def set_status(self, revision: Revision, status: CommitStatus) -> None:
         """Say something about a commit, unless exactly that is said already."""
         place = (revision, status.context)
+        if not self._believed.stands(revision):
+            self.statuses(revision)
         if self._said.get(place) == status:
             return
-        if revision not in self._read:
-            self.statuses(revision)
-        if self._said.get(place) != status:
-            self._said.pop(place, None)
-            self._read.discard(revision)  # an answer that is lost leaves it unknown what stands there
+        self._said.pop(place, None)
+        try:
             self._sender.send(self._repository.set_status(revision, status))
-            self._said[place] = status
-            self._read.add(revision)
+        except ReconcilerError:
+            self._believed.forget(revision)  # an answer that is lost leaves it unknown what stands there
+            raise
+        self._said[place] = status
 
     def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
         """The latest of each context, by context."""
         found = answers.latest_statuses(self._list(self._repository.statuses(revision)))
-        self._read.add(revision)
+        self._believed.read(revision)
+        self._said = {at: said for at, said in self._said.items() if at[0] != revision}
         self._said |= {(revision, status.context): status for status in found}
         return found
 

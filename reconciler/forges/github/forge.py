@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+from reconciler.errors import ReconcilerError
 from reconciler.forges.asking import Reading, Request
+from reconciler.forges.believing import Believed
 from reconciler.forges.github import answers, requests
 from reconciler.forges.github.answers import Desk, Words
 from reconciler.forges.github.merges import Merges
@@ -58,7 +60,7 @@ class GitHubForge:
         self._kept = Kept(clock)
         self._may: dict[str, tuple[datetime, bool]] = {}
         self._said: dict[tuple[Revision, str], CommitStatus] = {}
-        self._asked: set[Revision] = set()  # whose statuses `_said` has all of ours of
+        self._believed = Believed(clock)  # of which `_said` has every status that is ours
         self._read: dict[int, tuple[tuple[tuple[str, str], ...], frozenset[str]]] = {}
 
     def close(self) -> None:
@@ -129,23 +131,26 @@ class GitHubForge:
     def set_status(self, revision: Revision, status: CommitStatus) -> None:
         """Say something about a commit, unless we say exactly that already: GitHub takes a thousand for a context."""
         at = (revision, status.context)
+        if not self._believed.stands(revision):
+            self.statuses(revision)
         if self._said.get(at) == status:
             return
-        if revision not in self._asked:
-            self.statuses(revision)
-        if self._said.get(at) != status:
-            self._asked.discard(revision)  # until the answer is here nobody knows
+        self._said.pop(at, None)
+        try:
             self._sender.send(self._repository.set_status(revision, status))
-            self._asked.add(revision)
-            self._said[at] = status
+        except ReconcilerError:
+            self._believed.forget(revision)  # until an answer is here nobody knows
+            raise
+        self._said[at] = status
 
     def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
         """The latest of each context, by context."""
         own = self.own_login()
         entries = self._sender.whole(self._repository.statuses(revision))
         found = answers.latest_statuses(entries, self._desk(), revision)
+        self._said = {at: said for at, said in self._said.items() if at[0] != revision}
         self._said |= {(revision, one.status.context): one.status for one in found if one.by == own}
-        self._asked.add(revision)
+        self._believed.read(revision)
         return tuple(one.status for one in found)
 
     def propose(self, branch: str, head: Revision, title: str, body: str) -> int:

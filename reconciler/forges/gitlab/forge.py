@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from reconciler.errors import Rejected, Unavailable
 from reconciler.forges.asking import MALFORMED, Reading, Request, readings
+from reconciler.forges.believing import Believed
 from reconciler.forges.gitlab import answers, requests, reviews, statuses
 from reconciler.forges.gitlab.requests import Project
 from reconciler.forges.keeping import Kept
@@ -49,6 +50,7 @@ class GitLabForge:
         self._kept = Kept(clock)
         self._known: dict[tuple[str, int, str], tuple[datetime, bool]] = {}
         self._said: dict[Revision, dict[str, statuses.Standing]] = {}
+        self._believed = Believed(clock)  # of which every status is in `_said`
         self._sources: dict[Revision, str] = {}  # heads -> their branch here; empty: in a fork
         self._nowhere: set[Revision] = set()
 
@@ -132,15 +134,18 @@ class GitLabForge:
         """
         if revision in self._nowhere:
             return
-        if revision not in self._said:
+        if not self._believed.stands(revision):
             self.statuses(revision)
-        if not self._say(revision, status, last=False):
-            self.statuses(revision)  # somebody changed it meanwhile, or an answer was lost
-            self._say(revision, status, last=True)
+        if self._say(revision, status):
+            return
+        self.statuses(revision)  # somebody changed it meanwhile, or an answer was lost
+        if not self._say(revision, status):
+            self._say(revision, status, anew=True)  # somebody else's newer job stands over ours, which has not ended
 
     def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
         """The latest of each context, by context."""
         self._said[revision] = statuses.standing(self._list(self._project.statuses(revision)), revision)
+        self._believed.read(revision)
         return tuple(one.status for one in self._said[revision].values())
 
     def propose(self, branch: str, head: Revision, title: str, body: str) -> int:
@@ -272,13 +277,18 @@ class GitLabForge:
             return False
         return history.is_ancestor(repository, commit, pull.head) and history.is_ancestor(repository, pull.head, tip)
 
-    def _say(self, revision: Revision, status: CommitStatus, *, last: bool) -> bool:
-        """Whether it stands now; False, but with `last`, where GitLab knows another state than we do."""
+    def _say(self, revision: Revision, status: CommitStatus, *, anew: bool = False) -> bool:
+        """Whether it stands now; False where GitLab knows another state than we do. `anew`: our job is ended first, so
+        that the next one is the newest; then there is no other state, and the refusal is raised."""
         stands = self._said[revision].get(status.context)
         if stands is not None and stands.status == status:
             return True
         ref = self._ref(revision)
-        states = statuses.states_to_send(status, stands)
+        states = (
+            (statuses.CANCELED, *statuses.states_to_send(status, None))
+            if anew
+            else statuses.states_to_send(status, stands)
+        )
         self._said[revision].pop(status.context, None)
         for state in states:
             request = self._project.set_status(
@@ -297,7 +307,7 @@ class GitLabForge:
                 if refusal.status == HTTPStatus.NOT_FOUND and self._sources.get(revision) == "":
                     self._nowhere.add(revision)
                     return True
-                if refusal.status == HTTPStatus.BAD_REQUEST and not last:
+                if refusal.status == HTTPStatus.BAD_REQUEST and not anew:
                     return False
                 raise
         self._said[revision][status.context] = statuses.sent(status, states)

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from reconciler.forges.asking import Request
 from reconciler.names import Revision
 
-PAGE = (("per_page", "100"),)
+FULL = 100  # entries of a page, the most that GitLab gives
+PAGE = (("per_page", str(FULL)),)
 OLDEST_FIRST = (("order_by", "created_at"), ("sort", "asc"), *PAGE)
 
 
@@ -118,7 +119,7 @@ class Project:
         return Request(f"opening a merge request of {source}", "POST", self._path("/merge_requests"), body=body)
 
     def _get(self, what: str, path: str, query: tuple[tuple[str, str], ...] = ()) -> Request:
-        return Request(what, "GET", self._path(path), query)
+        return Request(what, "GET", self._path(path), query, full=FULL if ("per_page", str(FULL)) in query else 0)
 
     def _path(self, path: str) -> str:
         return f"/projects/{quote(self.path, safe='')}{path}"

@@ -8,11 +8,13 @@ import pytest
 from reconciler.errors import Rejected, Unavailable
 from reconciler.forges.github.forge import GitHubForge
 from reconciler.forges.github.requests import Repository
+from reconciler.forges.keeping import LONGEST
 from reconciler.state.forge import CommitStatus, StatusState, Verdict
 from tests.contracts.forge_github import OURS, GitHubUnderTest
 from tests.contracts.forge_world import ANA, BEN, CLEO, How, Says, opened
 from tests.forges.github import hub as pages
 from tests.forges.github.server import FakeGitHub
+from tests.story.clock import MovableClock
 
 QUOTE = "digest 0123456789ab"
 SAID = CommitStatus("reconciler/approval", StatusState.SUCCESS, "1 of 1")
@@ -162,6 +164,22 @@ def test_t5_a_status_that_somebody_else_set_is_not_taken_for_ours(world: GitHubU
     world.writer.set_status(world.tip("main"), SAID)
     world.writer.set_status(world.tip("main"), SAID)
     assert [one["creator"] for one in world.hub.statuses] == [CLEO, OURS]
+
+
+def test_t5_a_success_that_somebody_else_set_over_ours_is_seen_after_a_while(world: GitHubUnderTest) -> None:
+    pending = CommitStatus(SAID.context, StatusState.PENDING, "waits for ben")
+    clock = MovableClock()
+    world.door._believed.clock = clock
+    world.writer.set_status(world.tip("main"), pending)
+    forged = {"context": SAID.context, "state": SAID.state.value, "description": SAID.description}
+    world.hub.set_status(CLEO, world.tip("main"), forged)
+    clock.advance(LONGEST)
+    world.writer.set_status(world.tip("main"), pending)
+    assert [(one["creator"], one["state"]) for one in world.hub.statuses] == [
+        (OURS, "pending"),
+        (CLEO, "success"),
+        (OURS, "pending"),
+    ]
 
 
 def test_a_new_process_reads_what_was_said_before_it_says_it_again(world: GitHubUnderTest) -> None:

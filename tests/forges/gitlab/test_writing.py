@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Rejected, Unavailable
+from reconciler.forges.keeping import LONGEST
 from reconciler.names import Revision
 from reconciler.state.forge import CommitStatus, StatusState
 from tests.contracts.forge_gitlab import GitLabUnderTest
 from tests.contracts.forge_world import ANA, BEN, CLEO, Says, opened
 from tests.forges.gitlab.state import MAINTAINER, Pipeline
+from tests.story.clock import MovableClock
 
 CONTEXT = "reconciler/preview"
 
@@ -86,6 +88,17 @@ def test_f15_somebody_who_ends_our_job_does_not_keep_us_from_saying_what_is(
     world.project.jobs[0].state = "canceled"
     writer.set_status(main, said(state, "then"))
     assert writer.statuses(main) == (said(state, "then"),)
+
+
+def test_t5_a_success_that_somebody_else_set_over_ours_is_seen_after_a_while(world: GitLabUnderTest) -> None:
+    main, pending = world.tip("main"), said(StatusState.PENDING, "waits for ben")
+    clock = MovableClock()
+    world.door._believed.clock = clock
+    world.writer.set_status(main, pending)
+    world.ask("POST", f"/statuses/{main}", {"name": CONTEXT, "state": "success", "description": "trust me"}, as_=BEN)
+    clock.advance(LONGEST)
+    world.writer.set_status(main, pending)
+    assert world.writer.statuses(main) == (pending,)
 
 
 def test_a_state_that_we_did_not_know_of_is_read_again_and_gone_on_from(world: GitLabUnderTest) -> None:
