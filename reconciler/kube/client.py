@@ -9,6 +9,7 @@ redirect is followed, no proxy and no environment is asked, so the token goes to
 time that it may take; nothing here logs; an effect is never sent twice by itself (a dry run and a read may be, once).
 """
 
+import copy
 import json
 import ssl
 import threading
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.errors import ReconcilerError
@@ -31,6 +32,9 @@ CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 35.0  # the server itself gives up after 34 s of admission webhooks
 ANSWER_SECONDS: Final = 90.0
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+# All answers of one look together: a thousand objects of 256 KiB, or 25 000 of 10 KiB as most are. Parsed they take
+# several times as much memory, so a server that makes up objects without end must not be listened to for longer.
+MAX_LOOK_BYTES: Final = 4 * MAX_ANSWER_BYTES
 CHUNK_BYTES: Final = 256 * 1024
 
 JSON_TYPE: Final = "application/json"
@@ -56,6 +60,21 @@ class Request:
         return self.method == "GET" or bool(self.query and "dryRun" in self.query)
 
 
+class Meter:
+    """Bytes that may still be taken, by all threads together."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def holds(self, size: int) -> bool:
+        """Whether so many more are within it; they count from now on."""
+        with self._lock:
+            self._taken += size
+            return self._taken <= self.most
+
+
 class Client:
     """Use `close` when done; safe to share between threads. `requests` counts what was sent, by method."""
 
@@ -64,12 +83,21 @@ class Client:
         self._token = connection.token
         self._prefix = urlsplit(connection.endpoint).path
         self._pool = _pool(connection)
+        self._meter: Meter | None = None
         self._counting = threading.Lock()
         self.requests: Counter[str] = Counter()
 
     def close(self) -> None:
         """Close the connections, those too that an exception's traceback still refers to."""
         self._pool.close()
+
+    def metered(self) -> Self:
+        """The same connections, for one look: all its answers together have a size. A metered one stays as it is."""
+        if self._meter is not None:
+            return self
+        other = copy.copy(self)
+        other._meter = Meter(MAX_LOOK_BYTES)
+        return other
 
     def get(self, path: str, what: str, query: Mapping[str, str] | None = None, *, secret: bool = False) -> Json:
         """The object or list at this path."""
@@ -120,7 +148,7 @@ class Client:
                 timeout=_timeout(),
             )
             try:
-                data = _read(response, request.what)
+                data = _read(response, request.what, self._meter)
             except BaseException:
                 response.close()  # what is left of the answer must not be read as the next one
                 raise
@@ -148,14 +176,16 @@ class Client:
         raise error_of(answer)
 
 
-def _read(response: Any, what: str) -> bytes:
-    """The whole body within its size. Raises Unavailable."""
+def _read(response: Any, what: str, meter: Meter | None) -> bytes:
+    """The whole body within its size and within the look's. Raises Unavailable."""
     parts: list[bytes] = []
     size = 0
     for part in response.stream(CHUNK_BYTES, decode_content=True):
         size += len(part)
         if size > MAX_ANSWER_BYTES:
             raise transport_error(ValueError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes"), what, "")
+        if meter is not None and not meter.holds(len(part)):
+            raise transport_error(ValueError(f"one look's answers are larger than {meter.most} bytes"), what, "")
         parts.append(part)
     return b"".join(parts)
 

@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 def list_all(client: Client, path: str, query: Mapping[str, str], what: str) -> list[Json]:
-    """Every item, with `apiVersion` and `kind` put back. Raises Unavailable where the pages do not end."""
-    return [item for page in _pages(client, path, query, what) for item in _items(page)]
+    """Every item, with `apiVersion` and `kind` put back. Raises Unavailable where pages have no end or no measure."""
+    return [item for page in _pages(client.metered(), path, query, what) for item in _items(page)]
 
 
 def _pages(client: Client, path: str, query: Mapping[str, str], what: str) -> Iterator[Json]:

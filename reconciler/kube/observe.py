@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from http import HTTPStatus
@@ -67,8 +68,13 @@ class Observer:
         self._scaled: dict[str, frozenset[Scaled]] = {}
 
     def observe(self, releases: Iterable[DesiredObjects]) -> Mapping[str, ObservedRelease]:
-        """Each release as it stands and would become."""
-        asked = tuple(releases)
+        """Each release as it stands and would become. Raises Unavailable where all answers together are too large."""
+        look = copy(self)  # what it remembers is shared
+        look._client = self._client.metered()
+        look._parents = self._parents.through(look._client)
+        return look._observe(tuple(releases))
+
+    def _observe(self, asked: tuple[DesiredObjects, ...]) -> Mapping[str, ObservedRelease]:
         parents = self._parents.all()
         resource_of = cache(self._discovery.resource)  # one answer for one look, also where a kind is not served
         wanted = [found for desired in asked for found in wanted_of(desired, resource_of)]

@@ -49,6 +49,10 @@ class Parents:
         self._owner = owner
         self._collection = f"/api/v1/namespaces/{quote(owner.parent_namespace, safe='')}/configmaps"
 
+    def through(self, client: Client) -> "Parents":
+        """The same, asked for by this client."""
+        return Parents(client, self._owner)
+
     def all(self) -> Mapping[str, Parent]:
         """Every parent of ours, by release: one LIST."""
         query = {"labelSelector": f"{marks.APPLYSET_ID},{marks.RELEASE}"}
