@@ -140,6 +140,7 @@ ROWS = (
             "git/test_poll.py::test_a_busy_server_says_when_to_come_back",
             "app/test_patience.py::test_f11_who_asked_for_peace_is_left_alone_and_the_others_go_on",
             "app/test_patience.py::test_f11_no_answer_puts_us_to_sleep_for_long",
+            "forges/test_sending.py::test_f11_nothing_is_sent_while_the_forge_wants_peace",
         ),
     ),
     Row(
@@ -157,8 +158,14 @@ ROWS = (
     Row(
         "F13",
         "stale or inconsistent answers of a forge",
-        "Everything is decided from one set of refs fetched at once.",
-        later="the embedded forge is one Git log, read whole; forges with pages and caches of their own come later",
+        "A list is read until two readings agree; what contradicts itself is no answer; whoever judges reads anew.",
+        (
+            "forges/test_sending.py::test_f13_a_list_whose_pages_shift_is_read_again_until_it_stands_still",
+            "forges/test_sending.py::test_f13_a_list_that_never_stands_still_is_no_list",
+            "forges/github/test_lies.py::test_t5_no_word_that_contradicts_the_others_is_believed",
+            "forges/gitlab/test_lies.py::test_t5_a_merge_that_does_not_fit_together_is_not_believed",
+            "story/test_gitea.py::test_a_review_that_was_deleted_unseen_does_not_count_when_it_is_merged",
+        ),
     ),
     Row(
         "F14",
@@ -179,8 +186,8 @@ ROWS = (
         (
             "faults/test_refusals.py::test_f15_a_rollout_waits_for_a_credential_that_is_replaced_in_place",
             "faults/test_refusals.py::test_f15_a_token_that_ends_in_the_middle_is_never_a_success",
+            "forges/test_sending.py::test_f15_a_refused_token_is_renewed_and_the_request_sent_once_more",
         ),
-        lacks="tokens of forges with an API",
     ),
     Row(
         "F16",
