@@ -254,6 +254,7 @@ class Landings:
             held=landed.commit if pull is None or held else None,
             brought=(
                 *self.questions.brought(merge_base, head, landed.before),
+                *(self.questions.put_in(landed.before, landed.commit, head) if pull is not None else ()),
                 *self.questions.included(plans, landed.before, self.journal.ledger),
             ),
             equivalent=self.questions.equivalent(reviews, head, landed.before) if pull is not None else frozenset(),

@@ -14,6 +14,7 @@ from reconciler.approval.question import BroughtCommit, OpenEmergency, PreviewFa
 from reconciler.approval.question import Side as SideFacts
 from reconciler.errors import ReconcilerError
 from reconciler.git import history, signatures
+from reconciler.git.merge import MergedTree, merge_tree
 from reconciler.git.mirror import Mirror
 from reconciler.machine.entry import Landed
 from reconciler.machine.ledger import Ledger, PreviewState
@@ -128,6 +129,16 @@ class Questions:
                 )
             )
         return tuple(found)
+
+    def put_in(self, before: Revision, landed: Revision, head: Revision) -> tuple[BroughtCommit, ...]:
+        """What a landing has beside its pull request's head: somebody merged by hand, and wrote that part (G14).
+
+        None where the tree is git's own merge of the two: then whoever pressed merge, squash or rebase wrote nothing.
+        """
+        repository = self.mirror.repository
+        if merge_tree(repository, before, head) == MergedTree(history.commit(repository, landed).tree):
+            return ()
+        return self.brought(before, landed, before)
 
     def included(self, plans: PlanSet, until: Revision, ledger: Ledger) -> tuple[BroughtCommit, ...]:
         """The commits of landings up to a revision that were never accepted and that a plan here includes (G14).
