@@ -164,6 +164,8 @@ class Sender:
                 raise Rejected(f"{request.what}: an answer of more than {CAP} bytes", key=MALFORMED)
             if time.monotonic() > deadline:
                 raise Unavailable(f"{request.what}: no end of the answer after {OVERALL:.0f} seconds")
+        if request.reads and not data:  # not even an empty list: taken for one it would take rejections away
+            raise Rejected(f"{request.what}: an answer without a word", key=MALFORMED)
         try:
             content = json.loads(data) if data else None
         except (ValueError, RecursionError) as error:

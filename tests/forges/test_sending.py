@@ -60,6 +60,14 @@ def asking(
             sender.close()
 
 
+@pytest.mark.parametrize("request_", [LIST, Request("reading a thing", "GET", "/things/1")])
+def test_f13_an_answer_without_a_word_is_no_empty_list(request_: Request) -> None:
+    with asking(lambda _: (200, {"Content-Type": "application/json"}, b"")) as (sender, _):
+        with pytest.raises(Rejected, match="without a word"):
+            sender.send(request_)
+        assert sender.send(WRITE).content is None
+
+
 # --- limits (F11)
 
 

@@ -7,7 +7,7 @@ one range (G17); our branches are moved by compare-and-swap and never dropped.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from reconciler.errors import ReconcilerError, Rejected, Unavailable
@@ -202,7 +202,7 @@ class GiteaForge:
         """Asked anew every five minutes; where our token may not ask, the branch's own repository is the only word."""
         now = self._sender.clock.now()
         asked, may = self._may.get(login, (now - LONGEST, False))
-        if now - asked >= LONGEST:
+        if not timedelta() <= now - asked < LONGEST:
             try:
                 said = self._one(self._repository.permission(login)).text("permission")
             except ForgeRefusal as refusal:

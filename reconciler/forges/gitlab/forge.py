@@ -239,7 +239,7 @@ class GitLabForge:
 
     def _remember(self, place: tuple[str, int, str], ask: Callable[[], bool]) -> bool:
         now = self._clock.now()
-        if place not in self._known or now - self._known[place][0] >= REMEMBERED:
+        if place not in self._known or not timedelta() <= now - self._known[place][0] < REMEMBERED:
             self._known[place] = (now, ask())
         return self._known[place][1]
 
