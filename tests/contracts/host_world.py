@@ -96,7 +96,8 @@ def real_world(host: Host) -> Iterator[World]:
         host.power_cut()
         host.start()
 
-    shell("rm -rf /opt/opspilot")
+    # what a test left talking is gone in a moment, and whoever keeps its last words writes until then
+    shell("for _ in {1..100}; do rm -rf /opt/opspilot 2>/dev/null && exit; sleep 0.1; done; rm -rf /opt/opspilot")
     shell("[ -s /etc/machine-id ] || tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id")  # systemd is not there to
     with Proxy(host.address, host.port) as proxy:
         address = Address(host.name, "127.0.0.1", host.user, HostKey.parse(host.host_key), proxy.port)

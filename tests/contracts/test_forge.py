@@ -228,6 +228,7 @@ def test_g17_every_commit_of_a_merge_names_its_pull_request(world: ForgeUnderTes
     number = opened(world)
     head = world.push(ANA, "feature", {"second.yaml": "second: 2\n"})
     before = world.tip("main")
+    assert [one.number for one in world.forge.open_pull_requests()] == [number]  # as every look does
     world.merge(CLEO, number, how)
     after = world.tip("main")
     brought = world.brought(before, after)

@@ -263,8 +263,8 @@ def test_the_builder_says_where_things_are_and_does_not_build_again() -> None:
     argv = [sys.executable, "-m", "tests.servers.build", "all"]
     said = subprocess.run(argv, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
-    assert len(said.stderr.splitlines()) == 2
-    assert str(cache_folder()) in said.stderr
+    assert all(str(cache_folder()) in line for line in said.stderr.splitlines())
+    assert len(said.stderr.splitlines()) >= 2
     assert shutil.which("go", path=environment["PATH"]) is None
 
 

@@ -40,6 +40,7 @@ class GiteaForge:
         self._key = key
         self._own = ""
         self._kept = Kept(sender.clock)
+        self._bases: dict[int, Revision] = {}  # where each that we saw open left the tracked branch
         self._may: dict[str, tuple[datetime, bool]] = {}
         self._said: dict[tuple[Revision, str], CommitStatus] = {}
         self._believed = Believed(sender.clock)  # of which every status is in `_said`
@@ -52,7 +53,8 @@ class GiteaForge:
         """All open ones, by number."""
         entries = self._list(self._repository.open_pulls())
         found = [self._pull(one) for one in entries]
-        stamps = zip(found, entries, strict=True)
+        stamps = tuple(zip(found, entries, strict=True))
+        self._bases |= {one.number: Revision(base) for one, entry in stamps if (base := entry.maybe("merge_base"))}
         self._kept.listed({one.number: (entry.text("updated_at"), one.head, one.base) for one, entry in stamps})
         return tuple(sorted(found, key=lambda one: one.number))
 
@@ -70,7 +72,7 @@ class GiteaForge:
             if pull is None:
                 continue
             found[commit] = pull.number
-            for earlier in self._rebased(commit, pull.number):
+            for earlier in self._rebased(commit, pull):
                 if earlier in wanted:
                     found.setdefault(earlier, pull.number)
         return found
@@ -224,12 +226,19 @@ class GiteaForge:
         ours = pull.state is PullRequestState.MERGED and pull.base == self._tracked and pull.merge_commit == commit
         return pull if ours else None
 
-    def _rebased(self, last: Revision, number: int) -> tuple[Revision, ...]:
-        """The commits before the last one of a rebase merge, newest first; none where it was no rebase."""
+    def _rebased(self, last: Revision, pull: PullRequest) -> tuple[Revision, ...]:
+        """The commits before the last one of a rebase merge, newest first; none where it was no rebase.
+
+        A rebase that had nothing to do keeps the commits, and Gitea may soon list none of them: then they are those
+        since the place where we saw it leave the tracked branch while it was open.
+        """
         repository = self._mirror.repository
         if len(history.commit(repository, last).parents) != 1:
             return ()
-        newest_first = self._list(self._repository.pull_commits(number))
+        newest_first = self._list(self._repository.pull_commits(pull.number))
+        if not newest_first and last == pull.head and pull.number in self._bases:
+            kept = history.first_parent(repository, self._bases[pull.number], last)
+            return tuple(one.id for one in reversed(kept[:-1]))
         return rebased(repository, last, [answers.picked(one) for one in newest_first])
 
     def _proposed(self, branch: str) -> PullRequest | None:
