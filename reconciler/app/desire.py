@@ -10,73 +10,94 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.errors import ReconcilerError, Unavailable
-from reconciler.git import trees
+from reconciler.git import history, trees
 from reconciler.git.mirror import Mirror
-from reconciler.names import BlobId, Revision
+from reconciler.names import BlobId, Revision, UnitRef
 from reconciler.plan.make import Side
-from reconciler.plan.units import Cutter
+from reconciler.plan.units import Cutter, Unit
 from reconciler.ports import Bundles
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.desired import Desired
 from reconciler.specs.load import Loaded, load, uninterrupted
+from reconciler.specs.pins import Pin, pinned
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
 from reconciler.specs.source import TreeEntry
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import Failure
 
-KEPT_SIDES = 16  # trees: the tip, the accepted ones, those of open pull requests
+KEPT_SIDES = 16  # trees: the tip, the accepted ones, those of open pull requests; and as many plain ones
 LARGEST_BLOB = 8 * 1024 * 1024  # bytes; what specs and sources may be is bounded far below by their parsers
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """What a revision says by itself: no environment's `revision` is followed."""
+
+    entries: tuple[TreeEntry, ...]
+    desired: Desired
+    units: Mapping[UnitRef, Unit]
 
 
 @dataclass(slots=True)
 class Desires:
-    """Sides by revision (a commit or a tree id)."""
+    """Sides by revision (a commit or a tree id).
+
+    A pin is to be a commit of the tracked branch (G19). What a commit holds it answers itself, by its own history; a
+    tree has none, so that the branch as it stands answers for it, and the answer ends when the branch moves.
+    """
 
     mirror: Mirror
     cache: ParseCache
     bundles: Bundles
     key: bytes = field(repr=False)
+    branch: str = ""  # the tracked one
     _sides: OrderedDict[str, Side] = field(default_factory=OrderedDict)
     _last: tuple[Loaded, Side] | None = None  # what the next one takes over where nothing changed
+    _plains: OrderedDict[str, Plain] = field(default_factory=OrderedDict)
+    _judged_at: dict[str, Revision | None] = field(default_factory=dict)  # trees with pins -> the branch's tip then
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def at(self, revision: Revision) -> Side:
         """The desired state of a commit or a tree, and its units. Problems are in it, never raised."""
         with self._lock:
             known = self._sides.get(revision)
-            if known is None:
+            if known is None or (revision in self._judged_at and self._judged_at[revision] != self._tip()):
                 known = self._make(revision)
                 self._sides[revision] = known
             self._sides.move_to_end(revision)
             while len(self._sides) > KEPT_SIDES:
-                self._sides.popitem(last=False)
+                self._judged_at.pop(self._sides.popitem(last=False)[0], None)
+            return known
+
+    def plain(self, revision: Revision) -> Plain:
+        """What a commit says by itself, whatever its environments are pinned to."""
+        with self._lock:
+            known = self._plains.get(revision)
+            if known is None:
+                known = self._plains[revision] = self._make_plain(revision)
+            self._plains.move_to_end(revision)
+            while len(self._plains) > KEPT_SIDES:
+                self._plains.popitem(last=False)
             return known
 
     def forget(self) -> None:
         """Drop what is kept: the bundles on disk changed."""
         with self._lock:
             self._sides.clear()
+            self._plains.clear()
+            self._judged_at.clear()
             self._last = None
 
     @uninterrupted()
     def _make(self, revision: Revision) -> Side:
-        repository = self.mirror.repository
-        entries = tuple(TreeEntry(e.path, e.blob, e.mode) for e in trees.entries(repository, revision))
-
-        def read(blob: BlobId) -> bytes:
-            content = trees.read_blob(repository, blob, LARGEST_BLOB)
-            if content is None:
-                raise Unavailable(
-                    f"reading blob {blob}: it is larger than {LARGEST_BLOB} bytes", key="validation_error"
-                )
-            return content
-
+        entries = self._entries(revision)
         loaded_before, side_before = self._last or (None, None)
         with Reader() as reader:  # starts a child only where something was never parsed before
-            loaded = load(entries, read, self.cache, reader, loaded_before)
+            loaded = load(entries, self._read, self.cache, reader, loaded_before)
+            pins = self._pins(loaded, revision)
             known = side_before.desired if side_before is not None else None
-            desired = resolve(loaded, entries, read, self.cache, reader, known)
+            desired = resolve(loaded, entries, self._read, self.cache, reader, known, pins)
         digests = {
             version: bundle.digest
             for version, bundle in self.found_bundles(desired).items()
@@ -85,6 +106,49 @@ class Desires:
         side = Side(desired, Cutter(self.key, digests).cut(desired, side_before))
         self._last = (loaded, side)
         return side
+
+    @uninterrupted()
+    def _make_plain(self, revision: Revision) -> Plain:
+        entries = self._entries(revision)
+        loaded_before, side_before = self._last or (None, None)
+        with Reader() as reader:
+            loaded = load(entries, self._read, self.cache, reader, loaded_before)
+            known = side_before.desired if side_before is not None else None
+            desired = resolve(loaded, entries, self._read, self.cache, reader, known)
+        return Plain(entries, desired, Cutter(self.key, {}).cut(desired))
+
+    def _entries(self, revision: Revision) -> tuple[TreeEntry, ...]:
+        return tuple(TreeEntry(e.path, e.blob, e.mode) for e in trees.entries(self.mirror.repository, revision))
+
+    def _read(self, blob: BlobId) -> bytes:
+        content = trees.read_blob(self.mirror.repository, blob, LARGEST_BLOB)
+        if content is None:
+            raise Unavailable(f"reading blob {blob}: it is larger than {LARGEST_BLOB} bytes", key="validation_error")
+        return content
+
+    def _tip(self) -> Revision | None:
+        return self.mirror.refs().get(f"refs/heads/{self.branch}")
+
+    def _pins(self, loaded: Loaded, revision: Revision) -> Mapping[str, Pin]:
+        wanted = pinned(loaded.specs)
+        self._judged_at.pop(revision, None)
+        if not wanted:
+            return {}
+        holder: Revision | None = revision
+        if not history.is_commit(self.mirror.repository, revision):
+            holder = self._judged_at[revision] = self._tip()
+        return {name: self._pin(name, Revision(str(spec.spec.revision)), holder) for name, spec in wanted.items()}
+
+    def _pin(self, environment: str, revision: Revision, holder: Revision | None) -> Pin:
+        repository = self.mirror.repository
+        if not history.is_commit(repository, revision):
+            return Pin(wrong=f"there is no commit {revision} here")
+        if holder is None or not history.is_ancestor(repository, revision, holder):
+            return Pin(wrong=f"commit {revision} is not on the tracked branch")
+        plain = self.plain(revision)
+        if not plain.desired.may_plan(environment) or environment not in plain.desired.environments:
+            return Pin(wrong=f"what commit {revision} says of {environment} cannot be read or is not right")
+        return Pin(plain.desired.releases_in(environment), plain.entries)
 
     def found_bundles(self, desired: Desired) -> Mapping[str, Bundle | Failure]:
         """The verified bundle of each version that an environment names, or why there is none."""

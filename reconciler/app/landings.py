@@ -255,7 +255,7 @@ class Landings:
             brought=(
                 *self.questions.brought(merge_base, head, landed.before),
                 *(self.questions.put_in(landed.before, landed.commit, head) if pull is not None else ()),
-                *self.questions.included(plans, landed.before, self.journal.ledger),
+                *self.questions.included(plans, landed.before, self.journal.ledger, side.desired),
             ),
             equivalent=self.questions.equivalent(reviews, head, landed.before) if pull is not None else frozenset(),
             unheld=unheld,

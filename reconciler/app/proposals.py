@@ -204,7 +204,7 @@ class Proposals:
             held=None,
             brought=(
                 *self.questions.brought(base, pull.head, tip),
-                *self.questions.included(plans, tip, self.journal.ledger),
+                *self.questions.included(plans, tip, self.journal.ledger, desired),
             ),
             equivalent=self.questions.equivalent(reviews, pull.head, tip),
         )

@@ -3,8 +3,8 @@
 Decides nothing. What cannot be found out stays unknown, and unknown never helps an approval.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from reconciler.app.desire import Desires
 from reconciler.app.planning import Planner
@@ -21,7 +21,7 @@ from reconciler.machine.ledger import Ledger, PreviewState
 from reconciler.names import POLICY, EventId, Revision, UnitKind, UnitRef
 from reconciler.plan.change import RISKS, Plan, PlanSet, Risk
 from reconciler.plan.sharing import sharing
-from reconciler.plan.units import POLICY_UNIT
+from reconciler.plan.units import POLICY_UNIT, touched
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Kind
 from reconciler.specs.kinds import Risk as SettingsRisk
@@ -35,6 +35,7 @@ OWN = {
     UnitKind.ENVIRONMENT: Kind.ENVIRONMENT,
     UnitKind.POLICY: Kind.SETTINGS,
 }
+MOST_STEPS = 200  # of a promotion that are looked into; of a longer one, every author counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ class Questions:
     mirror: Mirror
     desires: Desires
     planner: Planner
+    ways: dict[tuple[Revision | None, Revision, frozenset[UnitRef]], tuple[BroughtCommit, ...]] = field(
+        default_factory=dict, repr=False
+    )  # of commits, which never change
 
     def of(self, case: Case, plan: Plan, ledger: Ledger, policies: Policies) -> Question:
         """The question about one plan of a case."""
@@ -140,10 +144,12 @@ class Questions:
             return ()
         return self.brought(before, landed, before)
 
-    def included(self, plans: PlanSet, until: Revision, ledger: Ledger) -> tuple[BroughtCommit, ...]:
+    def included(self, plans: PlanSet, until: Revision, ledger: Ledger, proposed: Desired) -> tuple[BroughtCommit, ...]:
         """The commits of landings up to a revision that were never accepted and that a plan here includes (G14).
 
-        Also of those that wait no longer: what was cancelled or overtaken is still on the branch.
+        Also of those that wait no longer: what was cancelled or overtaken is still on the branch. And those that lie
+        between the commit at which a pinned environment's releases were accepted and the one at which they are read
+        now: they landed while the environment stood still, so nothing in the ledger speaks of them (G19).
         """
         passed = {(rollout.passed.commit, name) for (name, _), rollout in ledger.rollouts.items()}
         found: dict[Revision, BroughtCommit] = {}
@@ -152,7 +158,54 @@ class Questions:
             left = [plan for plan in open_plans if (one.commit, plan.environment) not in passed]
             if one.before != one.commit and any(self._includes(plan, one, until, ledger) for plan in left):
                 found |= {commit.revision: commit for commit in self.brought(one.before, one.commit, one.before)}
+        for plan in plans.plans:
+            for old, new, units in self._pin_moves(plan, until, ledger, proposed):
+                for commit in self._between(old, new, units):
+                    found[commit.revision] = commit
         return tuple(found.values())
+
+    def _pin_moves(
+        self, plan: Plan, until: Revision, ledger: Ledger, proposed: Desired
+    ) -> Iterator[tuple[Revision | None, Revision, frozenset[UnitRef]]]:
+        """Where releases of a plan were read when they were accepted and where they are now, if a pin says either."""
+        own = proposed.environments.get(plan.environment)
+        pin = own.spec.revision if own is not None else None
+        environment = ledger.units.get(str(UnitRef(UnitKind.ENVIRONMENT, plan.environment)))
+        moves: dict[Revision | None, set[UnitRef]] = {}
+        for unit in plan.units:
+            ref = UnitRef.parse(unit.unit)
+            state = ledger.units.get(unit.unit) or environment  # a new release: since the environment was accepted
+            if ref.kind is not UnitKind.RELEASE:
+                continue
+            accepted = state.accepted.revision if state is not None else None
+            side = self.desires.at(accepted).desired if accepted is not None else Desired()
+            before = side.environments.get(plan.environment)
+            old = before.spec.revision if before is not None else None
+            if pin is not None or old is not None:
+                moves.setdefault(Revision(str(old)) if old is not None else accepted, set()).add(ref)
+        for start, units in moves.items():
+            yield start, Revision(str(pin)) if pin is not None else until, frozenset(units)
+
+    def _between(self, old: Revision | None, new: Revision, units: frozenset[UnitRef]) -> tuple[BroughtCommit, ...]:
+        """The commits that changed some releases on the way from one commit to another, forward or back."""
+        asked = (old, new, units)
+        if asked not in self.ways:
+            repository = self.mirror.repository
+            steps = [*history.first_parent(repository, old, new)]
+            steps += history.first_parent(repository, new, old) if old is not None else ()
+            found: dict[Revision, BroughtCommit] = {}
+            for step in steps:
+                parent = step.parents[0] if step.parents else None
+                if len(steps) > MOST_STEPS or self._changes(parent, step.id, units):
+                    brought = self.brought(parent, step.id, parent or step.id)
+                    found |= {commit.revision: commit for commit in brought}
+            self.ways[asked] = tuple(found.values())
+        return self.ways[asked]
+
+    def _changes(self, parent: Revision | None, revision: Revision, units: frozenset[UnitRef]) -> bool:
+        old = self.desires.plain(parent).units if parent is not None else {}
+        new = self.desires.plain(revision).units
+        return not units.isdisjoint(touched(old, new))
 
     def _includes(self, plan: Plan, landed: Landed, until: Revision, ledger: Ledger) -> bool:
         repository = self.mirror.repository
@@ -234,10 +287,10 @@ def changed_kinds(plan: Plan) -> frozenset[Kind]:
         own = OWN[UnitRef.parse(unit.unit).kind]
         if unit.added or unit.removed or not unit.specs:
             found.add(own)
-        for field in unit.specs:
-            part = field.path.partition(".")[0].partition("[")[0]
+        for one in unit.specs:
+            part = one.path.partition(".")[0].partition("[")[0]
             found.add(PARTS.get(part, own))
-            if "credentials" in field.path:
+            if "credentials" in one.path:
                 found.add(Kind.CREDENTIAL)
     return frozenset(found)
 

@@ -107,7 +107,7 @@ def assemble(
     token = token_source(settings, clock)
     mirror = open_mirror(settings, token)
     bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
-    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, keys.hmac)
+    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, keys.hmac, settings.branch)
     journal = Journal(AuditBranch(mirror, keys.signing, settings.audit_tip), clock)
     name = repository_id(settings)
     vault = Vault(settings, keys)

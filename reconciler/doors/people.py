@@ -157,7 +157,7 @@ def open_desk(settings: Settings, login: str, key: Path | SigningKey, clock: Clo
     bundles = FolderBundles((), ())
     # a person's machine never compares secrets, so its HMAC key only has to be stable
     tag = hashlib.sha256(b"desk").digest()
-    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, tag)
+    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, tag, settings.branch)
     return Desk(settings, mirror, desires, login, signing, clock or SystemClock())
 
 

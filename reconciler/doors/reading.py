@@ -229,7 +229,7 @@ def read(settings: Settings, clock: Clock | None = None) -> Reading:
         _check_signer(view.signer, view.tip, settings.state / SIGNERS)
     # a person's machine never compares secrets, so its HMAC key only has to be stable
     tag = hashlib.sha256(b"desk").digest()
-    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), FolderBundles((), ()), tag)
+    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), FolderBundles((), ()), tag, settings.branch)
     tip = mirror.refs().get(f"refs/heads/{settings.branch}")
     return Reading(settings, desires, clock or SystemClock(), tip, view)
 

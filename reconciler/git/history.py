@@ -8,7 +8,7 @@ faults F7, F8).
 from enum import StrEnum
 
 import pygit2
-from pygit2.enums import SortMode
+from pygit2.enums import ObjectType, SortMode
 
 from reconciler.git import commits as bytes_of
 from reconciler.git.bare import BareRepository
@@ -59,6 +59,14 @@ def is_ancestor(repository: BareRepository, ancestor: Revision, revision: Revisi
         return True
     with repository.reading(f"the history of {revision}"):
         return bool(repository.objects.descendant_of(pygit2.Oid(hex=revision), pygit2.Oid(hex=ancestor)))
+
+
+def is_commit(repository: BareRepository, revision: Revision) -> bool:
+    """Whether an object of this id is here and is a commit itself, no tag of one."""
+    if not repository.has(revision):
+        return False
+    with repository.reading(f"object {revision}"):
+        return repository.objects.odb.read_header(pygit2.Oid(hex=revision))[0] == ObjectType.COMMIT
 
 
 def commit(repository: BareRepository, revision: Revision) -> Commit:

@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
+from reconciler.errors import Problem
 from reconciler.names import POLICY, BlobId
 from reconciler.specs.answer import Invalid
 from reconciler.specs.asking import Read
@@ -21,6 +22,7 @@ from reconciler.specs.finding import CONFLICT, VALIDATION, Hints
 from reconciler.specs.kinds import BUILT_IN_ROLES, POLICY_KINDS, AnySpec, Environment, Kind, Release, Settings
 from reconciler.specs.kinds.project import DEFAULT_PROJECT
 from reconciler.specs.load import Loaded
+from reconciler.specs.pins import Pins, composed
 from reconciler.specs.policy_rules import (
     binding_rules,
     group_rules,
@@ -53,22 +55,28 @@ def resolve(
     cache: ParseCache | None = None,
     reader: Reader | None = None,
     before: Desired | None = None,
+    pins: Pins = MappingProxyType({}),
 ) -> Desired:
     """What a revision says, with every problem of loading and resolving.
 
     `before`: another revision, of which the sources of unchanged releases are taken over. It changes what this costs,
-    never the answer.
+    never the answer. `pins`: of every environment that holds a `revision`, what that leads to; without them it is not
+    followed.
     """
-    tables = _tables(loaded.specs)
-    reach = Reach(loaded.specs)
+    specs, good, unpinned = composed(loaded.specs, pins)
+    tables = _tables(specs)
+    reach = Reach(specs)
     desired = _desired(tables)
-    sources = Sources(entries, read, cache, reader).read(
-        ((release, desired.environments.get(release.spec.environment)) for release in desired.releases.values()),
-        partial(_same_source, before) if before is not None else lambda *_: None,
-    )
+    known_source = partial(_same_source, before) if before is not None else lambda *_: None
+    sources: dict[str, tuple[ReleaseSource, tuple[Problem, ...]]] = {}
+    for pin, files in ((None, entries), *((name, pin.entries) for name, pin in good.items())):
+        releases = (one for one in desired.releases.values() if _pin_of(one, good) == pin)
+        sources |= Sources(files, read, cache, reader).read(
+            ((release, desired.environments.get(release.spec.environment)) for release in releases), known_source
+        )
     desired = replace(desired, sources=MappingProxyType({name: source for name, (source, _) in sources.items()}))
     known, hints = _known(loaded, tables), Hints()
-    complaints = [*_names(loaded.specs), *_unknown(loaded.specs, known), *_rules(desired, loaded)]
+    complaints = [*unpinned, *_names(specs), *_unknown(specs, known), *_rules(desired, loaded)]
     problems = {*loaded.problems, *(complaint.problem(hints) for complaint in complaints)}
     broken = set(reach.environments((complaint.spec.kind, complaint.spec.name) for complaint in complaints))
     for release, (_, wrong) in sources.items():
@@ -83,6 +91,11 @@ def resolve(
         broken=frozenset(broken | touched),
         unreadable=bool(loaded.unreadable) or anywhere or _homeless(desired, known),
     )
+
+
+def _pin_of(release: Spec[Release], pins: Pins) -> str | None:
+    """The environment at whose pin a release is read; None for the tip."""
+    return release.spec.environment if release.spec.environment in pins else None
 
 
 def _same_source(

@@ -34,7 +34,6 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "verification": {"verification": [{"name": "it answers", **PROBE}]},
     "monitoring": {"monitoring": {"interval": "60s"}},
     "drift: heal": {"drift": "heal"},
-    "revision": {"revision": "a" * 40},
     "promotion": {"promotion": {"tags": "v*"}},
 }
 
@@ -77,5 +76,5 @@ def test_what_asks_for_nothing_more_is_not_in_the_way() -> None:
     plain = release({**RELEASE, "strategy": {"type": "rolling"}, "health": {"timeout": "60s"}})
     assert list(in_release("release/web", plain)) == []
     assert list(in_environment("environment/dev", environment(ENVIRONMENT))) == []
-    reporting = environment({**ENVIRONMENT, "drift": "report", "monitoring": {}})
+    reporting = environment({**ENVIRONMENT, "drift": "report", "monitoring": {}, "revision": "a" * 40})
     assert list(in_environment("environment/dev", reporting)) == []
