@@ -43,7 +43,7 @@ class Connections:
         return DesiredTargets(self, desired)
 
     def kube(self, desired: Desired, cluster: str) -> KubeApi:
-        """A cluster's API. Raises Refused(credential_scope_denied, cluster_not_found), Rejected(kubeconfig_invalid)."""
+        """A cluster's API. Raises Refused(credential_scope_denied, environment_not_found and so on), Rejected."""
         spec = desired.clusters.get(cluster)
         if spec is None:
             raise Refused(f"connecting to cluster {cluster}: there is no such cluster", key="cluster_not_found")
@@ -51,8 +51,11 @@ class Connections:
         if credential is None:
             raise Refused(f"connecting to cluster {cluster}: it has no credential", key="cluster_connection_not_found")
         address = cluster_address(desired, cluster)
-        environment = desired.environments[spec.spec.environment].spec
-        secret = self.vault.open(credential, address=address, project=environment.project)
+        environment = desired.environments.get(spec.spec.environment)
+        if environment is None:  # its spec cannot be read, so nobody knows for whom the credential would be used
+            message = f"connecting to cluster {cluster}: its environment {spec.spec.environment} is not there"
+            raise Refused(message, key="environment_not_found")
+        secret = self.vault.open(credential, address=address, project=environment.spec.project)
         made = self._connection(
             cluster, spec.spec.auth_type, address, spec.spec.endpoint, spec.spec.certificate_authority, secret
         )

@@ -8,7 +8,7 @@ PRODUCTION = "environments/env-k8s-prod.yaml"
 
 
 def pinned_text(stage: Stage, revision: str) -> str:
-    return stage.world.example()[PRODUCTION].rstrip() + f"\n  revision: {revision}\n"
+    return stage.world.example()[PRODUCTION].rstrip() + f'\n  revision: "{revision}"\n'
 
 
 def move(stage: Stage, revision: str, *, author: str = "dev_user") -> int:
@@ -76,3 +76,11 @@ def test_g19_an_unmerged_commit_and_an_unknown_one_are_refused(stage: Stage) -> 
         assert stage.statuses(stage.pull(number).head)["reconciler/preview"][0] != "success"
         stage.force_merge(number)
         assert images(stage) == ("v2.0.0", "v2.0.0")
+
+
+def test_an_environment_that_cannot_be_read_fails_its_pull_request_and_is_no_defect(stage: Stage) -> None:
+    text = stage.world.example()[PRODUCTION].rstrip() + f"\n  revision: 0b{'1' * 38}\n"  # without quotes: a number
+    number = stage.propose({PRODUCTION: text}, branch="unclear")
+    assert stage.settle() == []
+    assert stage.statuses(stage.pull(number).head)["reconciler/validate"][0] == "failure"
+    assert stage.statuses(stage.pull(number).head)["reconciler/preview"][0] != "success"
