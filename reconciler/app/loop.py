@@ -70,7 +70,7 @@ class Reconciler:
     faults: list[str] = field(default_factory=list)  # what went wrong in the last round, for the caller's exit code
 
     def look(self) -> None:
-        """One round. Raises Unavailable and Untrusted only where nothing at all can be done."""
+        """One round. Raises Unavailable and Untrusted where nothing at all can be done, or no pull request be seen."""
         self.faults = []
         try:
             self._catch_up()
@@ -89,7 +89,7 @@ class Reconciler:
         self._carry_out()
         self._guarded("statuses", self.rollouts.say_ends)
         with self.mirror.still():  # previews and statuses of one moment, and one request for all of them
-            self._guarded("pull requests", lambda: self._proposals(tip))
+            self._proposals(tip)  # last: a forge that is away fails the look, as health shows, and stops nothing
 
     def _catch_up(self) -> None:
         self.patience.check(REPOSITORY)

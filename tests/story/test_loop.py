@@ -10,6 +10,7 @@ from reconciler.app.rollouts import _Run
 from reconciler.approval.decision import Verb
 from reconciler.errors import ReconcilerError, Unavailable
 from reconciler.forges.embedded.forge import EmbeddedForge
+from reconciler.state.forge import PullRequest
 from tests.story.stage import RELEASE, Stage
 
 STAGING = "releases/svc-a/staging.yaml"
@@ -129,3 +130,20 @@ def test_a_defect_about_one_landing_stops_no_other(stage: Stage, monkeypatch: py
     stage.merge(number)
     assert stage.image("staging") == "v2.0.1"
     assert [fault for fault in stage.world.opened.reconciler.faults if "internal_error" in fault]
+
+
+def test_a_look_that_cannot_see_pull_requests_does_not_end_well(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was approved is carried out before; health and metrics must not call such a look a success."""
+    number = stage.propose()
+    stage.approve(number)
+    stage.merge(number, settle=False)
+    reconciler = stage.world.opened.reconciler
+
+    def away() -> tuple[PullRequest, ...]:
+        raise Unavailable("listing open pull requests: ConnectError")
+
+    monkeypatch.setattr(reconciler.forge, "open_pull_requests", away)
+    for _ in range(4):
+        with pytest.raises(Unavailable, match="ConnectError"):
+            reconciler.look()
+    assert stage.image() == "v2.0.1"
