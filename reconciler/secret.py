@@ -6,11 +6,13 @@ equal when their texts are (compared in constant time); a secret never equals a 
 """
 
 import hmac
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol
 
 MASK: Final = "***"
+_HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
 
 
 class Secret:
@@ -72,6 +74,11 @@ class FixedToken:
     def renew(self) -> bool:
         """There is no other."""
         return False
+
+
+def fits_a_header(secret: Secret) -> bool:
+    """Whether a header can carry it as it is: ASCII that is printed, without a space. Every forge's tokens are so."""
+    return bool(_HEADER_TEXT.fullmatch(secret.reveal()))
 
 
 def _raw(secret: Secret) -> bytes:

@@ -38,7 +38,7 @@ class Request:
 class Answer:
     """A successful answer: its parsed JSON, where the next page is, and how many entries all pages have, where said.
 
-    `unchanged`: the forge said that it is what it answered the last time.
+    `unchanged`: the forge said that it is what it answered the last time. `size`: bytes, as it came.
     """
 
     what: str
@@ -46,6 +46,7 @@ class Answer:
     next_page: str = ""
     total: int | None = None
     unchanged: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

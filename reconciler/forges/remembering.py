@@ -21,7 +21,6 @@ Place = tuple[str, tuple[tuple[str, str], ...]]  # URL and query
 class _Kept:
     tag: str
     answer: Answer
-    size: int
 
 
 class Remembered:
@@ -41,20 +40,26 @@ class Remembered:
         self._kept.move_to_end(place)
         return replace(self._kept[place].answer, unchanged=True)
 
-    def keep(self, place: Place, request: Request, answer: Answer, tag: str, size: int) -> None:
+    def keep(self, place: Place, request: Request, answer: Answer, tag: str) -> None:
         """Keep one answer, in place of what was kept there."""
         self.drop(place)
-        if not tag or len(tag) > LONGEST_TAG or not tag.isascii() or size > LARGEST or _full_and_last(request, answer):
+        if (
+            not tag
+            or len(tag) > LONGEST_TAG
+            or not tag.isascii()
+            or answer.size > LARGEST
+            or _full_and_last(request, answer)
+        ):
             return
-        self._kept[place] = _Kept(tag, answer, size)
-        self._size += size
+        self._kept[place] = _Kept(tag, answer)
+        self._size += answer.size
         while self._size > MOST:
             self.drop(next(iter(self._kept)))
 
     def drop(self, place: Place) -> None:
         """Forget one."""
         if (gone := self._kept.pop(place, None)) is not None:
-            self._size -= gone.size
+            self._size -= gone.answer.size
 
 
 def _full_and_last(request: Request, answer: Answer) -> bool:

@@ -26,11 +26,12 @@ from reconciler.forges.asking import MALFORMED, Answer, Reading, Request, readin
 from reconciler.forges.limits import Limits, asked_wait
 from reconciler.forges.remembering import Place, Remembered
 from reconciler.ports import Clock
-from reconciler.secret import MASK, FixedToken, Secret, TokenSource
+from reconciler.secret import MASK, FixedToken, Secret, TokenSource, fits_a_header
 
 CAP = 32 * 1024 * 1024  # bytes of one answer
 LONGEST_REFUSAL = 65_536  # bytes of an answer that says no
 MOST_PAGES = 1_000
+MOST_BYTES = 64 * 1024 * 1024  # of all pages of a list
 MOST_READINGS = 4  # of a list of several pages, until two in a row say the same
 PATIENCE = httpx.Timeout(20.0)
 OVERALL = 120.0  # seconds for one answer, however slowly it drips
@@ -76,11 +77,18 @@ class Sender:
         """Every page of a list; all of them or an error."""
         answer = self.send(request)
         yield answer
+        named, size = {str(httpx.URL(f"{self.root}{request.path}", params=dict(request.query)))}, answer.size
         for _ in range(MOST_PAGES):
             if not answer.next_page:
                 return
             self._same_origin(request.what, answer.next_page)
+            if answer.next_page in named:
+                raise Rejected(f"{request.what}: a page names one that came before as the next", key=MALFORMED)
+            named.add(answer.next_page)
             answer = self._sent(request, answer.next_page, {})
+            size += answer.size
+            if size > MOST_BYTES:
+                raise Rejected(f"{request.what}: pages of more than {MOST_BYTES} bytes in all", key=MALFORMED)
             yield answer
         raise Rejected(f"{request.what}: more than {MOST_PAGES} pages", key=MALFORMED)
 
@@ -135,6 +143,8 @@ class Sender:
 
     def _once(self, request: Request, url: str, query: dict[str, str]) -> Answer:
         token = self._token.token()
+        if not fits_a_header(token):
+            raise Rejected(f"{request.what}: the token holds characters that no token has", key="permission_denied")
         self.requests += 1
         place: Place = (url, tuple(query.items()))
         headers = {**self._headers, "Authorization": f"{self._scheme} {token.reveal()}"}
@@ -150,12 +160,12 @@ class Sender:
             if not response.is_success:
                 raise self._refusal(request, response, token)
             self._limits.answered(response.headers)
-            answer, size = self._read(request, response)
+            answer = self._read(request, response)
             if request.reads:
-                self._remembered.keep(place, request, answer, response.headers.get("ETag", ""), size)
+                self._remembered.keep(place, request, answer, response.headers.get("ETag", ""))
             return answer
 
-    def _read(self, request: Request, response: httpx.Response) -> tuple[Answer, int]:
+    def _read(self, request: Request, response: httpx.Response) -> Answer:
         data = bytearray()
         deadline = time.monotonic() + OVERALL
         for chunk in response.iter_bytes():
@@ -170,7 +180,8 @@ class Sender:
             content = json.loads(data) if data else None
         except (ValueError, RecursionError) as error:
             raise Rejected(f"{request.what}: the answer is no JSON", key=MALFORMED) from error
-        return Answer(request.what, content, _next(response.headers.get("Link", "")), _total(response)), len(data)
+        following = _next(response.headers.get("Link", ""))
+        return Answer(request.what, content, following, _total(response), size=len(data))
 
     def _connected(self) -> httpx.Client:
         if self._client is None:

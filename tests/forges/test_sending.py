@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Rejected, Unavailable, Untrusted
-from reconciler.forges import remembering
+from reconciler.forges import remembering, sending
 from reconciler.forges.asking import Answer, Reading, Request
 from reconciler.forges.github.requests import Repository as GitHubRepository
 from reconciler.forges.gitlab.requests import Project as GitLabProject
@@ -223,9 +223,9 @@ def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(remembering, "MOST", 100)
     remembered = remembering.Remembered()
     for index in range(5):
-        remembered.keep((str(index), ()), LIST, Answer("", index), '"t"', 40)
+        remembered.keep((str(index), ()), LIST, Answer("", index, size=40), '"t"')
     assert [bool(remembered.tag((str(index), ()))) for index in range(5)] == [False, False, False, True, True]
-    remembered.keep(("4", ()), LIST, Answer("", 5), '"u"', 40)
+    remembered.keep(("4", ()), LIST, Answer("", 5, size=40), '"u"')
     assert remembered.again(("4", ())).content == 5
     assert remembered.tag(("3", ()))
 
@@ -271,6 +271,38 @@ def test_f13_a_list_that_never_stands_still_is_no_list() -> None:
 
     with asking(answer) as (sender, _), pytest.raises(Unavailable, match="faster"):
         sender.whole(LIST)
+
+
+@pytest.mark.parametrize(
+    ("following", "sent"),
+    [
+        pytest.param({1: 1}, 1, id="the first names itself"),
+        pytest.param({1: 2, 2: 2}, 2, id="the second names itself"),
+        pytest.param({1: 2, 2: 3, 3: 2}, 3, id="a circle"),
+    ],
+)
+def test_f13_a_page_that_names_one_before_it_is_not_followed(following: dict[int, int], sent: int) -> None:
+    def answer(asked: Asked) -> Reply:
+        number = int(asked.path.partition("page=")[2])
+        return said([{"id": number}], next_page=page(asked, following[number]))
+
+    with asking(answer) as (sender, requests):
+        with pytest.raises(Rejected, match="came before"):
+            sender.whole(Request("listing things", "GET", "/things", (("page", "1"),)))
+        assert len(requests.seen) == sent
+
+
+def test_f13_all_pages_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "MOST_BYTES", 1_000)
+
+    def answer(asked: Asked) -> Reply:
+        number = int(asked.path.partition("page=")[2] or 1)
+        return said([{"id": number, "words": "x" * 300}], next_page=page(asked, number + 1))
+
+    with asking(answer) as (sender, requests):
+        with pytest.raises(Rejected, match="1000 bytes in all"):
+            sender.whole(LIST)
+        assert len(requests.seen) == 4
 
 
 def test_t21_a_next_page_elsewhere_gets_no_token() -> None:
@@ -352,6 +384,16 @@ def test_f15_a_token_that_stays_refused_is_tried_twice_and_not_for_ever() -> Non
     ):
         sender.send(LIST)
     assert (len(requests.seen), refused.value.key) == (2, "permission_denied")
+
+
+@pytest.mark.parametrize("token", ["t\u00f6ken", "two words", "line\n", "\u2028"])
+def test_f15_a_token_that_no_header_carries_is_refused_in_words_that_do_not_tell_it(token: str) -> None:
+    with asking(lambda _: said([]), token=Secret(token)) as (sender, requests):
+        with pytest.raises(Rejected, match="no token has") as refused:
+            sender.send(LIST)
+        assert refused.value.key == "permission_denied"
+        assert token not in str(refused.value)
+        assert requests.seen == []
 
 
 def test_f15_a_fixed_token_is_not_tried_again() -> None:

@@ -19,7 +19,7 @@ from reconciler.forges.keeping import LONGEST, Kept
 from reconciler.forges.proposing import place
 from reconciler.forges.rebasing import rebased
 from reconciler.forges.retargeting import base_at
-from reconciler.forges.sending import MOST_PAGES, ForgeRefusal, Sender
+from reconciler.forges.sending import MOST_BYTES, MOST_PAGES, ForgeRefusal, Sender
 from reconciler.git import history
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
@@ -260,9 +260,14 @@ class GiteaForge:
         """Every entry. Its links count pages as large as were asked for, also where the server gives smaller ones:
         so pages are asked for by number until as many came as there are, or, where it does not say, none came."""
         found: list[Reading] = []
+        came: tuple[Reading, ...] = ()
+        size = 0
         for page in range(1, MOST_PAGES + 1):
             answer = self._sender.send(replace(request, query=(*request.query, ("page", str(page)))))
-            came = readings(answer)
+            before, came, size = came, readings(answer), size + answer.size
+            if size > MOST_BYTES or (came and came == before):
+                wrong = "the same page again" if came == before else f"more than {MOST_BYTES} bytes in all"
+                raise Rejected(f"{request.what}: {wrong}", key=MALFORMED)
             found += came
             if not came or (whole and answer.total is not None and len(found) >= answer.total):
                 return tuple(found)

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,12 +25,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from reconciler.errors import Refused, Rejected
-from reconciler.forges.asking import MALFORMED, Reading
+from reconciler.forges.asking import MALFORMED, Answer, Reading
 from reconciler.forges.github import requests
 from reconciler.forges.github.requests import Repository
-from reconciler.forges.sending import Sender
+from reconciler.forges.sending import ForgeRefusal, Sender
 from reconciler.ports import Clock
-from reconciler.secret import Secret
+from reconciler.secret import Secret, fits_a_header
 
 PERMISSIONS: Mapping[str, str] = MappingProxyType(
     {"contents": "write", "metadata": "read", "pull_requests": "write", "statuses": "write"}
@@ -113,15 +114,26 @@ class AppToken:
         self._asks.close()
 
     def _ask(self) -> None:
-        self._find()
-        asked = requests.installation_token(self._installation, self._repository.name, PERMISSIONS)
-        answer = self._asks.send(asked)
+        known = bool(self._slug)
+        try:
+            answer = self._answer()
+        except ForgeRefusal as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND or not known:
+                raise
+            self._slug = ""  # removed, and perhaps installed again under another number
+            answer = self._answer()
         reading = Reading.of(answer.what, answer.content)
         token, ends = reading.text("token"), reading.time("expires_at")
         now = self._clock.now()
-        if not token or ends <= now:
+        if not fits_a_header(Secret(token)):
+            raise Rejected(f"{answer.what}: it holds characters that no token has", key=MALFORMED)
+        if ends <= now:
             raise Rejected(f"{answer.what}: it has ended already", key=MALFORMED, hint="set this machine's clock (NTP)")
         self._token, self._made, self._ends = Secret(token), now, ends
+
+    def _answer(self) -> Answer:
+        self._find()
+        return self._asks.send(requests.installation_token(self._installation, self._repository.name, PERMISSIONS))
 
     def _find(self) -> None:
         if not self._slug:

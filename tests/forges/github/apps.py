@@ -48,7 +48,10 @@ class Apps:
         return self.slugs[str(said["iss"])]
 
     def installed(self, slug: str) -> int:
-        return next(found for found, app in self.installations.items() if self.slugs[app] == slug)
+        found = next((found for found, app in self.installations.items() if self.slugs[app] == slug), None)
+        if found is None:
+            raise No(404, "Not Found")
+        return found
 
     def make_token(self, installation: int, slug: str, asked: dict[str, Any] | None) -> dict[str, Any]:
         if self.slugs.get(self.installations.get(installation, "")) != slug:

@@ -144,6 +144,27 @@ def test_f15_git_renews_a_revoked_token_to_look_and_to_push(
     assert len(fake_github.apps.asked) == 3
 
 
+def test_f15_an_app_that_was_installed_again_is_found_under_its_new_number(
+    fake_github: FakeGitHub, source: AppToken, tmp_path: Path, key: rsa.RSAPrivateKey
+) -> None:
+    door = adapter(fake_github, source, tmp_path)
+    door.open_pull_requests()
+    moved(fake_github, timedelta(minutes=2))
+    fake_github.apps.revoke()
+    fake_github.apps.installations.clear()
+    with pytest.raises(Rejected):
+        door.open_pull_requests()
+    fake_github.apps.add(ID, SLUG, key.public_key(), INSTALLATION + 1)
+    moved(fake_github, timedelta(minutes=2))
+    assert door.open_pull_requests() == ()
+    moved(fake_github, timedelta(minutes=2))
+    fake_github.apps.revoke()
+    fake_github.apps.installations.clear()
+    fake_github.apps.add(ID, SLUG, key.public_key(), INSTALLATION + 2)
+    assert door.open_pull_requests() == ()  # without anything failing in between
+    door.close()
+
+
 def test_a_token_that_has_ended_already_is_none(fake_github: FakeGitHub, source: AppToken) -> None:
     fake_github.lie = lambda _, content: {**content, "expires_at": "2020-01-01T00:00:00Z"}
     with pytest.raises(Rejected, match="ended"):
@@ -153,7 +174,7 @@ def test_a_token_that_has_ended_already_is_none(fake_github: FakeGitHub, source:
 @pytest.mark.parametrize("name", ["token", "expires_at"])
 def test_a_token_without_its_fields_is_none(fake_github: FakeGitHub, source: AppToken, name: str) -> None:
     wrong: object
-    for wrong in (None, 7, ""):
+    for wrong in (None, 7, "", "ghs_t\u00f6ken"):
         fake_github.lie = lambda _, content: {**content, name: wrong}  # noqa: B023  asked within the same turn
         with pytest.raises(Rejected):
             source.token()
