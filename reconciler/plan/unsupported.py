@@ -16,10 +16,7 @@ HINT = "take the field out; it is read and checked already, and acted on by a la
 def in_release(unit: str, release: Release) -> Iterator[Check]:
     """What a release asks for and would not get."""
     asked = {
-        f"strategy.type: {release.strategy.type.value}": release.strategy.type.value != "rolling",
-        "strategy.rolling": release.strategy.rolling is not None,
-        "capacity": release.capacity.model_fields_set,
-        "autoscaling": release.autoscaling is not None,
+        f"strategy.type: {release.strategy.type.value}": release.strategy.type.value not in {"rolling", "recreate"},
         "health.checks": release.health.checks,
         "rollback.steps": release.rollback.steps != DEFAULT_WAY_BACK,
         "rollback.success": release.rollback.success,

@@ -11,7 +11,7 @@ from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.environment import RuntimeType
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.kinds.strategy import StrategyType
-from reconciler.specs.release_source import identity, object_ref
+from reconciler.specs.objects import identity, object_ref
 from reconciler.specs.spec import Spec
 
 RUNTIMES: Mapping[SourceKind, frozenset[RuntimeType]] = MappingProxyType(

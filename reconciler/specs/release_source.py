@@ -1,38 +1,32 @@
 """A release's source: which files it is, and for manifests the objects they say with everything filled in.
 
-Knows the shape that every Kubernetes object has and no kind's fields but those of containers. Rules: names that become
-part of an address are checked here; an object is said once in a cluster; helm, kustomize and compose are kept as blobs
-for those who render them.
+Knows the order in which objects are filled in, checked and given what the release says of its workload. Rule: helm,
+kustomize and compose are kept as blobs for those who render them.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.errors import Place, Problem
-from reconciler.names import BlobId, ObjectRef
+from reconciler.names import BlobId
 from reconciler.specs.asking import Asking, Read
 from reconciler.specs.cache import ParseCache
-from reconciler.specs.cluster_scoped import CLUSTER_SCOPED, declared_cluster_scoped, group_of
-from reconciler.specs.finding import CONFLICT, VALIDATION, Finding, Hints
+from reconciler.specs.finding import VALIDATION, Finding, Hints
 from reconciler.specs.images import image_name, images_of, replace_images
 from reconciler.specs.kinds import Environment, Release
-from reconciler.specs.kinds.fields import LABEL
 from reconciler.specs.kinds.release import SourceKind
-from reconciler.specs.nodes import SOURCE_LIMITS, pointer
+from reconciler.specs.nodes import SOURCE_LIMITS
+from reconciler.specs.objects import Placed, default_namespaces, flattened, is_object, once
 from reconciler.specs.reader import MANIFESTS, Reader
 from reconciler.specs.source import TreeEntry, is_lfs_pointer
 from reconciler.specs.spec import Spec
 from reconciler.specs.substitute import Filling, Steps, TooMuch
 from reconciler.specs.tree import Tree
+from reconciler.specs.workload import put_workload
 
 MOST_TEXT = 16 * 1024 * 1024  # characters of one release's objects, filled in
-_API_VERSION = re.compile(r"([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?v[0-9a-z]+", re.ASCII)
-_KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}", re.ASCII)
-_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9][-A-Za-z0-9._:]{0,252}", re.ASCII)  # RBAC names hold ':'
-_NAMESPACE = re.compile(LABEL, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +47,6 @@ class ManifestFile:
 
     documents: tuple[tuple[int, int, Any, Mapping[str, list[int]]], ...]
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An object, the file it is in, its way within the document, and the document's known places."""
-
-    value: dict[str, Any]
-    path: str
-    way: Steps
-    places: Mapping[str, list[int]]
-
-    def place(self, *steps: str | int) -> Place:
-        """Where a part of it is written; the nearest known part around it."""
-        way = [*self.way, *steps]
-        while True:
-            match self.places.get(pointer(way)):
-                case [int(line), int(column)]:
-                    return Place(self.path, line, column)
-            if not way:
-                return Place(self.path)
-            way.pop()
 
 
 # A release, its environment and its files' paths and blobs -> the source that the very same values had before.
@@ -173,11 +146,12 @@ def _source(
             document = Placed(value, path, (), {"": [line, column], **places})
             filled, left = _filled(document, variables, left, problems, hints)
             placed.append(filled)
-    flat = [item for document in placed for item in _flattened(document, problems)]
-    good = [item for item in flat if _is_object(item, problems)]
+    flat = [item for document in placed for item in flattened(document, problems)]
+    good = [item for item in flat if is_object(item, problems)]
+    default_namespaces([item.value for item in good], str(spec.namespace))
+    put_workload(good, release, problems, hints)
     objects = [item.value for item in good]
-    _default_namespaces(objects, str(spec.namespace))
-    _once(good, problems)
+    once(good, problems)
     unused = set(spec.images) - replace_images(objects, spec.images)
     for name in sorted(unused):
         hint = hints.near(name, {image_name(image) for image in images_of(objects)})
@@ -210,75 +184,6 @@ def _filled(
         problems.append(Problem(document.place(), VALIDATION, f"the source is larger than {MOST_TEXT:,} characters"))
         return Placed({"apiVersion": "v1", "kind": "List", "items": []}, document.path, (), document.places), 0
     return Placed(value, document.path, (), document.places), filling.left
-
-
-def _flattened(document: Placed, problems: list[Problem]) -> list[Placed]:
-    match document.value:
-        case {"apiVersion": "v1", "kind": "List", "items": list(items)}:
-            parts = [
-                Placed(item, document.path, (*document.way, "items", number), document.places)
-                for number, item in enumerate(items)
-            ]
-            return [one for part in parts for one in _flattened(part, problems)]
-        case {}:
-            return [document]
-        case _:
-            problems.append(
-                Problem(document.place(), VALIDATION, "an object is a mapping with apiVersion, kind and metadata.name")
-            )
-            return []
-
-
-def _is_object(item: Placed, problems: list[Problem]) -> bool:
-    metadata = item.value.get("metadata")
-    fields = metadata if isinstance(metadata, dict) else {}
-    wanted = (
-        (item.value.get("apiVersion"), _API_VERSION, ("apiVersion",), "such as apps/v1"),
-        (item.value.get("kind"), _KIND, ("kind",), "such as Deployment"),
-        (fields.get("name"), _NAME, ("metadata", "name"), "letters, digits, '-', '.' and ':'"),
-        (
-            fields.get("namespace", "default"),
-            _NAMESPACE,
-            ("metadata", "namespace"),
-            "lower case letters, digits and '-'",
-        ),
-    )
-    good = True
-    for value, pattern, steps, words in wanted:
-        if not (isinstance(value, str) and pattern.fullmatch(value)):
-            good = False
-            name = ".".join(steps)
-            problems.append(Problem(item.place(*steps), VALIDATION, f"an object needs {name}, {words}"))
-    return good
-
-
-def _default_namespaces(objects: list[dict[str, Any]], namespace: str) -> None:
-    without = CLUSTER_SCOPED | declared_cluster_scoped(objects)
-    for item in objects:
-        if (group_of(item["apiVersion"]), item["kind"]) not in without:
-            item["metadata"] = {**item["metadata"], "namespace": item["metadata"].get("namespace", namespace)}
-
-
-def object_ref(item: Mapping[str, Any]) -> ObjectRef:
-    """The identity of a checked object."""
-    group, _, version = item["apiVersion"].rpartition("/")
-    metadata = item["metadata"]
-    return ObjectRef(group, version, item["kind"], metadata.get("namespace", ""), metadata["name"])
-
-
-def identity(item: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """What makes two objects the same: group, kind, namespace and name, whatever the version."""
-    ref = object_ref(item)
-    return ref.group, ref.kind, ref.namespace, ref.name
-
-
-def _once(items: list[Placed], problems: list[Problem]) -> None:
-    first: dict[tuple[str, str, str, str], Placed] = {}
-    for item in items:
-        before = first.setdefault(identity(item.value), item)
-        if before is not item:
-            message = f"{object_ref(item.value)} is also at {before.place()}"
-            problems.append(Problem(item.place(), CONFLICT, message, "keep one of them"))
 
 
 def _look(content: bytes) -> bytes | None:

@@ -20,10 +20,8 @@ PROBE = {"http": {"url": "https://web.example/healthz"}}
 BACK = {"action": "roll_back"}
 
 RELEASES: dict[str, dict[str, Any]] = {
-    "strategy.type: recreate": {"strategy": {"type": "recreate"}},
-    "strategy.rolling": {"strategy": {"type": "rolling", "rolling": {"maxUnavailable": "1"}}},
-    "capacity": {"capacity": {"replicas": 2}},
-    "autoscaling": {"autoscaling": {"minReplicas": 1, "maxReplicas": 3, "cpu": 50}},
+    "strategy.type: blue_green": {"strategy": {"type": "blue_green", "blueGreen": {"service": "web"}}},
+    "strategy.type: canary": {"strategy": {"type": "canary", "canary": {"steps": [{"weight": 10}]}}},
     "health.checks": {"health": {"checks": [PROBE]}},
     "rollback.steps": {"rollback": {"steps": [BACK]}},
     "rollback.success": {"rollback": {"success": [PROBE]}},
@@ -75,6 +73,13 @@ def test_what_asks_for_nothing_more_is_not_in_the_way() -> None:
     assert list(in_release("release/web", release(RELEASE))) == []
     plain = release({**RELEASE, "strategy": {"type": "rolling"}, "health": {"timeout": "60s"}})
     assert list(in_release("release/web", plain)) == []
+    for shaped in (
+        {"strategy": {"type": "recreate"}},
+        {"strategy": {"rolling": {"maxUnavailable": "1"}}},
+        {"capacity": {"replicas": 2}},
+        {"autoscaling": {"minReplicas": 1, "maxReplicas": 3, "cpu": 50}},
+    ):
+        assert list(in_release("release/web", release({**RELEASE, **shaped}))) == []
     assert list(in_environment("environment/dev", environment(ENVIRONMENT))) == []
     reporting = environment({**ENVIRONMENT, "drift": "report", "monitoring": {}, "revision": "a" * 40})
     assert list(in_environment("environment/dev", reporting)) == []

@@ -27,7 +27,7 @@ class Resources(Model):
 
 
 class Concurrency(Model):
-    """How much may happen at once; reaches the application as configuration."""
+    """How much may happen at once; in the ConfigMap RELEASE-capacity."""
 
     max_connections: Limit | None = Field(default=None, description="Connections that may be open at once.")
     max_requests_per_second: Limit | None = Field(default=None, description="Requests that may come in a second.")
@@ -44,17 +44,17 @@ class Capacity(Model):
     concurrency: Concurrency = Field(default=Concurrency(), description="How much may happen at once.")
     queues: Counts = Field(
         default={},
-        description="Length of each queue, by its name; reaches the application as configuration.",
+        description="Length of each queue, by its name; in the ConfigMap RELEASE-capacity.",
         validate_default=True,
     )
     pools: Counts = Field(
         default={},
-        description="Size of each pool, by its name; reaches the application as configuration.",
+        description="Size of each pool, by its name; in the ConfigMap RELEASE-capacity.",
         validate_default=True,
     )
     rate_limits: Counts = Field(
         default={},
-        description="Requests per second, by the name of the limit; reaches the application as configuration.",
+        description="Requests per second, by the name of the limit; in the ConfigMap RELEASE-capacity.",
         validate_default=True,
     )
 
