@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Final
 
 from reconciler.errors import Refused, Rejected
-from reconciler.kube import marks
+from reconciler.kube import marks, recreate
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, Client, Request
 from reconciler.kube.discovery import ApiResource, Discovery
@@ -213,6 +213,12 @@ class Observer:
         if seen.owner == found.release and equal(stands, _compared(found, content(found.sent))):
             return replace(seen, live=stands, result=stands)
         answered = self._dry_run(found, live)
+        if answered.failure is None and recreate.leaves_rolling(found.sent, live):
+            answered = DryRun(
+                union(answered.fields, recreate.FIELDS),
+                recreate.with_strategy(answered.result, found.sent),
+                (*answered.conflicts, *recreate.in_the_way(live)),
+            )
         if answered.failure is not None:
             return replace(seen, live=stands, failure=answered.failure)
         return replace(
@@ -241,6 +247,8 @@ class Observer:
     def _dry_body(self, found: Wanted, live: Json) -> Json:
         labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
         body = marks.marked(found.sent, labels=labels, annotations={})
+        if recreate.leaves_rolling(found.sent, live):
+            body = recreate.without_strategy(body)
         if not found.scaled:
             return body
         body = without_replicas(body)

@@ -60,6 +60,11 @@ def project(body: Json, fields: Fields) -> Json:
     return unmarked(_project(body, fields))
 
 
+def kept(body: Json, fields: Fields) -> Json:
+    """What stands in these fields, our marks among them: to be sent again as it is."""
+    return _project(body, fields)
+
+
 def union(one: Fields, other: Fields) -> Fields:
     """The fields of both."""
     return {

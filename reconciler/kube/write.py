@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Final
 
 from reconciler.errors import Refused, Unavailable
-from reconciler.kube import marks
+from reconciler.kube import marks, recreate
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
@@ -22,9 +22,11 @@ from reconciler.kube.marks import Marks
 from reconciler.kube.parent import Parent, Parents, check_held
 from reconciler.kube.projection import (
     autoscaler_owns_replicas,
+    kept,
     others_own_replicas,
     owned_fields,
     owns_replicas,
+    union,
     without_replicas,
 )
 from reconciler.kube.shown import check_deleted, shown
@@ -198,6 +200,8 @@ class Writer:
 
     def _marked(self, found: Wanted, parent: Parent, live: Json, *, autoscaled: bool) -> Json:
         sent = found.sent
+        if recreate.leaves_rolling(sent, live):
+            self._own_strategy(found, live)
         if live is not None and (autoscaled or autoscaler_owns_replicas(live)):
             self._hand_replicas_over(found, live)
         if autoscaled or (live is not None and autoscaler_owns_replicas(live)):
@@ -209,6 +213,19 @@ class Writer:
             seen = live["metadata"]
             body["metadata"].update(uid=seen["uid"], resourceVersion=seen["resourceVersion"])
         return body
+
+    def _own_strategy(self, found: Wanted, live: Json) -> None:
+        """Own the rolling strategy as it stands, with everything that we own already, so that the next apply can take
+        it away (kube/recreate.py). Changes no value."""
+        seen = live["metadata"]
+        ours = kept(live, union(owned_fields(live), recreate.FIELDS))
+        identity = {key: found.sent[key] for key in ("apiVersion", "kind")}
+        names = {key: seen[key] for key in ("name", "namespace", "uid", "resourceVersion")}
+        body = {**ours, **identity, "metadata": {**ours.get("metadata", {}), **names}}
+        query = {"fieldManager": marks.FIELD_MANAGER, "force": "false"}
+        what = f"owning the strategy of {found.ref}"
+        answer = self._client.send(Request("PATCH", found.path, what, query, body, APPLY_TYPE))
+        live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
 
     def _hand_replicas_over(self, found: Wanted, live: Json) -> None:
         """Let another manager hold the live number before we give it up, or it would fall to the default (G9).
