@@ -8,13 +8,16 @@ from typing import Any, cast
 import pytest
 
 from reconciler.errors import Unavailable
+from reconciler.forges import believing
 from reconciler.forges.asking import Answer, Request
+from reconciler.forges.believing import Believed
 from reconciler.forges.gitea.forge import GiteaForge
 from reconciler.forges.gitea.requests import Repository
 from reconciler.forges.keeping import LONGEST
 from reconciler.forges.sending import Sender
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
+from reconciler.ports import Clock
 from reconciler.state.forge import CommitStatus, StatusState
 
 HEAD = Revision("ab" * 20)
@@ -81,6 +84,19 @@ def test_a_clock_that_was_set_back_ends_what_is_believed(there: Statuses, writer
     there.time -= timedelta(days=1)
     writer.set_status(HEAD, PENDING)
     assert there.kept[-1]["status"] == "pending"
+
+
+def test_what_is_believed_no_more_is_not_kept_and_never_more_than_so_many_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Statuses()
+    believed: Believed[int] = Believed(cast(Clock, clock))
+    monkeypatch.setattr(believing, "MOST", 3)
+    revisions = [Revision(f"{number:040x}") for number in range(5)]
+    for revision in revisions:
+        believed.read(revision, {"context": 1})
+    assert [believed.standing(one) is not None for one in revisions] == [False, False, True, True, True]
+    clock.time += LONGEST
+    believed.read(revisions[0], {"context": 2})
+    assert list(believed._read) == [revisions[0]]
 
 
 def test_f12_after_a_lost_answer_it_is_read_what_stands_there(there: Statuses, writer: GiteaForge) -> None:

@@ -1,8 +1,7 @@
 """The ports Forge and ForgeWriter on Gitea and Forgejo.
 
-Knows requests, answers and one sender. Rules: what a write would say is read first, so that saying it again writes
-nothing; our comment is found by its marker among our own; a rebase merge of which Gitea names the last commit alone is
-one range (G17); our branches are moved by compare-and-swap and never dropped.
+Knows requests, answers and one sender. Rules: what is said is said as in speaking.py; a rebase merge of which Gitea
+names the last commit alone is one range (G17).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,44 +9,32 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from reconciler.errors import ReconcilerError, Rejected, Unavailable
+from reconciler.errors import Rejected, Unavailable
 from reconciler.forges.asking import MALFORMED, Reading, Request, readings
-from reconciler.forges.believing import Believed
 from reconciler.forges.gitea import answers, requests
 from reconciler.forges.gitea.requests import Repository
-from reconciler.forges.keeping import LONGEST, Kept
-from reconciler.forges.proposing import place
+from reconciler.forges.keeping import LONGEST
 from reconciler.forges.rebasing import rebased
 from reconciler.forges.retargeting import base_at
 from reconciler.forges.sending import MOST_BYTES, MOST_PAGES, ForgeRefusal, Sender
+from reconciler.forges.speaking import Setting
 from reconciler.git import history
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
 from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, PullRequestState, Review
 
 
-class GiteaForge:
+class GiteaForge(Setting):
     """One repository, as the account whose token it is.
 
     `tracked` is the branch that pull requests are merged into, `key` the public line of the key that we sign with.
     """
 
     def __init__(self, sender: Sender, repository: Repository, mirror: Mirror, *, tracked: str, key: str) -> None:
-        self._sender = sender
+        super().__init__(sender, repository, mirror, sender.clock, tracked=tracked, key=key)
         self._repository = repository
-        self._mirror = mirror
-        self._tracked = tracked
-        self._key = key
-        self._own = ""
-        self._kept = Kept(sender.clock)
         self._bases: dict[int, Revision] = {}  # where each that we saw open left the tracked branch
         self._may: dict[str, tuple[datetime, bool]] = {}
-        self._said: dict[tuple[Revision, str], CommitStatus] = {}
-        self._believed = Believed(sender.clock)  # of which every status is in `_said`
-
-    def close(self) -> None:
-        """End kept connections."""
-        self._sender.close()
 
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """All open ones, by number."""
@@ -77,14 +64,6 @@ class GiteaForge:
                     found.setdefault(earlier, pull.number)
         return found
 
-    def reviews(self, number: int) -> tuple[Review, ...]:
-        """All of them, in order of submission."""
-        return self._kept.get(number, "reviews", lambda: self._reviews(number))
-
-    def comments(self, number: int) -> tuple[Comment, ...]:
-        """All of them, ours too, in order of creation."""
-        return self._kept.get(number, "comments", lambda: self._comments(number))
-
     def _reviews(self, number: int) -> tuple[Review, ...]:
         entries = self._list(self._repository.reviews(number))
         if not entries:
@@ -110,59 +89,11 @@ class GiteaForge:
         found = [answers.comment(one, own=own) for one in entries]
         return tuple(sorted(found, key=lambda one: (one.created_at, int(one.id))))
 
-    def write_comment(self, number: int, marker: str, body: str) -> str:
-        """Create or edit in place our one comment with this marker; its id."""
-        text = body if marker in body else f"{body}\n<!-- {marker} -->\n"
-        own = self.own_login()
-        for comment in self._comments(number):
-            if comment.author != own or marker not in comment.body:
-                continue
-            if comment.body.strip() != text.strip():
-                self._sender.send(self._repository.say_instead(number, comment.id, text))
-            return comment.id
-        return str(self._one(self._repository.say(number, text)).number("id"))
-
-    def set_status(self, revision: Revision, status: CommitStatus) -> None:
-        """Say something about a commit, unless exactly that is said already."""
-        place = (revision, status.context)
-        if not self._believed.stands(revision):
-            self.statuses(revision)
-        if self._said.get(place) == status:
-            return
-        self._said.pop(place, None)
-        try:
-            self._sender.send(self._repository.set_status(revision, status))
-        except ReconcilerError:
-            self._believed.forget(revision)  # an answer that is lost leaves it unknown what stands there
-            raise
-        self._said[place] = status
-
     def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
         """The latest of each context, by context."""
         found = answers.latest_statuses(self._list(self._repository.statuses(revision)))
-        self._believed.read(revision)
-        self._said = {at: said for at, said in self._said.items() if at[0] != revision}
-        self._said |= {(revision, status.context): status for status in found}
+        self._believed.read(revision, {one.context: one for one in found})
         return found
-
-    def propose(self, branch: str, head: Revision, title: str, body: str) -> int:
-        """Push `head`, which is in the mirror, as a branch and open a pull request against the tracked branch."""
-        known = self._proposed(branch)
-        place(self._mirror, branch, head, key=self._key, proposed=known is not None)
-        if known is not None:
-            return known.number
-        try:
-            return self._one(self._repository.open_pull(branch, self._tracked, title, body)).number("number")
-        except ForgeRefusal as refusal:
-            if refusal.status == HTTPStatus.CONFLICT and (made := self._proposed(branch)) is not None:
-                return made.number
-            raise
-
-    def own_login(self) -> str:
-        """Whose token it is."""
-        if not self._own:
-            self._own = self._one(requests.myself()).text("login")
-        return self._own
 
     def access(self) -> Access:
         """What our account and its token may do."""
@@ -241,20 +172,14 @@ class GiteaForge:
             return tuple(one.id for one in reversed(kept[:-1]))
         return rebased(repository, last, [answers.picked(one) for one in newest_first])
 
-    def _proposed(self, branch: str) -> PullRequest | None:
-        own = self.own_login()
-        return next(
-            (
-                one
-                for one in self.open_pull_requests()
-                if one.head_ref == branch and one.base == self._tracked and one.author == own and not one.from_fork
-            ),
-            None,
-        )
+    def _open_of(self, branch: str) -> tuple[PullRequest, ...]:
+        return tuple(one for one in self.open_pull_requests() if one.head_ref == branch)
 
-    def _one(self, request: Request) -> Reading:
-        answer = self._sender.send(request)
-        return Reading.of(answer.what, answer.content)
+    def _myself(self) -> str:
+        return self._one(requests.myself()).text("login")
+
+    def _setting(self, revision: Revision, status: CommitStatus) -> Request:
+        return self._repository.set_status(revision, status)
 
     def _list(self, request: Request, *, whole: bool = True) -> tuple[Reading, ...]:
         """Every entry. Its links count pages as large as were asked for, also where the server gives smaller ones:

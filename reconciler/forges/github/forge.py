@@ -1,27 +1,23 @@
 """The ports Forge and ForgeWriter on GitHub.
 
-Knows requests, answers and two senders: GraphQL has another root and another limit. Rules: what a write would say is
-read first, so that saying it again writes nothing; our comment is found by its marker among our own, our status by who
-set it; REST is asked wherever it says enough, because an unchanged answer is free there; what an edited review says is
-nobody's word; our branches are moved by compare-and-swap and never dropped.
+Knows requests, answers and two senders: GraphQL has another root and another limit. Rules: what is said is
+said as in speaking.py, and our status is found by who set it; REST is asked wherever it says enough, because an
+unchanged answer is free there; what an edited review says is nobody's word.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from reconciler.errors import ReconcilerError
 from reconciler.forges.asking import Reading, Request
-from reconciler.forges.believing import Believed
 from reconciler.forges.github import answers, requests
 from reconciler.forges.github.answers import Desk, Words
 from reconciler.forges.github.merges import Merges
 from reconciler.forges.github.requests import FULL, Repository
-from reconciler.forges.keeping import Kept
-from reconciler.forges.proposing import place
 from reconciler.forges.retargeting import Retarget, base_at
 from reconciler.forges.sending import ForgeRefusal, Sender
+from reconciler.forges.speaking import Setting
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
 from reconciler.ports import Clock
@@ -39,33 +35,27 @@ class Account:
     login: Callable[[], str] | None = None
 
 
-class GitHubForge:
+class GitHubForge(Setting):
     """One repository, as the account or the App whose token it is.
 
     `tracked` is the branch that pull requests are merged into, `key` the public line of the key that we sign with.
     """
 
+    OPENED_ALREADY = HTTPStatus.UNPROCESSABLE_ENTITY
+
     def __init__(
         self, account: Account, repository: Repository, mirror: Mirror, clock: Clock, *, tracked: str, key: str
     ) -> None:
-        self._sender = account.rest
+        super().__init__(account.rest, repository, mirror, clock, tracked=tracked, key=key)
         self._graph = account.graph
         self._repository = repository
-        self._mirror = mirror
-        self._clock = clock
-        self._tracked = tracked
-        self._key = key
-        self._ask_own = account.login or self._user
-        self._own = ""
-        self._kept = Kept(clock)
+        self._ask_own = account.login
         self._may: dict[str, tuple[datetime, bool]] = {}
-        self._said: dict[tuple[Revision, str], CommitStatus] = {}
-        self._believed = Believed(clock)  # of which `_said` has every status that is ours
         self._read: dict[int, tuple[tuple[tuple[str, str], ...], frozenset[str]]] = {}
 
     def close(self) -> None:
         """End kept connections."""
-        self._sender.close()
+        super().close()
         self._graph.close()
 
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
@@ -85,14 +75,6 @@ class GitHubForge:
     def merged_pull_requests(self, commits: Sequence[Revision]) -> Mapping[Revision, int]:
         """The pull request that brought each of these commits to the tracked branch; others are not in the answer."""
         return Merges(self._sender, self._desk(), self._mirror.repository, self._tracked).find(commits)
-
-    def reviews(self, number: int) -> tuple[Review, ...]:
-        """All of them, in order of submission."""
-        return self._kept.get(number, "reviews", lambda: self._reviews(number))
-
-    def comments(self, number: int) -> tuple[Comment, ...]:
-        """All of them, ours too, in order of creation."""
-        return self._kept.get(number, "comments", lambda: self._comments(number))
 
     def _reviews(self, number: int) -> tuple[Review, ...]:
         entries = self._sender.whole(self._repository.reviews(number))
@@ -116,64 +98,19 @@ class GitHubForge:
         found = [answers.comment(one, desk, number, own=own) for one in entries]
         return tuple(sorted(found, key=lambda one: (one.created_at, int(one.id))))
 
-    def write_comment(self, number: int, marker: str, body: str) -> str:
-        """Create or edit in place our one comment with this marker; its id."""
-        text = body if marker in body else f"{body}\n<!-- {marker} -->\n"
-        own = self.own_login()
-        for comment in self._comments(number):
-            if comment.author != own or marker not in comment.body:
-                continue
-            if comment.body.strip() != text.strip():
-                self._sender.send(self._repository.say_instead(number, comment.id, text))
-            return comment.id
-        return str(self._one(self._repository.say(number, text)).number("id"))
-
-    def set_status(self, revision: Revision, status: CommitStatus) -> None:
-        """Say something about a commit, unless we say exactly that already: GitHub takes a thousand for a context."""
-        at = (revision, status.context)
-        if not self._believed.stands(revision):
-            self.statuses(revision)
-        if self._said.get(at) == status:
-            return
-        self._said.pop(at, None)
-        try:
-            self._sender.send(self._repository.set_status(revision, status))
-        except ReconcilerError:
-            self._believed.forget(revision)  # until an answer is here nobody knows
-            raise
-        self._said[at] = status
-
     def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
         """The latest of each context, by context."""
         own = self.own_login()
         entries = self._sender.whole(self._repository.statuses(revision))
         found = answers.latest_statuses(entries, self._desk(), revision)
-        self._said = {at: said for at, said in self._said.items() if at[0] != revision}
-        self._said |= {(revision, one.status.context): one.status for one in found if one.by == own}
-        self._believed.read(revision)
+        self._believed.read(revision, {one.status.context: one.status for one in found if one.by == own})
         return tuple(one.status for one in found)
 
-    def propose(self, branch: str, head: Revision, title: str, body: str) -> int:
-        """Push `head`, which is in the mirror, as a branch and open a pull request against the tracked branch."""
-        known = self._proposed(branch)
-        place(self._mirror, branch, head, key=self._key, proposed=known is not None)
-        if known is not None:
-            return known.number
-        try:
-            return self._one(self._repository.open_pull(branch, self._tracked, title, body)).number("number")
-        except ForgeRefusal as refusal:
-            if refusal.status == HTTPStatus.UNPROCESSABLE_ENTITY and (made := self._proposed(branch)) is not None:
-                return made.number
-            raise
+    def _myself(self) -> str:
+        return self._ask_own() if self._ask_own else self._one(requests.myself()).text("login")
 
-    def own_login(self) -> str:
-        """Whose token it is."""
-        if not self._own:
-            self._own = self._ask_own()
-        return self._own
-
-    def _user(self) -> str:
-        return self._one(requests.myself()).text("login")
+    def _setting(self, revision: Revision, status: CommitStatus) -> Request:
+        return self._repository.set_status(revision, status)
 
     def _desk(self) -> Desk:
         return Desk(self._repository, self._clock.now())
@@ -220,19 +157,7 @@ class GitHubForge:
             self._read[number] = (words, found)  # otherwise the two APIs are not of the same moment: ask again
         return found
 
-    def _proposed(self, branch: str) -> PullRequest | None:
-        own, desk = self.own_login(), self._desk()
+    def _open_of(self, branch: str) -> Iterator[PullRequest]:
+        desk = self._desk()
         entries = self._sender.whole(self._repository.open_pulls_of(branch, self._tracked))
-        pulls = (answers.pull_request(one, desk, whole=False) for one in entries)
-        return next(
-            (
-                one
-                for one in pulls
-                if one.head_ref == branch and one.base == self._tracked and one.author == own and not one.from_fork
-            ),
-            None,
-        )
-
-    def _one(self, request: Request) -> Reading:
-        answer = self._sender.send(request)
-        return Reading.of(answer.what, answer.content)
+        return (answers.pull_request(one, desk, whole=False) for one in entries)

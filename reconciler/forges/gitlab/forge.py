@@ -1,28 +1,36 @@
 """The ports Forge and ForgeWriter on GitLab.
 
-Knows requests, answers and one sender. Rules: what a write would say is read first, so that saying it again writes
-nothing; our comment is found by its marker among our own; nothing that we write is a quick action; the commits of a
-fast-forward are a merge request's only where Git itself says that they stand on the tracked branch (G17).
+Knows requests, answers and one sender. Rules: what is said is said as in speaking.py, and no line of it is a quick
+action; the commits of a fast-forward are a merge request's only where Git itself says that they stand on the tracked
+branch (G17).
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
-from reconciler.errors import Rejected, Unavailable
+from reconciler.errors import ReconcilerError, Rejected, Unavailable
 from reconciler.forges.asking import MALFORMED, Reading, Request, readings
-from reconciler.forges.believing import Believed
 from reconciler.forges.gitlab import answers, requests, reviews, statuses
 from reconciler.forges.gitlab.requests import Project
-from reconciler.forges.keeping import Kept
-from reconciler.forges.proposing import place
+from reconciler.forges.gitlab.statuses import Standing
 from reconciler.forges.sending import ForgeRefusal, Sender
+from reconciler.forges.speaking import Speaking
 from reconciler.git import history
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
 from reconciler.ports import Clock
-from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, PullRequestState, Review
+from reconciler.state.forge import (
+    Access,
+    Comment,
+    CommitStatus,
+    Guard,
+    PullRequest,
+    PullRequestState,
+    Review,
+    StatusState,
+)
 
 AHEAD = timedelta(minutes=5)  # of our clock: a merge that lies later is looked at when its time has come
 REMEMBERED = timedelta(minutes=10)  # how long what an account is and may do is not asked again
@@ -30,33 +38,23 @@ _QUICK_ACTION = re.compile(r"^(\s*)/(?=[A-Za-z])", re.MULTILINE)
 _NO_ACTION = "\\1\u200b/"  # looks the same, and GitLab does not carry it out
 
 
-class GitLabForge:
+class GitLabForge(Speaking[Standing]):
     """One project, as the account whose token it is.
 
     `tracked` is the branch that merge requests are merged into, `key` the public line of the key that we sign with.
     """
 
+    NUMBER = "iid"
+
     def __init__(
         self, sender: Sender, project: Project, mirror: Mirror, clock: Clock, *, tracked: str, key: str
     ) -> None:
-        self._sender = sender
+        super().__init__(sender, project, mirror, clock, tracked=tracked, key=key)
         self._project = project
-        self._mirror = mirror
-        self._clock = clock
-        self._tracked = tracked
-        self._key = key
-        self._own = ""
         self._number = 0
-        self._kept = Kept(clock)
         self._known: dict[tuple[str, int, str], tuple[datetime, bool]] = {}
-        self._said: dict[Revision, dict[str, statuses.Standing]] = {}
-        self._believed = Believed(clock)  # of which every status is in `_said`
         self._sources: dict[Revision, str] = {}  # heads -> their branch here; empty: in a fork
         self._nowhere: set[Revision] = set()
-
-    def close(self) -> None:
-        """End kept connections."""
-        self._sender.close()
 
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """All open ones that have a commit, by number."""
@@ -75,14 +73,6 @@ class GitLabForge:
         """The merge request that brought each of these commits to the tracked branch; others are not in the answer."""
         found = ((commit, self._brought(commit)) for commit in commits)
         return {commit: number for commit, number in found if number is not None}
-
-    def reviews(self, number: int) -> tuple[Review, ...]:
-        """Approvals, rejections and remarks on the diff, in order of time."""
-        return self._kept.get(number, "reviews", lambda: self._reviews(number))
-
-    def comments(self, number: int) -> tuple[Comment, ...]:
-        """All of them that everybody sees, ours too, in order of creation."""
-        return self._kept.get(number, "comments", lambda: self._comments(number))
 
     def _reviews(self, number: int) -> tuple[Review, ...]:
         reading = self._one(self._project.merge_request(number))
@@ -115,18 +105,6 @@ class GitLabForge:
         ]
         return tuple(sorted(found, key=lambda one: (one.created_at, int(one.id))))
 
-    def write_comment(self, number: int, marker: str, body: str) -> str:
-        """Create or edit in place our one comment with this marker; its id."""
-        text = _harmless(body if marker in body else f"{body}\n<!-- {marker} -->\n")
-        own = self.own_login()
-        for comment in self._comments(number):
-            if comment.author != own or marker not in comment.body:
-                continue
-            if comment.body.strip() != text.strip():
-                self._sender.send(self._project.say_instead(number, comment.id, text))
-            return comment.id
-        return str(self._one(self._project.say(number, text)).number("id"))
-
     def set_status(self, revision: Revision, status: CommitStatus) -> None:
         """Say something about a commit, unless exactly that is said already.
 
@@ -134,39 +112,21 @@ class GitLabForge:
         """
         if revision in self._nowhere:
             return
-        if not self._believed.stands(revision):
-            self.statuses(revision)
-        if self._say(revision, status):
-            return
-        self.statuses(revision)  # somebody changed it meanwhile, or an answer was lost
-        if not self._say(revision, status):
-            self._say(revision, status, anew=True)  # somebody else's newer job stands over ours, which has not ended
+        for anew in (False, False, True):
+            try:
+                if self._say(revision, status, anew=anew):
+                    return
+            except ReconcilerError:
+                self._believed.forget(revision)
+                raise
+            self._believed.forget(revision)  # somebody changed it meanwhile, or an answer was lost
+        raise Unavailable(f"setting {status.context} of {revision[:12]}: somebody else's newer one stands over it")
 
     def statuses(self, revision: Revision) -> tuple[CommitStatus, ...]:
         """The latest of each context, by context."""
-        self._said[revision] = statuses.standing(self._list(self._project.statuses(revision)), revision)
-        self._believed.read(revision)
-        return tuple(one.status for one in self._said[revision].values())
-
-    def propose(self, branch: str, head: Revision, title: str, body: str) -> int:
-        """Push `head`, which is in the mirror, as a branch and open a merge request against the tracked branch."""
-        known = self._proposed(branch)
-        place(self._mirror, branch, head, key=self._key, proposed=known is not None)
-        if known is not None:
-            return known.number
-        request = self._project.open_merge_request(branch, self._tracked, title, _harmless(body))
-        try:
-            return self._one(request).number("iid")
-        except ForgeRefusal as refusal:
-            if refusal.status == HTTPStatus.CONFLICT and (made := self._proposed(branch)) is not None:
-                return made.number
-            raise
-
-    def own_login(self) -> str:
-        """Whose token it is."""
-        if not self._own:
-            self._own = self._one(requests.myself()).text("username")
-        return self._own
+        found = statuses.standing(self._list(self._project.statuses(revision)), revision, own=self.own_login())
+        self._believed.read(revision, found)
+        return tuple(one.status for one in found.values())
 
     def access(self) -> Access:
         """What our account and its token may do."""
@@ -278,18 +238,19 @@ class GitLabForge:
         return history.is_ancestor(repository, commit, pull.head) and history.is_ancestor(repository, pull.head, tip)
 
     def _say(self, revision: Revision, status: CommitStatus, *, anew: bool = False) -> bool:
-        """Whether it stands now; False where GitLab knows another state than we do. `anew`: our job is ended first, so
-        that the next one is the newest; then there is no other state, and the refusal is raised."""
-        stands = self._said[revision].get(status.context)
+        """Whether it stands now; False where GitLab knows another state than we do, or shows somebody else's newer job
+        over ours. `anew`: our job is ended first, so that the next one is the newest; then there is no other state,
+        and the refusal is raised."""
+        standing = self._standing(revision)
+        stands = standing.get(status.context)
         if stands is not None and stands.status == status:
             return True
-        ref = self._ref(revision)
+        ref = self._ref(revision, standing)
         states = (
             (statuses.CANCELED, *statuses.states_to_send(status, None))
             if anew
             else statuses.states_to_send(status, stands)
         )
-        self._said[revision].pop(status.context, None)
         for state in states:
             request = self._project.set_status(
                 revision,
@@ -310,34 +271,33 @@ class GitLabForge:
                 if refusal.status == HTTPStatus.BAD_REQUEST and not anew:
                     return False
                 raise
-        self._said[revision][status.context] = statuses.sent(status, states)
-        return True
+        if stands is None or (stands.ours and status.state is StatusState.PENDING):
+            standing[status.context] = statuses.sent(status, states)
+            return True
+        self.statuses(revision)  # what GitLab changed may have been our older job, under one of somebody else
+        found = self._standing(revision).get(status.context)
+        return found is not None and found.status == status
 
-    def _ref(self, revision: Revision) -> str:
+    def _ref(self, revision: Revision, standing: Mapping[str, Standing]) -> str:
         """The branch to name where a commit has no pipeline yet: GitLab would take the first one that holds it."""
         branch = self._sources.get(revision, "")
-        if not branch or self._said[revision] or readings(self._sender.send(self._project.pipelines(revision))):
+        if not branch or standing or readings(self._sender.send(self._project.pipelines(revision))):
             return ""
         return branch
 
-    def _proposed(self, branch: str) -> PullRequest | None:
-        own = self.own_login()
-        found = [self._pull(one) for one in self._list(self._project.open_merge_requests(branch)) if one.maybe("sha")]
-        return next(
-            (
-                one
-                for one in found
-                if one.head_ref == branch and one.base == self._tracked and one.author == own and not one.from_fork
-            ),
-            None,
-        )
+    def _open_of(self, branch: str) -> Iterator[PullRequest]:
+        entries = self._list(self._project.open_merge_requests(branch))
+        return (self._pull(one) for one in entries if one.maybe("sha"))
+
+    def _myself(self) -> str:
+        return self._one(requests.myself()).text("username")
 
     def _notes(self, number: int) -> tuple[Reading, ...]:
         return answers.notes_about(number, self._list(self._project.notes(number)))
 
-    def _one(self, request: Request) -> Reading:
-        answer = self._sender.send(request)
-        return Reading.of(answer.what, answer.content)
+    def _harmless(self, text: str) -> str:
+        """GitLab would carry out a line such as /merge, as us."""
+        return _QUICK_ACTION.sub(_NO_ACTION, text)
 
     def _list(self, request: Request) -> tuple[Reading, ...]:
         return self._sender.whole(request)
@@ -346,8 +306,3 @@ class GitLabForge:
 def _order(pull: PullRequest, commit: Revision) -> tuple[bool, datetime, int]:
     """Of several that hold a commit: the one whose merge it is, else the one that was merged first."""
     return (pull.merge_commit != commit, pull.merged_at or datetime.max.replace(tzinfo=UTC), pull.number)
-
-
-def _harmless(text: str) -> str:
-    """A text without quick actions: GitLab would carry out a line such as /merge, as us."""
-    return _QUICK_ACTION.sub(_NO_ACTION, text)

@@ -113,7 +113,7 @@ class Project:
         body |= {key: value for key, value in (("target_url", url), ("ref", ref)) if value}
         return Request(f"setting {name} of {revision[:12]}", "POST", self._path(f"/statuses/{revision}"), body=body)
 
-    def open_merge_request(self, source: str, target: str, title: str, text: str) -> Request:
+    def open_pull(self, source: str, target: str, title: str, text: str) -> Request:
         """Open a merge request of a pushed branch."""
         body = {"source_branch": source, "target_branch": target, "title": title, "description": text}
         return Request(f"opening a merge request of {source}", "POST", self._path("/merge_requests"), body=body)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from reconciler.errors import Rejected
 from reconciler.forges.asking import MALFORMED, Reading
+from reconciler.forges.gitlab.answers import login
 from reconciler.names import Revision
 from reconciler.state.forge import CommitStatus, StatusState
 
@@ -27,10 +28,11 @@ READ: Mapping[str, StatusState] = MappingProxyType(  # what else there is (`skip
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The newest status of one name: as GitLab has it, and as it reads."""
+    """The newest status of one name: as GitLab has it, as it reads, and whether we set it."""
 
     state: str
     status: CommitStatus
+    ours: bool = True
 
 
 def described(status: CommitStatus) -> str:
@@ -52,7 +54,7 @@ def sent(wanted: CommitStatus, states: tuple[str, ...]) -> Standing:
     return Standing(states[-1], wanted)
 
 
-def standing(entries: Iterable[Reading], revision: Revision) -> dict[str, Standing]:
+def standing(entries: Iterable[Reading], revision: Revision, *, own: str) -> dict[str, Standing]:
     """The newest of each name; the entries come in any order and of every pipeline of the commit."""
     newest: dict[str, tuple[int, Standing]] = {}
     for one in entries:
@@ -60,13 +62,13 @@ def standing(entries: Iterable[Reading], revision: Revision) -> dict[str, Standi
             raise Rejected(f"{one.what}: a status of another commit is in the answer", key=MALFORMED)
         number, name = one.number("id"), one.text("name")
         if name not in newest or newest[name][0] < number:
-            newest[name] = (number, _read(one, name))
+            newest[name] = (number, _read(one, name, own))
     return {name: found for name, (_, found) in sorted(newest.items())}
 
 
-def _read(one: Reading, name: str) -> Standing:
+def _read(one: Reading, name: str, own: str) -> Standing:
     raw, words = one.text("status"), one.maybe("description")
     state = READ.get(raw, StatusState.PENDING)
     if state is StatusState.FAILURE and words.startswith(ERROR_WORD):
         state, words = StatusState.ERROR, words.removeprefix(ERROR_WORD)
-    return Standing(raw, CommitStatus(name, state, words, one.maybe("target_url")))
+    return Standing(raw, CommitStatus(name, state, words, one.maybe("target_url")), ours=login(one, "author") == own)

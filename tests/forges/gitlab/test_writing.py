@@ -101,6 +101,31 @@ def test_t5_a_success_that_somebody_else_set_over_ours_is_seen_after_a_while(wor
     assert world.writer.statuses(main) == (pending,)
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["within what we believe", "read before"])
+@pytest.mark.parametrize("state", list(StatusState))
+def test_t5_what_we_say_is_not_left_under_a_newer_one_of_somebody_else(
+    world: GitLabUnderTest, state: StatusState, *, known: bool
+) -> None:
+    """GitLab changes our unfinished job where it stands, under the newer one."""
+    main, writer = world.tip("main"), world.writer
+    writer.set_status(main, said(StatusState.PENDING, "applying"))
+    world.ask("POST", f"/statuses/{main}", {"name": CONTEXT, "state": "pending", "description": "trust me"}, as_=BEN)
+    if known:
+        writer.statuses(main)
+    writer.set_status(main, said(state, "then"))
+    if known or state is not StatusState.PENDING:
+        assert writer.statuses(main) == (said(state, "then"),)
+
+
+def test_a_final_word_of_ours_over_which_nobody_spoke_is_sent_once(world: GitLabUnderTest) -> None:
+    main = world.tip("main")
+    world.writer.set_status(main, said(StatusState.PENDING, "applying"))
+    asked = world.writes()
+    for _ in range(3):
+        world.writer.set_status(main, said(StatusState.SUCCESS, "applied"))
+    assert world.writes() == asked + 1
+
+
 def test_a_state_that_we_did_not_know_of_is_read_again_and_gone_on_from(world: GitLabUnderTest) -> None:
     main = world.tip("main")
     writer = world.writer
