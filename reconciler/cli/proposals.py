@@ -38,3 +38,26 @@ def release(
     made = propose.release(reading, desk, name, environment, pairs)
     show.line(f"opened #{made.number} from {made.branch}")
     show.note("the reconciler previews it at its next look")
+
+
+@propose.command()
+def promote(
+    ctx: typer.Context,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="The environment.")],
+    revision: Annotated[
+        str, typer.Option("--revision", metavar="COMMIT|TAG", help="Where its releases are to be read.")
+    ] = "",
+    *,
+    previous: Annotated[bool, typer.Option("--previous", help="The tag before the one in force.")] = False,
+) -> None:
+    """Set the revision at which an environment reads its releases; the rest of the file stays as it is."""
+    if bool(revision) == previous:
+        raise typer.BadParameter("name one of --revision COMMIT|TAG and --previous")
+    opts = options.of(ctx)
+    reading = opts.reading()
+    desk = opts.desk(reading)
+    from reconciler.doors import propose
+
+    made = propose.promote(reading, desk, environment, revision, previous=previous)
+    show.line(f"opened #{made.number} from {made.branch}")
+    show.note("the reconciler previews it at its next look")

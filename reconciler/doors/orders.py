@@ -69,7 +69,8 @@ def revert(reading: Reading, desk: Desk, release: str, reason: str) -> Proposed:
 
 
 def propose(reading: Reading, desk: Desk, branch: str, commit: Revision, title: str, body: str) -> Proposed:
-    """Push a new branch and open its pull request. Raises Refused where the branch exists and holds something else."""
+    """Push a new branch and open its pull request. Raises Refused where the branch exists, or there is no way to."""
+    person = desk.person()  # before anything is pushed that nobody would open
     ref = branch_ref(branch)
     if push(reading.mirror.repository, reading.mirror.remote, ref, None, commit) is not PushResult.DONE:
         raise Refused(
@@ -77,7 +78,7 @@ def propose(reading: Reading, desk: Desk, branch: str, commit: Revision, title: 
             key="resource_conflict",
             hint="finish or remove that branch first; `reconciler pr list` shows whether it has a pull request",
         )
-    return Proposed(desk.person().open(branch, reading.settings.branch, title, body), branch)
+    return Proposed(person.open(branch, reading.settings.branch, title, body), branch)
 
 
 def _landed(reading: Reading, unit: str) -> Landed:

@@ -1,30 +1,34 @@
-"""Proposing another version of a release: the spec's own text with only the named values replaced, on a branch.
+"""Proposing another version: of a release by its variables, of an environment by its revision (G19).
 
-Knows where a value stands from the reader's outline, and YAML's marks for where it ends; nothing else of the file is
-touched. The rule: what is proposed is read again before it is pushed, and what has a problem is not pushed.
+A branch and a pull request of the person who asks, who so counts as its author (G14). The rule: what is proposed is
+read again before it is pushed, and what has a problem is not pushed.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
-import yaml
-
+from reconciler.app import promotion
+from reconciler.app.promotion import Move
 from reconciler.doors.orders import Proposed, propose
 from reconciler.doors.people import Desk
 from reconciler.doors.reading import Reading
-from reconciler.errors import Place, Refused, SpecError
+from reconciler.errors import Refused, SpecError
+from reconciler.git import history, tags
+from reconciler.git.bare import BareRepository
 from reconciler.git.commits import Person as Name
+from reconciler.git.tags import Tag
 from reconciler.git.trees import find
 from reconciler.git.write import commit_tree
-from reconciler.names import Revision
+from reconciler.names import SHORT, Revision
+from reconciler.report import neutral
 from reconciler.specs.desired import Desired
-from reconciler.specs.kinds import Release
+from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.nodes import SPEC_LIMITS
-from reconciler.specs.scalars import typed
+from reconciler.specs.rewriting import with_variables
 from reconciler.specs.spec import Spec
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHORTENED = re.compile(r"[0-9a-f]{7,40}")
 _NOT_IN_A_BRANCH = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -42,14 +46,7 @@ def release(reading: Reading, desk: Desk, name: str, environment: str, values: M
         said = ", ".join(f"{key}={value}" for key, value in values.items())
         raise Refused(f"proposing {said} for {spec.name}: it says so already", key="resource_conflict")
     title = f"{spec.name}: {', '.join(f'{key} {value}' for key, value in values.items())}"
-    commit = commit_tree(
-        reading.mirror.repository,
-        files={spec.path: changed.encode()},
-        parents=(reading.revision,),
-        message=title + "\n",
-        author=Name(desk.login, desk.email(), desk.clock.now()),
-        signer=desk.key,
-    )
+    commit = _committed(reading, desk, {spec.path: changed.encode()}, title)
     _check(reading, commit)
     branch = _NOT_IN_A_BRANCH.sub("-", "-".join((spec.name, *values.values())))[:100].strip("-.")
     return propose(reading, desk, branch, commit, title, "")
@@ -70,61 +67,68 @@ def release_named(desired: Desired, name: str, environment: str) -> Spec[Release
     return exact[0]
 
 
-def with_variables(text: str, spec: Spec[Release], values: Mapping[str, str]) -> str:
-    """The same text with variables of one release set; what stood there keeps its place, what is new comes first."""
-    for key, value in values.items():
-        place = spec.place_of("variables", key)
-        if key in spec.spec.variables:
-            text = _replaced(text, place, value)
-        elif spec.spec.variables:
-            text = _inserted(text, spec.place_of("variables"), f"{key}: {_written(value)}")
-        else:
-            raise Refused(
-                f"setting {key[:60]} of {spec.name}: its spec has no variables",
-                key="validation_error",
-                hint=f"write variables into {spec.path} by hand first",
-            )
-    return text
+def promote(reading: Reading, desk: Desk, environment: str, revision: str = "", *, previous: bool = False) -> Proposed:
+    """A branch and a pull request that set an environment's revision. Raises Refused, SpecError."""
+    spec = promotion.environment_named(reading.desired(), environment)
+    repository = reading.mirror.repository
+    known = tags.found(repository, tags.names(reading.mirror.refs()))
+    move = _before(spec, repository, known) if previous else _named(spec, repository, known, revision)
+    if move.old == move.new:
+        raise Refused(
+            f"promoting {spec.name} to {move.new[:SHORT]}: it is already there",
+            key="resource_conflict",
+            hint="`reconciler get releases` shows which revision is where",
+        )
+    if not history.is_ancestor(repository, move.new, reading.revision):
+        raise _unknown(spec, move.new, f"it is not on {reading.settings.branch}")
+    files = promotion.files_of(reading.desires, reading.revision, move)
+    commit = _committed(reading, desk, files, move.title)
+    promotion.check(reading.desires, reading.revision, commit, move)
+    body = promotion.body_of(reading.desires, reading.revision, commit, move)
+    return propose(reading, desk, move.branch(reading.revision), commit, move.title, body)
 
 
-def _replaced(text: str, place: Place, value: str) -> str:
-    for style, (start, line, column), end in _scalars(text):
-        if (line, column) == (place.line, place.column) and style not in ("|", ">"):
-            return text[:start] + _written(value, quoted=style is not None) + text[end:]
+def _before(spec: Spec[Environment], repository: BareRepository, known: Sequence[Tag]) -> Move:
+    found = promotion.previous(repository, known, spec.spec)
+    old = spec.spec.revision
+    if found is not None and old is not None:
+        return Move(spec.name, Revision(old), found.commit, found.name)
+    pattern = promotion.pattern_of(spec.spec)
+    why = f"no tag {pattern} stands before {old[:SHORT]}" if old else "it has no revision, it follows the tip"
     raise Refused(
-        f"setting a value at {place}: it is not written on one line there",
-        key="validation_error",
-        hint="edit it by hand",
+        f"looking for the tag before the one in force in {spec.name}: {why}",
+        key="release_state_invalid",
+        hint="name a commit or a tag with --revision",
     )
 
 
-def _inserted(text: str, place: Place, entry: str) -> str:
-    """Before the first entry of the mapping at a place."""
-    lines = text.split("\n")
-    line, column = lines[place.line - 1], place.column - 1
-    if line[column : column + 1] == "{":
-        lines[place.line - 1] = f"{line[: column + 1]}{entry}, {line[column + 1 :]}"
-    else:
-        lines.insert(place.line - 1, " " * column + entry)
-    return "\n".join(lines)
+def _named(spec: Spec[Environment], repository: BareRepository, known: Sequence[Tag], text: str) -> Move:
+    """A tag by its name, else a commit by its whole id or the beginning of it."""
+    old = Revision(spec.spec.revision) if spec.spec.revision is not None else None
+    tag = next((one for one in known if one.name == text), None)
+    whole = _COMMIT.fullmatch(text) is not None
+    if tag is not None and not whole:
+        return Move(spec.name, old, tag.commit, tag.name)
+    found = history.found(repository, text) if _SHORTENED.fullmatch(text) else None
+    if found is None:
+        raise _unknown(spec, text, "there is no such commit or tag")
+    return Move(spec.name, old, found, promotion.tag_at(found, known, promotion.pattern_of(spec.spec)))
 
 
-def _scalars(text: str) -> Iterator[tuple[str | None, tuple[int, int, int], int]]:
-    """Style, (index, line, column) and end of every scalar. Only events of the parser: nothing is constructed."""
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):  # libyaml's marks count bytes, this one's characters
-            start, end = event.start_mark, event.end_mark
-            if isinstance(event, yaml.ScalarEvent) and start is not None and end is not None:
-                yield event.style, (start.index, start.line + 1, start.column + 1), end.index
-    except yaml.YAMLError as error:
-        raise Refused("reading the spec's file again: it is not YAML", key="validation_error") from error
+def _unknown(spec: Spec[Environment], text: str, why: str) -> Refused:
+    hint = "name a commit of the tracked branch, or a tag of one"
+    return Refused(f"promoting {spec.name} to {neutral.name(text, cap=80)}: {why}", key="validation_error", hint=hint)
 
 
-def _written(value: str, *, quoted: bool = False) -> str:
-    """A value as YAML writes it on one line: plain only where every reader takes it for the same text."""
-    if not quoted and _PLAIN.fullmatch(value) and typed(value) == value:
-        return value
-    return json.dumps(value)
+def _committed(reading: Reading, desk: Desk, files: Mapping[str, bytes], title: str) -> Revision:
+    return commit_tree(
+        reading.mirror.repository,
+        files=files,
+        parents=(reading.revision,),
+        message=title + "\n",
+        author=Name(desk.login, desk.email(), desk.clock.now()),
+        signer=desk.key,
+    )
 
 
 def _check(reading: Reading, commit: Revision) -> None:

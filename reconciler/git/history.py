@@ -16,6 +16,8 @@ from reconciler.git.commits import Commit
 from reconciler.git.merge import MergedTree, merge_tree
 from reconciler.names import Revision
 
+HEX = 40  # digits of a whole id
+
 
 class Movement(StrEnum):
     """How a ref went from one commit to another."""
@@ -67,6 +69,15 @@ def is_commit(repository: BareRepository, revision: Revision) -> bool:
         return False
     with repository.reading(f"object {revision}"):
         return repository.objects.odb.read_header(pygit2.Oid(hex=revision))[0] == ObjectType.COMMIT
+
+
+def found(repository: BareRepository, text: str) -> Revision | None:
+    """The commit whose id begins with these lower-case hexadecimal digits; None where there is none, or several."""
+    try:
+        whole = Revision(str(repository.objects.expand_id(text)) if len(text) < HEX else text)
+    except (KeyError, ValueError):
+        return None
+    return whole if is_commit(repository, whole) else None
 
 
 def commit(repository: BareRepository, revision: Revision) -> Commit:
