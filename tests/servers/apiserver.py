@@ -12,6 +12,7 @@ import random
 import secrets
 import socket
 import ssl
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,24 @@ AUDIT_POLICY = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of the users that every server of the tests knows."""
+
+    admin: str = field(default_factory=lambda: secrets.token_hex(16))
+    limited: str = field(default_factory=lambda: secrets.token_hex(16))
+    probe: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def file(self) -> str:
+        """For --token-auth-file: token, name, uid and groups, one user a line."""
+        lines = [
+            f'{self.admin},{ADMIN_USER},{ADMIN_USER},"system:masters"',
+            f"{self.limited},{LIMITED_USER},{LIMITED_USER}",
+            f'{self.probe},{FIXTURE_USER},{FIXTURE_USER},"system:masters"',
+        ]
+        return "\n".join(lines) + "\n"
+
+
 class ApiServer:
     """Use as a context manager; everything it writes is in `folder`.
 
@@ -51,9 +70,9 @@ class ApiServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.admin_token = secrets.token_hex(16)
-        self.limited_token = secrets.token_hex(16)
-        self._probe_token = secrets.token_hex(16)
+        self._tokens = Tokens()
+        self.admin_token = self._tokens.admin
+        self.limited_token = self._tokens.limited
         self._controllers_token = secrets.token_hex(16)
         self._certificate: ServingCertificate = loopback_certificate()
         self._running: dict[str, Program] = {}
@@ -101,21 +120,14 @@ class ApiServer:
 
     def kubeconfig(self, token: str) -> str:
         """YAML that stands alone: it names no file."""
-        return _kubeconfig(self.endpoint, self.ca_pem, token)
+        return kubeconfig_of(self.endpoint, self.ca_pem, token)
 
     def audit_lines(self, user: str | None = None) -> list[dict[str, Any]]:
         """The audit records so far (of one user), oldest first: one for each answered request, two for each watch.
 
         The server may write a record just after the client has its answer: wait for the record that you expect.
         """
-        try:
-            text = (self.folder / "audit.log").read_text()
-        except FileNotFoundError:
-            return []
-        whole_lines, _, _ = text.rpartition("\n")
-        records = [json.loads(line) for line in whole_lines.splitlines()]
-        # a request that nobody's token came with has no user name
-        return [record for record in records if user is None or record["user"].get("username") == user]
+        return audit_records(self.folder / "audit.log", user)
 
     def pause(self) -> None:
         """The API server hangs: connections are taken by the kernel and never answered."""
@@ -149,14 +161,9 @@ class ApiServer:
             program.kill()
 
     def _write_files(self) -> None:
-        tokens = [
-            f'{self.admin_token},{ADMIN_USER},{ADMIN_USER},"system:masters"',
-            f"{self.limited_token},{LIMITED_USER},{LIMITED_USER}",
-            f'{self._probe_token},{FIXTURE_USER},{FIXTURE_USER},"system:masters"',
-            f"{self._controllers_token},system:kube-controller-manager,controllers",
-        ]
+        controllers = f"{self._controllers_token},system:kube-controller-manager,controllers\n"
         files = {
-            "tokens.csv": "\n".join(tokens) + "\n",
+            "tokens.csv": self._tokens.file() + controllers,
             "audit-policy.yaml": yaml.safe_dump(AUDIT_POLICY),
             "ca.crt": self._certificate.ca,
             "tls.crt": self._certificate.certificate,
@@ -231,20 +238,37 @@ class ApiServer:
         wait_until(lambda: self._found(path), f"{self.endpoint}{path}", START_SECONDS, alive)
 
     def _found(self, path: str) -> bool:
-        """An answer 200 to the fixture's own user."""
-        try:
-            answer = httpx.get(
-                f"{self.endpoint}{path}",
-                headers={"Authorization": f"Bearer {self._probe_token}"},
-                verify=ssl.create_default_context(cadata=self.ca_pem),
-                trust_env=False,
-            )
-        except httpx.TransportError:
-            return False
-        return answer.status_code == HTTPStatus.OK
+        return found(self.endpoint, self.ca_pem, self._tokens.probe, path) is not None
 
 
-def _kubeconfig(endpoint: str, ca_pem: str, token: str) -> str:
+def found(endpoint: str, ca_pem: str, token: str, path: str) -> Any:
+    """What stands there as JSON (or text), or None where the answer is not 200 or there is none."""
+    try:
+        answer = httpx.get(
+            f"{endpoint}{path}",
+            headers={"Authorization": f"Bearer {token}"},
+            verify=ssl.create_default_context(cadata=ca_pem),
+            trust_env=False,
+        )
+    except httpx.TransportError:
+        return None
+    if answer.status_code != HTTPStatus.OK:
+        return None
+    return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+
+
+def audit_records(log: Path, user: str | None) -> list[dict[str, Any]]:
+    try:
+        text = log.read_text()
+    except FileNotFoundError:
+        return []
+    whole_lines, _, _ = text.rpartition("\n")
+    records = [json.loads(line) for line in whole_lines.splitlines()]
+    # a request that nobody's token came with has no user name
+    return [record for record in records if user is None or record["user"].get("username") == user]
+
+
+def kubeconfig_of(endpoint: str, ca_pem: str, token: str) -> str:
     cluster = {"server": endpoint, "certificate-authority-data": base64.b64encode(ca_pem.encode()).decode()}
     return yaml.safe_dump(
         {

@@ -1,6 +1,7 @@
 """What this machine lacks for the real servers, in one line; the line is what a skipped test says."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from tests.servers import debian
 from tests.servers.gitea.build import gitea_cached
 from tests.servers.githubapi.build import github_api_cached
 from tests.servers.gitlabclient.build import gitlab_client_cached
-from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, programs_cached
+from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, built_programs_cached
+from tests.servers.node.images import ARCHITECTURES
+from tests.servers.node.layer import node_layer_cached
 from tests.servers.rootfs import root_file_system_cached
 
 HOST_PROGRAMS = ("ip", "nsenter", "unshare", "setpriv", "mount", "bash")
@@ -26,7 +29,7 @@ def apiserver_lacks() -> str | None:
     if stated:
         missing = [name for name in NEEDED if not os.access(Path(stated) / name, os.X_OK)]
         return f"{ASSETS_VARIABLE} is set and has no {', '.join(missing)}" if missing else None
-    if programs_cached() is None and shutil.which("go") is None:
+    if built_programs_cached() is None and shutil.which("go") is None:
         return f"no go, no built Kubernetes in the cache and no {ASSETS_VARIABLE}"
     return None
 
@@ -66,6 +69,31 @@ def hosts_lack() -> str | None:
         if debian.mirror() is None:
             return "no Debian mirror in the apt sources"
     return _namespaces_lack()
+
+
+def node_lacks() -> str | None:
+    lacking = hosts_lack()
+    if lacking is not None:
+        return lacking
+    if platform.machine() not in ARCHITECTURES:
+        return f"no node images for {platform.machine()}"
+    if node_layer_cached() is None:
+        missing = [name for name in ("go", "apt-get", "dpkg") if shutil.which(name) is None]
+        if missing:
+            return f"no {', '.join(missing)} and no built node in the cache"
+        if debian.mirror() is None:
+            return "no Debian mirror in the apt sources"
+    return _firewall_lacks()
+
+
+def _firewall_lacks() -> str | None:
+    """kube-proxy programs nf_tables of the kernel; tried in a new network, with the program that the hosts have."""
+    root = root_file_system_cached()
+    if root is None:
+        return None
+    argv = ["unshare", "--net", "chroot", str(root), "/usr/sbin/nft", "add table ip trial"]
+    tried = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return f"no nf_tables in this kernel: {tried.stderr.strip()}" if tried.returncode else None
 
 
 def _namespaces_lack() -> str | None:

@@ -1,4 +1,4 @@
-"""`python -m tests.servers.build [kube|hosts|gitea|github|gitlab|all]`: fill the cache before the tests, and say so.
+"""`python -m tests.servers.build [kube|hosts|node|gitea|github|gitlab|all]`: fill the cache before the tests.
 
 On a bare Debian machine, as root, it also installs what the servers need of the system. When all is there it only says
 where.
@@ -9,12 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers import debian
-from tests.servers.availability import apiserver_lacks, gitea_lacks, github_api_lacks, gitlab_client_lacks, hosts_lack
+from tests.servers.availability import (
+    apiserver_lacks,
+    gitea_lacks,
+    github_api_lacks,
+    gitlab_client_lacks,
+    hosts_lack,
+    node_lacks,
+)
 from tests.servers.cache import BuildFailed, say
 from tests.servers.gitea.build import gitea
 from tests.servers.githubapi.build import github_api
 from tests.servers.gitlabclient.build import gitlab_client
 from tests.servers.kube.build import programs
+from tests.servers.node.layer import node_layer
 from tests.servers.rootfs import root_file_system
 
 # util-linux and mount are essential packages of Debian: setpriv, unshare, nsenter and mount are always there.
@@ -31,6 +39,13 @@ def build_hosts() -> Path:
         debian.install(SYSTEM_PACKAGES)
     _refuse(hosts_lack())
     return root_file_system()
+
+
+def build_node() -> Path:
+    if debian.apt_available():
+        debian.install(SYSTEM_PACKAGES)
+    _refuse(node_lacks())
+    return node_layer()
 
 
 def build_gitea() -> Path:
@@ -51,12 +66,14 @@ def build_gitlab_client() -> Path:
 TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
     "kube": {"Kubernetes": build_kube},
     "hosts": {"root file system of hosts": build_hosts},
+    "node": {"Kubernetes node": build_node},
     "gitea": {"Gitea": build_gitea},
     "github": {"GitHub's description of its API": build_github_api},
     "gitlab": {"GitLab's own client": build_gitlab_client},
     "all": {
         "root file system of hosts": build_hosts,
         "Kubernetes": build_kube,
+        "Kubernetes node": build_node,
         "Gitea": build_gitea,
         "GitHub's description of its API": build_github_api,
         "GitLab's own client": build_gitlab_client,

@@ -6,12 +6,14 @@ No mirror is named here: a machine behind a proxy or a local mirror already know
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.servers.cache import BuildFailed, say
 
 ETC = Path("/etc")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -40,10 +42,36 @@ def mirror(etc: Path = ETC) -> str | None:
     return next((uri for uri, suites, parts in _sources(etc / "apt") if codename in suites and "main" in parts), None)
 
 
-def run(argv: list[str], environment: dict[str, str]) -> None:
+def unpack(suite: str, packages: Sequence[str], folder: Path) -> None:
+    """Download these packages of a suite and unpack them there, without a trace in the machine's own apt.
+
+    Debian's own keys are asked for in the place where Debian keeps them. Raises BuildFailed.
+    """
+    address = mirror()
+    if address is None:
+        raise BuildFailed(f"downloading {', '.join(packages)}: this machine's apt sources name no Debian mirror")
+    with tempfile.TemporaryDirectory() as private:
+        place = Path(private)
+        place.chmod(0o755)  # apt downloads as a user of its own
+        for name in ("state/lists/partial", "cache/archives/partial", "debs"):
+            (place / name).mkdir(parents=True)
+        (place / "sources.list").write_text(f"deb [signed-by={KEYRING}] {address} {suite} main\n")
+        own = [f"Dir::State={place}/state", f"Dir::Cache={place}/cache", "Dir::Etc::sourceparts=/dev/null"]
+        own += [f"Dir::Etc::sourcelist={place}/sources.list", f"Dir::State::status={place}/status"]
+        own += ["APT::Sandbox::User=root"]
+        (place / "status").touch()
+        apt = ["apt-get", "-qq", *(part for option in own for part in ("-o", option))]
+        run([*apt, "update"], QUIET)
+        run([*apt, "download", *packages], QUIET, place / "debs")
+        for package in sorted((place / "debs").glob("*.deb")):
+            run(["dpkg", "-x", str(package), str(folder)], {})
+
+
+def run(argv: list[str], environment: dict[str, str], folder: Path | None = None) -> None:
     """Run a step of a build. Raises BuildFailed with the end of what it said."""
     finished = subprocess.run(
         argv,
+        cwd=folder,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import network
 from tests.servers.apiserver import ApiServer
-from tests.servers.availability import apiserver_lacks, gitea_lacks, github_api_lacks, gitlab_client_lacks, hosts_lack
+from tests.servers.availability import (
+    apiserver_lacks,
+    gitea_lacks,
+    github_api_lacks,
+    gitlab_client_lacks,
+    hosts_lack,
+    node_lacks,
+)
 from tests.servers.forge import GiteaServer
 from tests.servers.githubapi.build import github_api
 from tests.servers.gitlabclient.build import gitlab_client
 from tests.servers.hosts import Host, HostLab, Init
+from tests.servers.nodecluster import NodeCluster
 
 HOST_COUNT = 3
 
@@ -38,6 +47,16 @@ def real_systemd_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     _skip_where(hosts_lack())
     with HostLab(tmp_path_factory.mktemp("systemd-hosts"), HOST_COUNT, Init.SYSTEMD) as lab:
         yield lab.hosts
+
+
+@pytest.fixture(scope="session")
+def real_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCluster]:
+    """A cluster of one node, on which pods really run."""
+    _skip_where(node_lacks())
+    with NodeCluster(tmp_path_factory.mktemp("node")) as cluster:
+        yield cluster
+    left = network.traces(cluster.number)
+    assert left == [], f"of the cluster's host is left: {left}"
 
 
 @pytest.fixture(scope="session")

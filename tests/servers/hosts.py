@@ -14,6 +14,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -50,13 +51,26 @@ INITS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What a host finds on its disk at the first start: folders laid over the root file system, the first on top.
+
+    `plain` folders (absolute) are not on the overlay, and can be read from outside: see `Host.plain`.
+    """
+
+    layers: tuple[Path, ...] = ()
+    plain: tuple[str, ...] = ()
+
+
 class Host:
     """One host; made by a HostLab. `host_key` is `ssh-ed25519 AAAA...`, known before the host first starts."""
 
     user = LOGIN_USER
     port = SSH_PORT
 
-    def __init__(self, name: str, address: str, switch: Switch, init: Init, folder: Path, login: SshKey) -> None:
+    def __init__(
+        self, name: str, address: str, switch: Switch, init: Init, folder: Path, login: SshKey, disk: Disk
+    ) -> None:
         self.name = name
         self.address = address
         self._own_key = ssh_key()
@@ -64,6 +78,7 @@ class Host:
         self._switch = switch
         self._init = init
         self._folder = folder
+        self._disk = disk
         self._namespace = f"{network.PREFIX}{switch.number}-{name}"
         self._place = f"{network.PREFIX}{switch.number}/{name}"
         self._program: Program | None = None
@@ -85,6 +100,10 @@ class Host:
     def console(self) -> str:
         return (self._folder / "console.log").read_text(errors="replace")
 
+    def plain(self, place: str) -> Path:
+        """Where a plain folder of its disk lies on this machine."""
+        return self._folder / "plain" / place.lstrip("/")
+
     def start(self) -> None:
         """Returns when sshd answers."""
         self.power_on()
@@ -97,7 +116,8 @@ class Host:
         self._switch.plug(self._port_name, self._namespace, self.address)
         environment = {
             "PATH": os.environ["PATH"],
-            "ROOTFS": str(root_file_system()),
+            "ROOTFS": ":".join(map(str, (*self._disk.layers, root_file_system()))),
+            "PLAIN": " ".join(self._disk.plain),
             "CGROUP": self._place if self._init is Init.SYSTEMD else "",
         }
         enter: list[str | Path] = ["nsenter", f"--net=/run/netns/{self._namespace}", "bash", SCRIPTS / "power.sh"]
@@ -219,11 +239,12 @@ class HostLab:
     runs have other networks and other names.
     """
 
-    def __init__(self, folder: Path, count: int = 3, init: Init | str = Init.PLAIN) -> None:
+    def __init__(self, folder: Path, count: int = 3, init: Init | str = Init.PLAIN, disk: Disk | None = None) -> None:
         self.folder = folder
         self.hosts: tuple[Host, ...] = ()
         self._count = count
         self._init = Init(init)
+        self._disk = disk or Disk()
 
     def __enter__(self) -> Self:
         kill_escaped()
@@ -241,6 +262,11 @@ class HostLab:
     ) -> None:
         self._remove()
 
+    @property
+    def number(self) -> int:
+        """In the names and addresses of all that it makes, and of no other lab on this machine."""
+        return self._number.value
+
     def _start(self) -> None:
         switch = Switch(self._number.value)
         switch.start()
@@ -250,8 +276,10 @@ class HostLab:
             for index in range(self._count)
         }
         self.hosts = tuple(
-            Host(name, address, switch, self._init, self.folder / name, login) for name, address in addresses.items()
+            Host(name, address, switch, self._init, self.folder / name, login, self._disk)
+            for name, address in addresses.items()
         )
+        self._number.note([self.folder / host.name for host in self.hosts])
         for host in self.hosts:
             host.make_disk(addresses)
             host.power_on()

@@ -10,6 +10,7 @@ forwarded frames between the ports of any bridge there.
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -33,8 +34,23 @@ class Number:
         self.value = value
         self._lock = lock
 
+    def note(self, disks: Sequence[Path]) -> None:
+        """What lies on this machine's disk under this number: removed by the next run where this one is killed."""
+        self._write("\n".join(map(str, disks)))
+
+    def noted(self) -> list[Path]:
+        self._lock.seek(0)
+        return [Path(line) for line in self._lock.read().splitlines()]
+
     def release(self) -> None:
+        self._write("")
         self._lock.close()
+
+    def _write(self, text: str) -> None:
+        self._lock.seek(0)
+        self._lock.truncate()
+        self._lock.write(text)
+        self._lock.flush()
 
 
 def take_number() -> Number:
@@ -50,6 +66,8 @@ def take_number() -> Number:
         if number is None:
             continue
         sweep(value)
+        for disk in number.noted():
+            shutil.rmtree(disk, ignore_errors=True)  # or somebody was quicker
         if taken is None and f" {NETWORK}.{value}." not in _ip("-o", "-4", "address", "show"):
             taken = number
         else:
@@ -60,7 +78,7 @@ def take_number() -> Number:
 
 
 def _lock(file: Path) -> Number | None:
-    lock = file.open("w")
+    lock = file.open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -78,6 +96,14 @@ def sweep(number: int) -> None:
     if Path(f"/sys/class/net/{uplink(number)}").exists():
         _ip("link", "delete", uplink(number))
     remove_cgroups(f"{PREFIX}{number}")
+
+
+def traces(number: int) -> list[str]:
+    """Whatever on this machine bears the number: namespaces, links, and cgroups, which hold all its processes."""
+    named = f"{PREFIX}{number}"
+    cgroups = [*CGROUPS.glob(named), *CGROUPS.glob(f"*/{named}")]
+    links = [name for name in os.listdir("/sys/class/net") if name == uplink(number)]
+    return [*(name for name in namespaces() if name.startswith(f"{named}-")), *links, *map(str, cgroups)]
 
 
 def evacuate(namespace: str) -> None:

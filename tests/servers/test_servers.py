@@ -198,14 +198,6 @@ def test_a_systemd_host_reboots_by_itself_and_runs_enabled_units(real_systemd_ho
     assert output(host, "hostname") == f"{host.name}\n"
 
 
-def traces(number: int) -> list[str]:
-    """Whatever on this machine bears the number of a lab."""
-    named = f"{network.PREFIX}{number}"
-    cgroups = [*network.CGROUPS.glob(named), *network.CGROUPS.glob(f"*/{named}")]
-    links = [name for name in os.listdir("/sys/class/net") if name == network.uplink(number)]
-    return [*(name for name in network.namespaces() if name.startswith(f"{named}-")), *links, *map(str, cgroups)]
-
-
 def number_of(host: Host) -> int:
     return int(host.address.split(".")[2])
 
@@ -216,9 +208,9 @@ def test_nothing_of_a_lab_outlives_it(tmp_path: Path, init: str) -> None:
     with HostLab(tmp_path, 1, init) as lab:
         number = number_of(lab.hosts[0])
         pids = network.pids(f"{network.PREFIX}{number}-{lab.hosts[0].name}")
-        assert traces(number)
+        assert network.traces(number)
         assert pids
-    assert traces(number) == []
+    assert network.traces(number) == []
     assert [pid for pid in pids if start_time(pid) is not None] == []
     assert list(tmp_path.iterdir()) == []
 
@@ -251,10 +243,10 @@ def test_a_killed_run_leaves_no_process_and_the_next_run_sweeps_the_rest(tmp_pat
     wait_until(lambda: all(start_time(int(pid)) is None for pid in pids), "the API server to die", SECONDS)
     number = int(address.split(".")[2])
     wait_until(lambda: network.pids(f"{network.PREFIX}{number}-host1") == [], "the host to die", SECONDS)
-    assert traces(number)
+    assert network.traces(number)
     with HostLab(tmp_path / "next", 1) as lab:
-        assert number_of(lab.hosts[0]) == number or traces(number) == []
-    assert traces(number) == []
+        assert number_of(lab.hosts[0]) == number or network.traces(number) == []
+    assert network.traces(number) == []
 
 
 def test_the_builder_says_where_things_are_and_does_not_build_again() -> None:

@@ -1,7 +1,8 @@
 #!/bin/bash
 # boot.sh HOST_FOLDER NAME INIT...: be PID 1 of a host: mount its world, leave the machine's, become its init.
 #
-# ROOTFS is the shared root file system. The host is root on the machine's own kernel, so everything that would change
+# ROOTFS is the shared root file system, under whatever layers stand before it, colons between them. PLAIN are folders
+# that lie beside the overlay and not on it, since an overlay cannot lie on another. The host is root on the machine's own kernel, so everything that would change
 # the machine is closed first: a bundle's hook that runs `sysctl` must not change the computer it is tested on.
 set -eu
 folder=$1
@@ -30,6 +31,11 @@ ln -s /proc/self/fd dev/fd
 ln -s fd/0 dev/stdin
 ln -s fd/1 dev/stdout
 ln -s fd/2 dev/stderr
+
+for place in $PLAIN; do
+  mkdir -p "$folder/plain$place" ".$place"
+  mount --bind "$folder/plain$place" ".$place"
+done
 
 # The cgroup namespace shows a fresh mount only the host's own part of the tree.
 if [ -z "$CGROUP" ]; then

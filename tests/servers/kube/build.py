@@ -30,10 +30,15 @@ def programs() -> Path:
     Raises BuildFailed with the end of what the Go tool said.
     """
     stated = os.environ.get(ASSETS_VARIABLE)
-    return Path(stated) if stated else build_once("kube", _key(), _build)
+    return Path(stated) if stated else built_programs()
 
 
-def programs_cached() -> Path | None:
+def built_programs() -> Path:
+    """Our own, whatever is stated: all eight in one binary, which a node's images are made of."""
+    return build_once("kube", _key(), _build)
+
+
+def built_programs_cached() -> Path | None:
     return cached("kube", _key())
 
 
