@@ -12,7 +12,7 @@ from reconciler.names import ObjectRef, Revision
 from reconciler.secret import Secret
 from reconciler.state.bundle import Bundle
 from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, Review
-from reconciler.state.observed import InstalledBundle, Json, ObservedHost, ObservedRelease
+from reconciler.state.observed import Ending, InstalledBundle, Json, Lacking, ObservedHost, ObservedRelease
 
 
 class Clock(Protocol):
@@ -78,6 +78,7 @@ class ClusterFacts:
     server_version: str
     namespaces: tuple[str, ...]
     missing_permissions: tuple[str, ...] = ()
+    endings: tuple[Ending, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,14 @@ class KubeApi(Protocol):
 
     def facts(self) -> ClusterFacts: ...
 
-    def observe(self, releases: Iterable[DesiredObjects]) -> Mapping[str, ObservedRelease]:
-        """Live objects of each release by LIST, with a dry run only for what would change."""
+    def observe(self, releases: Iterable[DesiredObjects], *, rights: bool = False) -> Mapping[str, ObservedRelease]:
+        """Live objects of each release by LIST, with a dry run only for what would change.
+
+        `rights`: also which rights are missing, asked for only where something is to be done.
+        """
+
+    def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
+        """The rights that our credential has not of all those that these releases need."""
 
     def begin(self, release: str, namespace: str, generation: int, event: str) -> None:
         """Take the release's ApplySet parent for this generation; Refused where a newer one holds it (G25)."""

@@ -5,7 +5,7 @@ A dry run is an observation: what it answers is compared by the core. Looking ch
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -48,15 +48,18 @@ def _cluster(name: str, targets: Targets, releases: Sequence[DesiredObjects]) ->
     def look() -> ObservedCluster:
         api = targets.kube(name)
         facts = api.facts()
-        seen = api.observe(releases) if releases else {}
-        return ObservedCluster(
+        connected = ObservedCluster(
             name,
             uid=facts.uid,
             endpoint=facts.endpoint,
             server_version=facts.server_version,
             namespaces=facts.namespaces,
             missing_permissions=facts.missing_permissions,
-            releases=seen,
+            endings=facts.endings,
+        )
+        return _or(
+            lambda: replace(connected, releases=api.observe(releases, rights=True) if releases else {}),
+            lambda failure: replace(connected, failure=failure),
         )
 
     return _or(look, lambda failure: ObservedCluster(name, failure=failure))

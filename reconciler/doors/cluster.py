@@ -1,13 +1,67 @@
-"""One cluster's connection for doors: who it is and what our credential may do there. Needs the reconciler's keys."""
+"""One cluster's connection for doors: who it is, what our credential may do there, and until when. Needs our keys."""
+
+from datetime import datetime
 
 from reconciler.app.addresses import pinned_cluster, platform_created
 from reconciler.app.wiring import Assembly
 from reconciler.doors.reading import Json
 from reconciler.errors import Refused
+from reconciler.plan.change import Check, Severity
+from reconciler.plan.connections import ending_checks, version_checks
+from reconciler.ports import DesiredObjects, KubeApi
+from reconciler.specs.desired import Desired
+from reconciler.state.observed import ObservedCluster
 
 
 def test(assembly: Assembly, name: str) -> Json:
     """Connect as the reconciler does, and only where it may (G4). Raises what connecting raises."""
+    desired = _desired(assembly, name)
+    api = _reached(assembly, desired, name)
+    facts = api.facts()
+    recorded = assembly.journal.ledger.clusters.get(name, "")
+    lacking = api.lacking(_wanted(desired, name)) if not recorded or recorded == facts.uid else {}
+    told = {right.words for found in lacking.values() for right in found}
+    seen = ObservedCluster(name, endings=facts.endings)
+    renew_before = desired.clusters[name].spec.certificates.renew_before
+    checks = [
+        *version_checks(name, facts.server_version, connecting=True),
+        *ending_checks(seen, renew_before, assembly.clock.now()),
+    ]
+    return {
+        "cluster": name,
+        "endpoint": facts.endpoint,
+        "uid": facts.uid,
+        "recorded_uid": recorded,
+        "same_cluster": not recorded or recorded == facts.uid,
+        "server_version": facts.server_version,
+        "namespaces": list(facts.namespaces),
+        "missing_permissions": sorted({*facts.missing_permissions, *told}),
+        "ends": {ending.what: _time(ending.at) for ending in facts.endings},
+        "errors": _messages(checks, Severity.ERROR),
+        "warnings": _messages(checks, Severity.WARNING),
+    }
+
+
+def certs(assembly: Assembly, name: str) -> list[Json]:
+    """Until when each part of a connection is good, the soonest first. Raises what connecting raises."""
+    desired = _desired(assembly, name)
+    facts = _reached(assembly, desired, name).facts()
+    renew_before = desired.clusters[name].spec.certificates.renew_before
+    now = assembly.clock.now()
+    return [
+        {
+            "cluster": name,
+            "what": ending.what,
+            "ends": _time(ending.at),
+            "days": (ending.at - now).days,
+            "renew": ending.at - now <= renew_before,
+        }
+        for ending in facts.endings
+    ]
+
+
+def _desired(assembly: Assembly, name: str) -> Desired:
+    """What the tracked branch says, where it has this cluster and the cluster may be connected to."""
     refs = assembly.mirror.refs()
     tip = refs.get(f"refs/heads/{assembly.settings.branch}")
     if tip is None:
@@ -24,6 +78,10 @@ def test(assembly: Assembly, name: str) -> Json:
             f"connecting to cluster {name}: its install creates it; no connection is recorded yet",
             key="cluster_connection_not_found",
         )
+    return desired
+
+
+def _reached(assembly: Assembly, desired: Desired, name: str) -> KubeApi:
     address = pinned_cluster(desired, name)
     if assembly.planner.new_targets(frozenset({address})):
         raise Refused(
@@ -31,15 +89,21 @@ def test(assembly: Assembly, name: str) -> Json:
             key="credential_scope_denied",
             hint="have its pull request approved, or list it under accepted_addresses in reconciler.toml",
         )
-    facts = assembly.connections.of(desired).kube(name).facts()
-    recorded = assembly.journal.ledger.clusters.get(name, "")
-    return {
-        "cluster": name,
-        "endpoint": facts.endpoint,
-        "uid": facts.uid,
-        "recorded_uid": recorded,
-        "same_cluster": not recorded or recorded == facts.uid,
-        "server_version": facts.server_version,
-        "namespaces": list(facts.namespaces),
-        "missing_permissions": list(facts.missing_permissions),
-    }
+    return assembly.connections.of(desired).kube(name)
+
+
+def _wanted(desired: Desired, cluster: str) -> list[DesiredObjects]:
+    """What the releases on a cluster want there."""
+    return [
+        DesiredObjects(name, release.spec.namespace or "", tuple(desired.sources[name].objects))
+        for name, release in sorted(desired.releases.items())
+        if release.spec.cluster == cluster and name in desired.sources and not release.spec.suspend
+    ]
+
+
+def _messages(checks: list[Check], severity: Severity) -> list[str]:
+    return [check.message for check in checks if check.severity is severity]
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

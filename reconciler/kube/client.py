@@ -23,7 +23,7 @@ from urllib.parse import urlencode, urlsplit
 from reconciler.errors import ReconcilerError
 from reconciler.kube.answers import Answer, error_of, transport_error
 from reconciler.kube.connection import Connection
-from reconciler.kube.tls import answered_within, tls_context
+from reconciler.kube.tls import Context, answered_within, tls_context
 from reconciler.state.observed import Json
 
 USER_AGENT: Final = "opspilot-reconciler"
@@ -79,13 +79,20 @@ class Client:
     """Use `close` when done; safe to share between threads. `requests` counts what was sent, by method."""
 
     def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self.endpoint = connection.endpoint
         self._token = connection.token
         self._prefix = urlsplit(connection.endpoint).path
-        self._pool = _pool(connection)
+        self._context = tls_context(connection)
+        self._pool = _pool(connection, self._context)
         self._meter: Meter | None = None
         self._counting = threading.Lock()
         self.requests: Counter[str] = Counter()
+
+    @property
+    def serving_certificate(self) -> bytes:
+        """The API server's certificate in DER, as it was verified last; empty before the first request."""
+        return self._context.peer
 
     def close(self) -> None:
         """Close the connections, those too that an exception's traceback still refers to."""
@@ -190,7 +197,7 @@ def _read(response: Any, what: str, meter: Meter | None) -> bytes:
     return b"".join(parts)
 
 
-def _pool(connection: Connection) -> Any:
+def _pool(connection: Connection, context: Context) -> Any:
     """The package's connection pool of one origin: it cannot be made to speak to another one."""
     from kubernetes.client import ApiClient, Configuration  # lazily: 0.3 s that most commands never need
 
@@ -201,7 +208,7 @@ def _pool(connection: Connection) -> Any:
     configuration.retries = False
     pools = ApiClient(configuration).rest_client.pool_manager
     # The context is handed to the pool as it is: the package's own settings know only files for certificates.
-    pools.connection_pool_kw.update(ssl_context=tls_context(connection), block=True)
+    pools.connection_pool_kw.update(ssl_context=context, block=True)
     return pools.connection_from_url(connection.endpoint)
 
 

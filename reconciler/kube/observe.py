@@ -2,7 +2,8 @@
 
 One look costs one LIST of the parents, one LIST for each kind and namespace that any release remembers or wants there
 (all releases in one request, by ApplySet label), one GET for each wanted object that those lists do not hold, and one
-dry run for each object whose owned fields are not what is wanted already. The rules it keeps: a list that cannot be
+dry run for each object whose owned fields are not what is wanted already. Where the rights are to be known too and
+anything is to be done, permissions.py asks about them. The rules it keeps: a list that cannot be
 read fails the look (never an absence); values leave only as projections on our fields; a dry run with `force` is asked
 only to show a result beside its conflicts, and nothing here is ever applied.
 """
@@ -25,6 +26,7 @@ from reconciler.kube.discovery import ApiResource, Discovery
 from reconciler.kube.lists import all_of, list_all
 from reconciler.kube.marks import Marks
 from reconciler.kube.parent import Parent, Parents
+from reconciler.kube.permissions import Need, lacking, missing, needs_of
 from reconciler.kube.projection import (
     Fields,
     autoscaler_owns_replicas,
@@ -39,7 +41,7 @@ from reconciler.kube.projection import (
 from reconciler.kube.wanted import Place, Scaled, Wanted, new_kinds, place_of, ref_of, scaled_by, wanted_of
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
-from reconciler.state.observed import Failure, Json, ObservedObject, ObservedRelease
+from reconciler.state.observed import Failure, Json, Lacking, ObservedObject, ObservedRelease
 
 IDS_IN_ONE_LIST: Final = 50  # 60 characters each in the query: well under what servers take as a URL
 Listed = tuple[ApiResource, str]
@@ -67,14 +69,14 @@ class Observer:
         self._dry_runs: dict[Place, tuple[tuple[str, str], DryRun]] = {}
         self._scaled: dict[str, frozenset[Scaled]] = {}
 
-    def observe(self, releases: Iterable[DesiredObjects]) -> Mapping[str, ObservedRelease]:
+    def observe(self, releases: Iterable[DesiredObjects], *, rights: bool = False) -> Mapping[str, ObservedRelease]:
         """Each release as it stands and would become. Raises Unavailable where all answers together are too large."""
         look = copy(self)  # what it remembers is shared
         look._client = self._client.metered()
         look._parents = self._parents.through(look._client)
-        return look._observe(tuple(releases))
+        return look._observe(tuple(releases), rights=rights)
 
-    def _observe(self, asked: tuple[DesiredObjects, ...]) -> Mapping[str, ObservedRelease]:
+    def _observe(self, asked: tuple[DesiredObjects, ...], *, rights: bool) -> Mapping[str, ObservedRelease]:
         parents = self._parents.all()
         resource_of = cache(self._discovery.resource)  # one answer for one look, also where a kind is not served
         wanted = [found for desired in asked for found in wanted_of(desired, resource_of)]
@@ -82,14 +84,46 @@ class Observer:
             self._scaled[desired.release] = scaled_by(found for found in wanted if found.release == desired.release)
         autoscaled = self.autoscaled
         wanted = [replace(found, scaled=found.scalable in autoscaled) for found in wanted]
-        live = self._live(asked, wanted, parents)
+        try:
+            live = self._live(asked, wanted, parents)
+        except Rejected as error:
+            raise (self._explained(error, wanted) if rights else error) from None
         judged = self._judge_all(wanted, live)
         observed = {}
         for desired in asked:
             name = desired.release
             own = {found.ref: item for found, item in zip(wanted, judged, strict=True) if found.release == name}
             observed[name] = self._release(name, parents.get(name, Parent(name)).generation, own, live)
-        return observed
+        return self._with_rights(observed, wanted) if rights else observed
+
+    def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
+        """The rights that are missing of what these releases need, whether anything is to be done or not."""
+        asked = tuple(releases)
+        resource_of = cache(self._discovery.resource)
+        needs = {one.release: _needs(wanted_of(one, resource_of)) for one in asked}
+        return _shared_out(missing(self._client, {need for found in needs.values() for need in found}), needs)
+
+    def _with_rights(self, observed: Mapping[str, ObservedRelease], wanted: list[Wanted]) -> dict[str, ObservedRelease]:
+        """What is to be done has its rights asked for; one question for all releases of the look."""
+        busy = {name for name, found in observed.items() if any(map(_to_do, found.objects.values()))}
+        needs = {name: _needs(found for found in wanted if found.release == name) for name in busy}
+        for name in busy:
+            asked_for = {found.ref for found in wanted if found.release == name}
+            needs[name] |= {
+                Need("delete", resource.plural, ref.namespace, ref.group, ref.name, ref.kind)
+                for ref in observed[name].objects.keys() - asked_for
+                for resource in [self._discovery.preferred(ref.group, ref.kind)]
+                if resource is not None
+            }
+        told = _shared_out(missing(self._client, {need for found in needs.values() for need in found}), needs)
+        return {name: replace(found, lacking=told.get(name, ())) for name, found in observed.items()}
+
+    def _explained(self, error: Rejected, wanted: list[Wanted]) -> Rejected:
+        """A look that was forbidden names every right that is missing, not only the first that it stumbled on."""
+        if error.key != "cluster_permission_insufficient":
+            return error
+        told = ", ".join(one.words for one in lacking(missing(self._client, _needs(wanted))))
+        return Rejected(f"{error.message}; the credential may not: {told}", key=error.key) if told else error
 
     @property
     def autoscaled(self) -> frozenset[Scaled]:
@@ -305,6 +339,23 @@ class Observer:
         }
         newest = max([generation, *(marks.generation_of(body) for body in held.values())])
         return ObservedRelease(release, {**own, **left}, newest)
+
+
+def _to_do(seen: ObservedObject) -> bool:
+    return seen.known_after_apply or not equal(seen.live, seen.result)
+
+
+def _needs(wanted: Iterable[Wanted]) -> set[Need]:
+    return {need for found in wanted if found.resource is not None for need in needs_of(found.resource, found.ref)}
+
+
+def _shared_out(absent: Iterable[Need], needs: Mapping[str, set[Need]]) -> dict[str, tuple[Lacking, ...]]:
+    """What is missing, by the releases that need it."""
+    told = lacking(absent)
+    return {
+        name: tuple(one for one in told if any(str(need) == one.words for need in found))
+        for name, found in needs.items()
+    }
 
 
 def _digest(value: Json) -> str:

@@ -16,15 +16,16 @@ from reconciler.errors import Unavailable
 from reconciler.kube.client import Client
 from reconciler.kube.connection import Connection
 from reconciler.kube.discovery import Discovery
-from reconciler.kube.facts import Need, base_needs, facts
+from reconciler.kube.facts import base_needs, facts
 from reconciler.kube.lists import all_of
 from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
 from reconciler.kube.parent import Parents
+from reconciler.kube.permissions import Need
 from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
 from reconciler.ports import ClusterFacts, DesiredObjects, Readiness
-from reconciler.state.observed import Json, ObservedRelease
+from reconciler.state.observed import Json, Lacking, ObservedRelease
 from reconciler.state.readiness import judge
 
 PARENT_NAMESPACE: Final = "default"  # exists on every cluster, before any plan, and cannot be deleted
@@ -65,10 +66,15 @@ class KubeTarget:
         with _understood():
             return facts(self.client, self._needs)
 
-    def observe(self, releases: Iterable[DesiredObjects]) -> Mapping[str, ObservedRelease]:
+    def observe(self, releases: Iterable[DesiredObjects], *, rights: bool = False) -> Mapping[str, ObservedRelease]:
         """Live objects of each release by LIST, with a dry run only for what would change."""
         with _understood():
-            return self._observer.observe(releases)
+            return self._observer.observe(releases, rights=rights)
+
+    def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
+        """What our credential may not do of what these releases need."""
+        with _understood():
+            return self._observer.lacking(releases)
 
     def begin(self, release: str, namespace: str, generation: int, event: str) -> None:  # noqa: ARG002  the port's
         """Take the release's parent for this generation. `namespace` says nothing here: parents stand in one place."""

@@ -39,8 +39,19 @@ def answered_within(seconds: float) -> Iterator[None]:
         _DEADLINE.at = 0.0
 
 
+class Context(ssl.SSLContext):
+    """A client context that remembers the certificate by which the last server proved who it is."""
+
+    peer: bytes = b""  # DER
+
+
 class _Timed(ssl.SSLSocket):
     """A socket whose every read looks at the clock."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  the module's own signature
+        super().do_handshake(block)
+        if isinstance(self.context, Context):
+            self.context.peer = self.getpeercert(binary_form=True) or b""
 
     def recv_into(self, *arguments: Any, **named: Any) -> int:
         if _DEADLINE.at and time.monotonic() > _DEADLINE.at:
@@ -48,9 +59,9 @@ class _Timed(ssl.SSLSocket):
         return super().recv_into(*arguments, **named)
 
 
-def tls_context(connection: Connection) -> ssl.SSLContext:
+def tls_context(connection: Connection) -> Context:
     """A client context for one Connection. Raises Rejected(certificate_invalid)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _Timed
     try:

@@ -4,13 +4,28 @@ Connecting changes nothing on the cluster; it records the cluster's identity (th
 swapped kubeconfig is refused later (G1, T36).
 """
 
+from datetime import datetime, timedelta
+
 from reconciler.plan.change import Action, ActionKind, Change, Check, FieldChange, Operation, Touched
+from reconciler.plan.connections import ending_checks, version_checks
 from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.state.observed import ObservedCluster
 
 
-def plan_cluster(unit: str, cluster: str, observed: ObservedCluster | None, *, known_uid: str, platform: bool) -> Part:
-    """`known_uid`: the identity recorded at its last accepted connection, or empty. `platform`: we install it."""
+def plan_cluster(
+    unit: str,
+    cluster: str,
+    observed: ObservedCluster | None,
+    *,
+    known_uid: str,
+    platform: bool,
+    renew_before: timedelta,
+    at: datetime,
+) -> Part:
+    """`known_uid`: the identity recorded at its last accepted connection, or empty. `platform`: we install it.
+
+    `renew_before`: how long before an end of the connection people are told; `at`: when was looked.
+    """
     if platform:
         message = f"cluster {cluster} is created by the install of its environment; it is connected when that has run"
         return Part(checks=(warning(unit, "", message),))
@@ -24,6 +39,8 @@ def plan_cluster(unit: str, cluster: str, observed: ObservedCluster | None, *, k
         warning(unit, "cluster_permission_insufficient", f"on cluster {cluster} the credential may not {missing}")
         for missing in observed.missing_permissions
     ]
+    checks += version_checks(cluster, observed.server_version, connecting=True)
+    checks += ending_checks(observed, renew_before, at)
     if known_uid and known_uid != observed.uid:
         message = f"connecting to cluster {cluster}: it is another cluster than before ({known_uid} -> {observed.uid})"
         hint = "check the kubeconfig; a cluster that was really rebuilt gets a new Cluster spec"

@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.canonical import digest_of
 from reconciler.errors import Refused
 from reconciler.names import POLICY, ObjectRef, UnitKind, UnitRef
-from reconciler.plan import guards, unsupported
+from reconciler.plan import connections, guards, unsupported
 from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.change import (
     PRIORITIES,
@@ -60,6 +60,7 @@ def make_plan(ask: PlanAsk) -> Plan:
     )
     units = tuple(_unit_plan(ask, ref) for ref in refs)
     checks = [*ask.checks, *_broken(ask), *(check for part in parts.values() for check in part.checks)]
+    checks = list(dict.fromkeys(checks))  # what is true of a connection is said once, whoever uses it
     checks += _guards(ask, units, changes, sum(part.owned for part in parts.values()))
     try:
         batches = in_batches(ask, parts)
@@ -157,18 +158,20 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
     unseen = Failure("cluster_connect_failed", f"looking at cluster {spec.cluster}: it was not looked at")
     cluster = ask.observed.clusters.get(spec.cluster, ObservedCluster(spec.cluster, failure=unseen))
     if cluster.failure is not None:
-        return Part(checks=(*asked, failed(str(ref), cluster.failure)))
+        rights = connections.base_rights(str(ref), cluster)
+        return Part(checks=(*asked, failed(str(ref), cluster.failure), *rights))
     known = ask.known_uids.get(spec.cluster)
     if known and cluster.uid != known:
         message = f"cluster {spec.cluster} is another one than the accepted one ({known} -> {cluster.uid})"
         return Part(checks=(error(str(ref), "target_changed", message, "check its kubeconfig"),))
+    found = cluster.releases.get(ref.name, unseen)
     part = plan_release(
         ReleaseAsk(
             unit=str(ref),
             release=ref.name,
             cluster=spec.cluster,
             desired=_objects(ask.proposed.desired, ref.name),
-            observed=cluster.releases.get(ref.name, unseen),
+            observed=found,
             forget=new is None and spec.on_removal.value == "forget",
             leaves_to=_taken_on(ask, spec.cluster),
             comes_from=frozenset(_releases_on(ask, spec.cluster)),
@@ -176,7 +179,24 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
         ask.key,
     )
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
-    return replace(part, checks=(*asked, *part.checks), touched=(*part.touched, *(identity if part.steps else ())))
+    told = _connection(ask, ref, cluster, part) if part.steps or part.checks else ()
+    return replace(
+        part, checks=(*asked, *part.checks, *told), touched=(*part.touched, *(identity if part.steps else ()))
+    )
+
+
+def _connection(ask: PlanAsk, ref: UnitRef, cluster: ObservedCluster, part: Part) -> tuple[Check, ...]:
+    """What is to be known of the connection before something is done over it."""
+    assert ask.observed is not None  # noqa: S101  there are steps
+    spec = ask.proposed.desired.clusters.get(cluster.cluster)
+    return (
+        *connections.base_rights(str(ref), cluster),
+        *connections.release_rights(
+            str(ref), cluster.cluster, cluster.releases.get(ref.name), tuple(step.action for step in part.steps)
+        ),
+        *connections.version_checks(cluster.cluster, cluster.server_version, connecting=False),
+        *(connections.ending_checks(cluster, spec.spec.certificates.renew_before, ask.observed.at) if spec else ()),
+    )
 
 
 def _releases_on(ask: PlanAsk, cluster: str) -> Iterator[str]:
@@ -233,6 +253,8 @@ def _cluster(ask: PlanAsk, ref: UnitRef) -> Part:
         ask.observed.clusters.get(ref.name),
         known_uid=ask.known_uids.get(ref.name, ""),
         platform=cluster.spec.source_type.value == "platform_created",
+        renew_before=cluster.spec.certificates.renew_before,
+        at=ask.observed.at,
     )
 
 

@@ -6,8 +6,9 @@ preconditions, resource versions, UIDs, namespaces, CustomResourceDefinitions, a
 read after a change, or never where an image says `broken`.
 
 What it does not do: no pods, ReplicaSets, endpoints or garbage collection; no schemas (an unknown field is kept, a
-wrong type accepted, quantities are not rewritten) and only a few defaults; no admission, RBAC or quota (every review
-says yes); no watch; no finalizers; deletion is immediate; lists other than the well-known keyed ones are one value.
+wrong type accepted, quantities are not rewritten) and only a few defaults; no admission or quota; no RBAC (reviews of
+rights answer by `rules`, nothing is held to them); no watch; no finalizers; deletion is immediate; lists other than the
+well-known keyed ones are one value.
 The contract suite of ports.KubeApi runs on it and on a real API server; where they differ, this one is wrong.
 """
 
@@ -30,14 +31,7 @@ from reconciler.sandbox.cluster_store import Body, Refusal, Store, Write, select
 
 VERSION: Final = "v1.36.3"
 APPLY_TYPE: Final = "application/apply-patch+yaml"
-REVIEWS: Final[Mapping[str, Body]] = {
-    "selfsubjectaccessreviews": {"allowed": True},
-    "selfsubjectrulesreviews": {
-        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-        "nonResourceRules": [],
-        "incomplete": False,
-    },
-}
+EVERYTHING: Final[Body] = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,8 @@ class SandboxCluster:
     """Use as a context manager, or `start` and `stop`; stopped and started again it keeps address and content.
 
     `requests` counts by Kubernetes verb (get, list, create, patch, update, delete) whatever the answer was; `effects`
-    lists the writes in order. Both are the independent witness of what a client did.
+    lists the writes in order. Both are the independent witness of what a client did. `rules` are what reviews of our
+    rights answer by, in whichever namespace.
     """
 
     def __init__(self) -> None:
@@ -83,6 +78,7 @@ class SandboxCluster:
         self._server: Server | None = None
         self.requests: Counter[str] = Counter()
         self.effects: list[Effect] = []
+        self.rules: list[Body] = [EVERYTHING]
 
     def start(self) -> None:
         """Listen on loopback."""
@@ -193,8 +189,11 @@ class SandboxCluster:
         match segments:
             case ["version"]:
                 return 200, {"major": "1", "minor": "36", "gitVersion": VERSION}
-            case ["apis", "authorization.k8s.io", "v1", review] if review in REVIEWS and asked.method == "POST":
-                return 201, {**asked.body, "status": REVIEWS[review]}
+            case ["apis", "authorization.k8s.io", "v1", "selfsubjectrulesreviews"] if asked.method == "POST":
+                found = {"resourceRules": self.rules, "nonResourceRules": [], "incomplete": False}
+                return 201, {**asked.body, "status": found}
+            case ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] if asked.method == "POST":
+                return 201, {**asked.body, "status": {"allowed": self._may(asked.body["spec"]["resourceAttributes"])}}
             case ["api", "v1"]:
                 return 200, self._resources("", "v1")
             case ["apis"]:
@@ -206,6 +205,14 @@ class SandboxCluster:
                 return 200, self._resources(group, version)
             case _:
                 return None
+
+    def _may(self, asked: Mapping[str, str]) -> bool:
+        wanted = (("verbs", "verb"), ("apiGroups", "group"), ("resources", "resource"))
+        return any(
+            all({"*", asked.get(word, "")} & set(rule[listed]) for listed, word in wanted)
+            and ("resourceNames" not in rule or asked.get("name") in rule["resourceNames"])
+            for rule in self.rules
+        )
 
     def _group(self, group: str) -> Body:
         versions = sorted({version for name, version, _ in self._store.resources if name == group})

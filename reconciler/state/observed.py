@@ -43,13 +43,36 @@ class ObservedObject:
     failure: Failure | None = None  # why this one object could not be looked at
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Lacking:
+    """A right that our credential has not. `words` is how it is told: "delete deployments.apps in shop"."""
+
+    verb: str
+    group: str
+    kind: str
+    namespace: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Until when a part of a connection is good: "the client certificate"."""
+
+    what: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class ObservedRelease:
-    """Objects of one release on its cluster: all desired ones, and those it owns that are no longer desired."""
+    """Objects of one release on its cluster: all desired ones, and those it owns that are no longer desired.
+
+    `lacking` is known only where it was asked for and something is to be done.
+    """
 
     release: str
     objects: Mapping[ObjectRef, ObservedObject]
     generation: int = 0  # what the target remembers as the last plan (fencing); 0: never
+    lacking: tuple[Lacking, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,7 @@ class ObservedCluster:
     server_version: str = ""
     namespaces: tuple[str, ...] = ()
     missing_permissions: tuple[str, ...] = ()
+    endings: tuple[Ending, ...] = ()
     releases: Mapping[str, ObservedRelease] = field(default_factory=dict)
     failure: Failure | None = None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from reconciler.app.clock import SystemClock
 from reconciler.app.settings import FILE_NAME
 from reconciler.doors import run
+from reconciler.sandbox.cluster import EVERYTHING
 from tests.cli.conftest import Place
 from tests.story.stage import DEPLOYMENT, RELEASE
 
@@ -142,6 +143,16 @@ def test_a_cluster_is_tested_as_the_reconciler_reaches_it(place: Place) -> None:
     assert found["uid"] == found["recorded_uid"]
     token = place.stage.world.clusters["prod"].token
     assert token not in str(found)
+    assert set(found["ends"]) == {"the API server's certificate"}
+    assert found["errors"] == found["warnings"] == []
+    place.stage.world.sandbox("prod").rules = []
+    lacking = place.operator.type("cluster", "test", "k8s-prod-external", "-o", "json")
+    assert lacking.code == 1
+    assert "patch deployments.apps in svc-a" in lacking.json["missing_permissions"]
+    place.stage.world.sandbox("prod").rules = [EVERYTHING]
+    [ending] = place.operator.well("cluster", "certs", "k8s-prod-external", "-o", "json").json
+    assert (ending["what"], ending["renew"]) == ("the API server's certificate", False)
+    assert ending["ends"] == found["ends"][ending["what"]]
     assert "cluster_not_found" in place.operator.type("cluster", "test", "nope").err
     place.stage.world.clusters["prod"].stop()
     away = place.operator.type("cluster", "test", "k8s-prod-external")

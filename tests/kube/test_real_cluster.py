@@ -7,8 +7,9 @@ import pytest
 
 from reconciler.errors import Rejected, Unavailable
 from reconciler.kube import client
-from reconciler.kube.facts import Need
+from reconciler.kube.endings import endings
 from reconciler.kube.kubeconfig import parse_kubeconfig
+from reconciler.kube.permissions import Need
 from reconciler.kube.target import KubeTarget
 from tests.contracts.kube_targets import Lab, lab_on
 from tests.servers.apiserver import ApiServer
@@ -72,6 +73,55 @@ def test_missing_permissions_are_told_by_name(limited: KubeTarget, lab: Lab) -> 
     facts = limited.facts()
     assert facts.uid
     assert facts.missing_permissions == (f"delete deployments.apps in {lab.namespace}", "list namespaces")
+
+
+def test_the_rights_that_a_release_needs_are_told_by_name_before_it_is_applied(limited: KubeTarget, lab: Lab) -> None:
+    grant(lab, lab.namespace, [{"verbs": ["get", "list", "create", "patch"], "resources": ["configmaps"]}])
+    wanted = lab.desired(lab.config(color="red"))
+    limited.client.requests.clear()
+    told = limited.observe([wanted], rights=True)[lab.release].lacking
+    assert [one.words for one in told] == [f"delete configmaps in {lab.namespace}"]
+    assert limited.client.requests["POST"] == 2  # the rules of the namespace, and the one that they do not show
+    verbs = ("create", "delete", "get", "list", "patch")
+    both = limited.lacking([lab.desired(lab.config(color="red"), lab.deployment())])[lab.release]
+    assert [one.words for one in both if one.kind == "Deployment"] == [
+        f"{verb} deployments.apps in {lab.namespace}" for verb in verbs
+    ]
+
+
+def test_a_right_on_one_name_suffices_for_that_name(limited: KubeTarget, lab: Lab) -> None:
+    grant(
+        lab,
+        lab.namespace,
+        [
+            {"verbs": ["list", "create"], "resources": ["configmaps"]},
+            {"verbs": ["get", "patch", "delete"], "resources": ["configmaps"], "resourceNames": ["settings"]},
+        ],
+    )
+    assert limited.observe([lab.desired(lab.config(color="red"))], rights=True)[lab.release].lacking == ()
+    told = limited.lacking([lab.desired(lab.config("other", color="red"))])[lab.release]
+    assert [one.verb for one in told] == ["delete", "get", "patch"]
+
+
+def test_a_look_that_is_forbidden_names_all_that_is_missing(limited: KubeTarget, lab: Lab) -> None:
+    lab.roll(lab.config(color="red"))
+    with pytest.raises(Rejected) as refused:
+        limited.observe([lab.desired(lab.config(color="blue"))], rights=True)
+    assert f"list configmaps in {lab.namespace}, patch configmaps in {lab.namespace}" in refused.value.message
+
+
+def test_when_a_real_servers_certificate_and_a_service_accounts_token_end(real_apiserver: ApiServer, lab: Lab) -> None:
+    root = lab.path("serviceaccounts")
+    lab.outside.create(root, {"metadata": {"name": "reconciler"}})
+    asked = {"spec": {"expirationSeconds": 3600}}
+    made = lab.outside.create(f"{root}/reconciler/token", asked)["status"]
+    target = KubeTarget(parse_kubeconfig(real_apiserver.kubeconfig(made["token"])))
+    with pytest.raises(Rejected):  # it may read nothing yet
+        target.facts()
+    found = {one.what: one.at for one in endings(target.client.connection, target.client.serving_certificate)}
+    target.close()
+    assert f"{found['the token']:%Y-%m-%dT%H:%M:%SZ}" == made["expirationTimestamp"]
+    assert found["the API server's certificate"] > found["the token"]
 
 
 def test_an_object_that_may_not_be_read_fails_alone(limited: KubeTarget, lab: Lab) -> None:

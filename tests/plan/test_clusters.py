@@ -1,6 +1,7 @@
 """What connecting to a cluster records, and what stands in its way. No API, values only."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,7 +14,15 @@ SEEN = ObservedCluster("one", uid="uid-1", endpoint="https://10.0.0.1:6443", ser
 
 
 def connect(observed: ObservedCluster | None = SEEN, *, known: str = "", platform: bool = False) -> Part:
-    return plan_cluster("cluster/one", "one", observed, known_uid=known, platform=platform)
+    return plan_cluster(
+        "cluster/one",
+        "one",
+        observed,
+        known_uid=known,
+        platform=platform,
+        renew_before=timedelta(days=30),
+        at=datetime(2026, 3, 4, tzinfo=UTC),
+    )
 
 
 def keys(part: Part) -> list[tuple[Severity, str]]:
