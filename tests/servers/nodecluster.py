@@ -154,14 +154,14 @@ class NodeCluster:
     def _init(self, host: Host) -> None:
         for name, content in kubeadm.policy_files(self._tokens).items():
             self._write(host, f"{kubeadm.PKI_FOLDER}/{name}", content, mode="0600")
-        self._write(host, "/root/init.yaml", kubeadm.init_settings(host.address, f"unix://{ENGINE_SOCKET}"))
-        self._run(host, "kubeadm", "init", "--config=/root/init.yaml", "--skip-phases=preflight")
+        self._write(host, kubeadm.INIT_FILE, kubeadm.init_settings(host.address, f"unix://{ENGINE_SOCKET}"))
+        self._run(host, "kubeadm", "init", f"--config={kubeadm.INIT_FILE}", "--skip-phases=preflight")
         self.ca_pem = self._run(host, "cat", f"{kubeadm.PKI_FOLDER}/ca.crt")
 
     def _join(self, host: Host, first: Host) -> None:
         settings = kubeadm.join_settings(f"{first.address}:{API_PORT}", f"unix://{ENGINE_SOCKET}")
-        self._write(host, "/root/join.yaml", settings)
-        self._run(host, "kubeadm", "join", "--config=/root/join.yaml", "--skip-phases=preflight")
+        self._write(host, kubeadm.JOIN_FILE, settings)
+        self._run(host, "kubeadm", "join", f"--config={kubeadm.JOIN_FILE}", "--skip-phases=preflight")
 
     def _write_kubeconfig(self) -> None:
         file = self.folder / "admin.kubeconfig"

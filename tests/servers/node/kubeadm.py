@@ -15,6 +15,8 @@ from tests.servers.kube.build import kubernetes_version
 PKI_FOLDER = "/etc/kubernetes/pki"  # kubeadm shows it to the API server's pod
 AUDIT_FOLDER = "/var/log/kubernetes"
 AUDIT_FILE = "audit.log"
+INIT_FILE = "/etc/kubernetes/init.yaml"
+JOIN_FILE = "/etc/kubernetes/join.yaml"
 POD_SUBNET = "10.244.0.0/16"
 SERVICE_SUBNET = "10.96.0.0/16"
 BOOTSTRAP_TOKEN = "abcdef.0123456789abcdef"  # of a cluster that only this machine reaches
