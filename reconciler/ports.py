@@ -107,8 +107,10 @@ class KubeApi(Protocol):
     def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
         """The rights that our credential has not of all those that these releases need."""
 
-    def begin(self, release: str, namespace: str, generation: int, event: str) -> None:
-        """Take the release's ApplySet parent for this generation; Refused where a newer one holds it (G25)."""
+    def begin(self, release: str, namespace: str, generation: int, event: str, turn: int = 0) -> None:
+        """Take the release's ApplySet parent for this turn of this generation (each recorded intent of a plan is a
+        turn); Refused where a newer one holds it (G25). A look that comes after it serves the first write of each
+        object, so that a write costs one request."""
 
     def apply(self, release: str, body: Json, *, generation: int, expected_uid: str) -> None:
         """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet."""

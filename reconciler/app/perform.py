@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted
@@ -26,6 +27,7 @@ from reconciler.ports import Bundles, Clock, DesiredObjects, HostApi, KubeApi, S
 from reconciler.specs.desired import Desired
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import InstalledBundle, ObservedObject, ObservedRelease
+from reconciler.together import all_of
 
 READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is quick is not kept waiting
     timedelta(milliseconds=pause) for pause in (25, 50, 100, 250)
@@ -33,6 +35,7 @@ READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is 
 READINESS_PAUSE = timedelta(milliseconds=500)  # from then on
 
 
+SIDE_BY_SIDE = 8  # writes at once on one cluster; its own priority and fairness is the real limiter
 WATCHED = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT})  # what a batch is verified by
 
 
@@ -55,10 +58,14 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the actions belong to. `attempt` counts retries, so that a retried hook is a new operation (G22)."""
+    """What the actions belong to. `attempt` counts retries, so that a retried hook is a new operation (G22).
+
+    `event` is the recorded intent and `turn` its number within the generation (G25).
+    """
 
     plan: Plan
     generation: int
+    turn: int
     event: str
     attempt: int
     task: str
@@ -114,21 +121,18 @@ class Performer:
         if known and api.facts().uid != known:
             message = f"applying to cluster {cluster}: it is another cluster than the accepted one"
             raise Untrusted(message, key="target_changed")
-        releases = sorted({action.unit.partition("/")[2] for action in objects})
-        observed = api.observe(self.wanted(releases))
+        releases = sorted({_release(action) for action in objects})
         for release in releases:
-            todo = [
-                (action, item)
-                for action in objects
-                if action.unit == f"release/{release}"
-                for item in [_item(observed, release, action)]
-                if self._pending(action, item, release)
-            ]
-            if todo:
-                api.begin(release, self._namespace(release), order.generation, order.event)
-                self.still()
-            for action, item in todo:
-                self._one(api, release, action, item, order.generation)
+            api.begin(release, self._namespace(release), order.generation, order.event, order.turn)
+        self.still()
+        observed = api.observe(self.wanted(releases))  # after the taking: a write carries what was seen here (G25)
+        todo = [
+            partial(self._one, api, action, item, order.generation)
+            for action in objects
+            for item in [_item(observed, _release(action), action)]
+            if self._pending(action, item, _release(action))
+        ]
+        all_of(todo, SIDE_BY_SIDE)  # one batch: none of them waits for another
 
     def wanted(self, releases: Iterable[str]) -> list[DesiredObjects]:
         """The full objects of releases; none for a release that is removed."""
@@ -169,8 +173,8 @@ class Performer:
             raise Refused(message, key="target_changed", hint="look at a new preview; somebody else changed it")
         return True
 
-    def _one(self, api: KubeApi, release: str, action: Action, item: ObservedObject | None, generation: int) -> None:
-        ref = ref_in(action)
+    def _one(self, api: KubeApi, action: Action, item: ObservedObject | None, generation: int) -> None:
+        ref, release = object_in(action), _release(action)
         uid = item.uid if item is not None and item.exists else ""
         if action.kind is ActionKind.APPLY_OBJECT:
             api.apply(release, self._body(release, ref), generation=generation, expected_uid=uid)
@@ -200,8 +204,8 @@ class Performer:
             self._wait_ready(self.targets.kube(cluster), actions, limit)
 
     def _wait_ready(self, api: KubeApi, actions: list[Action], limit: timedelta) -> None:
-        refs = [ref_in(action) for action in actions]
-        gone = {ref_in(action) for action in actions if action.kind is ActionKind.DELETE_OBJECT}
+        refs = [object_in(action) for action in actions]
+        gone = {object_in(action) for action in actions if action.kind is ActionKind.DELETE_OBJECT}
         begun = self.clock.now()
         pauses = iter(READINESS_PAUSES)
         ready_since = None
@@ -336,8 +340,12 @@ def _verdict(host: str, action: Action, result: StepResult | None) -> Reconciler
     return Rejected(f"running {action.hook} on host {host}: {how}{': ' if excerpt else ''}{excerpt}", key=key)
 
 
-def ref_in(action: Action) -> ObjectRef:
+def object_in(action: Action) -> ObjectRef:
     """The object of an object action."""
     one = action.object
     assert one is not None  # noqa: S101  asked of object actions only
     return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
+
+
+def _release(action: Action) -> str:
+    return action.unit.partition("/")[2]

@@ -12,6 +12,7 @@ from datetime import timedelta
 import structlog
 
 from reconciler.app.desire import Desires
+from reconciler.app.fencing import fence
 from reconciler.app.journal import Journal, Note, Overtaken
 from reconciler.app.patience import Patience
 from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step, returned_before
@@ -182,7 +183,7 @@ class _Run:
         return next((holds[name] for name in names if name in holds and holds[name].until > now), None)
 
     def _apply_batch(self, rollout: Rollout) -> Event | None:
-        order = Order(self._plan, self._passed.generation, str(self._state.event), self._passed.retries, self._task)
+        order = self._order(self._plan, self._passed.retries)
         result: BatchResult = self._performer.apply(self._plan.batches[rollout.batch], order)
         self._steps = result.steps
         return self._judge(result.failure, Event.BATCH_APPLIED)
@@ -288,9 +289,13 @@ class _Run:
             found = side.units.get(ref)
             if found is None or found.artifact != accepted.artifact:
                 message = f"returning {ref}: its old artifact cannot be derived again from {accepted.revision}"
-                raise Refused(
-                    message, key="release_rollback_failed", hint="restore the bundle and the keys it came from"
-                )
+                hint = "restore the bundle and the keys it came from"
+                raise Refused(message, key="release_rollback_failed", hint=hint)
+        performer = self._performer_of(side)
+        # a return is another operation on a host than the way forward, also where it runs the same hook
+        attempt = RETURNS + self._passed.retries
+        old = performer.wanted(ref.name for ref in refs)
+        fence(performer.targets, old, self._plan, self._order(self._plan, attempt))
         plan = self._context.planner.plan(self._passed.environment, refs, side, looks=True)
         if plan.blocked:
             check = plan.blocked[0]
@@ -300,17 +305,10 @@ class _Run:
         if plan.static:
             raise Refused("returning: the targets may not be looked at", key="release_rollback_failed")
         if any(not change.reversible for change in plan.changes):
-            raise Refused(
-                "returning: it would delete data, and no grant covers that",
-                key="release_rollback_failed",
-                hint="open a revert pull request",
-            )
-        performer = self._performer_of(side)
-        # a return is another operation on a host than the way forward, also where it runs the same hook
-        attempt = RETURNS + self._passed.retries
-        order = Order(plan, self._passed.generation, str(self._state.event), attempt, self._task)
+            message = "returning: it would delete data, and no grant covers that"
+            raise Refused(message, key="release_rollback_failed", hint="open a revert pull request")
         for batch in plan.batches:
-            if (failure := performer.apply(batch, order).failure) is not None:
+            if (failure := performer.apply(batch, self._order(plan, attempt)).failure) is not None:
                 raise failure
             performer.verify(batch, self._timeouts(plan))
         performer.verify(returned_before(self._plan, side.desired, plan), self._timeouts(plan))
@@ -385,6 +383,9 @@ class _Run:
     @staticmethod
     def _timeouts(plan: Plan) -> dict[str, timedelta]:
         return {unit.unit: timedelta(seconds=unit.health_timeout_s) for unit in plan.units}
+
+    def _order(self, plan: Plan, attempt: int) -> Order:
+        return Order(plan, self._passed.generation, self._state.turn, str(self._state.event), attempt, self._task)
 
     def _place(self) -> tuple[str, int]:
         return self._passed.environment, self._passed.generation

@@ -1,17 +1,14 @@
-"""LIST with all its pages, and many requests at once: complete, or the call raises."""
+"""LIST with all its pages: complete, or the call raises."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from reconciler.errors import Unavailable
-from reconciler.kube.client import WORKERS, Client
+from reconciler.kube.client import Client
 from reconciler.state.observed import Json
 
 PAGE: Final = 250
 MAX_PAGES: Final = 400
-
-T = TypeVar("T")
 
 
 def list_all(client: Client, path: str, query: Mapping[str, str], what: str) -> list[Json]:
@@ -34,16 +31,3 @@ def _items(page: Json) -> Iterator[Json]:
     kind = page["kind"].removesuffix("List")
     for item in page.get("items") or ():
         yield {**item, "apiVersion": page["apiVersion"], "kind": kind}
-
-
-def all_of(tasks: Sequence[Callable[[], T]]) -> list[T]:
-    """The results in order, several at once. The first failure is raised and what has not begun is dropped."""
-    if len(tasks) <= 1:
-        return [task() for task in tasks]
-    with ThreadPoolExecutor(max_workers=min(WORKERS, len(tasks)), thread_name_prefix="kube") as pool:
-        futures = [pool.submit(task) for task in tasks]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -27,6 +27,7 @@ APPLYSET_NAMESPACES: Final = "applyset.kubernetes.io/additional-namespaces"
 RELEASE: Final = "opspilot.spec/release"
 GENERATION: Final = "opspilot.spec/generation"
 EVENT: Final = "opspilot.spec/event"
+TURN: Final = "opspilot.spec/turn"  # on parents alone
 
 OUR_LABELS: Final = frozenset({PART_OF, RELEASE})
 OUR_ANNOTATIONS: Final = frozenset({GENERATION, EVENT})
@@ -113,5 +114,10 @@ def unmarked(body: Json) -> Json:
 
 def generation_of(body: Mapping[str, Any]) -> int:
     """The generation that an object or a parent remembers; 0 where it remembers none."""
-    text = (body.get("metadata", {}).get("annotations") or {}).get(GENERATION, "0")
+    return counted(body, GENERATION)
+
+
+def counted(body: Mapping[str, Any], mark: str) -> int:
+    """The number in an annotation; 0 where there is none."""
+    text = (body.get("metadata", {}).get("annotations") or {}).get(mark, "0")
     return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else 0

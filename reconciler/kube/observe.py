@@ -10,8 +10,9 @@ only to show a result beside its conflicts, and nothing here is ever applied.
 
 import hashlib
 import json
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -21,9 +22,9 @@ from typing import Final
 from reconciler.errors import Refused, Rejected
 from reconciler.kube import marks, recreate
 from reconciler.kube.answers import Answer, error_of
-from reconciler.kube.client import APPLY_TYPE, Client, Request
+from reconciler.kube.client import APPLY_TYPE, WORKERS, Client, Request
 from reconciler.kube.discovery import ApiResource, Discovery
-from reconciler.kube.lists import all_of, list_all
+from reconciler.kube.lists import list_all
 from reconciler.kube.marks import Marks
 from reconciler.kube.parent import Parent, Parents
 from reconciler.kube.permissions import Need, lacking, missing, needs_of
@@ -42,9 +43,11 @@ from reconciler.kube.wanted import Place, Scaled, Wanted, new_kinds, place_of, r
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
 from reconciler.state.observed import Failure, Json, Lacking, ObservedObject, ObservedRelease
+from reconciler.together import all_of
 
 IDS_IN_ONE_LIST: Final = 50  # 60 characters each in the query: well under what servers take as a URL
 Listed = tuple[ApiResource, str]
+Saw = Callable[[dict[Place, Json], float], None]  # what stands where (None: nothing), and when the look began
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,20 @@ class Observer:
         self._dry_runs: dict[Place, tuple[tuple[str, str], DryRun]] = {}
         self._scaled: dict[str, frozenset[Scaled]] = {}
 
-    def observe(self, releases: Iterable[DesiredObjects], *, rights: bool = False) -> Mapping[str, ObservedRelease]:
-        """Each release as it stands and would become. Raises Unavailable where all answers together are too large."""
+    def observe(
+        self, releases: Iterable[DesiredObjects], saw: Saw = lambda *_: None, *, rights: bool = False
+    ) -> Mapping[str, ObservedRelease]:
+        """Each release as it stands and would become. Raises Unavailable where all answers together are too large.
+
+        `saw` is told what stands at the places that the releases want or own, of those that could be read.
+        """
         look = copy(self)  # what it remembers is shared
         look._client = self._client.metered()
         look._parents = self._parents.through(look._client)
-        return look._observe(tuple(releases), rights=rights)
+        return look._observe(tuple(releases), saw, rights=rights)
 
-    def _observe(self, asked: tuple[DesiredObjects, ...], *, rights: bool) -> Mapping[str, ObservedRelease]:
+    def _observe(self, asked: tuple[DesiredObjects, ...], saw: Saw, *, rights: bool) -> Mapping[str, ObservedRelease]:
+        at = time.monotonic()
         parents = self._parents.all()
         resource_of = cache(self._discovery.resource)  # one answer for one look, also where a kind is not served
         wanted = [found for desired in asked for found in wanted_of(desired, resource_of)]
@@ -88,6 +97,7 @@ class Observer:
             live = self._live(asked, wanted, parents)
         except Rejected as error:
             raise (self._explained(error, wanted) if rights else error) from None
+        saw(_read(wanted, live), at)
         judged = self._judge_all(wanted, live)
         observed = {}
         for desired in asked:
@@ -137,7 +147,7 @@ class Observer:
         known = {desired.release for desired in asked}
         live = self._owned({name: self._where(name, parents[name], wanted) for name in known if name in parents})
         missing = [found for found in wanted if found.resource is not None and place_of(found.ref) not in live]
-        bodies = all_of([partial(self._find, found) for found in missing])
+        bodies = all_of([partial(self._find, found) for found in missing], WORKERS)
         live.update(
             {place_of(found.ref): body for found, body in zip(missing, bodies, strict=True) if body is not None}
         )
@@ -179,7 +189,7 @@ class Observer:
             for (resource, namespace), names in sorted(releases.items())
             for start in range(0, len(names), IDS_IN_ONE_LIST)
         ]
-        return {place_of(ref): body for found in all_of(tasks) for ref, body in found}
+        return {place_of(ref): body for found in all_of(tasks, WORKERS) for ref, body in found}
 
     def _list(self, resource: ApiResource, namespace: str, names: list[str]) -> list[tuple[ObjectRef, Json]]:
         ids = ",".join(self._owner.applyset(name) for name in names)
@@ -203,7 +213,8 @@ class Observer:
             found.ref.name for found in wanted if found.ref.kind == "Namespace" and place_of(found.ref) not in live
         )
         defined = new_kinds(wanted)
-        return all_of([partial(self._judge, found, live.get(place_of(found.ref)), fresh, defined) for found in wanted])
+        tasks = [partial(self._judge, found, live.get(place_of(found.ref)), fresh, defined) for found in wanted]
+        return all_of(tasks, WORKERS)
 
     def _judge(
         self, found: Wanted, live: Json, fresh: frozenset[str], defined: frozenset[tuple[str, str]]
@@ -356,6 +367,11 @@ def _shared_out(absent: Iterable[Need], needs: Mapping[str, set[Need]]) -> dict[
         name: tuple(one for one in told if any(str(need) == one.words for need in found))
         for name, found in needs.items()
     }
+
+
+def _read(wanted: Iterable[Wanted], live: Mapping[Place, Json]) -> dict[Place, Json]:
+    absent: dict[Place, Json] = {place_of(found.ref): None for found in wanted if found.resource is not None}
+    return {place: body for place, body in (absent | dict(live)).items() if not isinstance(body, Failure)}
 
 
 def _digest(value: Json) -> str:

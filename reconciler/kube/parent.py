@@ -3,8 +3,10 @@ are.
 
 It always stands in one namespace of the cluster (`default` unless the connection says otherwise), because that exists
 before any plan and is found again whatever a release is renamed to. The rules it keeps (G25): the generation only
-grows, and every change is a compare-and-swap by resourceVersion; kinds and namespaces are remembered before the first
-object is created there and are never taken back, so what a release owns can always be found.
+grows, and within one generation the turn does (each recorded intent of a plan is a turn: of two workers on one, who
+stood still has the lower). Every change is a compare-and-swap by resourceVersion; kinds and namespaces are
+remembered before the first object is created there and are never taken back, so what a release owns can always be
+found.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,6 +36,7 @@ class Parent:
 
     release: str
     generation: int = 0
+    turn: int = 0
     event: str = ""
     kinds: frozenset[GroupKind] = frozenset()
     namespaces: frozenset[str] = frozenset()
@@ -74,8 +77,9 @@ class Parents:
             )
         return found
 
-    def take(self, release: str, generation: int, event: str) -> Parent:
-        """Make this generation the newest. An equal one is a resume. Raises Refused where a newer one holds it."""
+    def take(self, release: str, generation: int, event: str, turn: int = 0) -> Parent:
+        """Make this turn of this generation the newest. An equal one is a resume. Raises Refused where a newer one
+        holds it."""
         for _ in range(ATTEMPTS):
             found = self.read(release)
             if found.generation > generation:
@@ -85,25 +89,32 @@ class Parents:
                     key="resource_conflict",
                     hint="Nothing is applied by an older plan; look at who else reconciles this cluster.",
                 )
-            if (found.generation, found.event) == (generation, event) and found.version:
+            if (found.generation, found.turn) > (generation, turn):
+                raise _overtaken(found)
+            if (found.generation, found.turn, found.event) == (generation, turn, event) and found.version:
                 return found
-            written = self._write(replace(found, generation=generation, event=event))
+            written = self._write(replace(found, generation=generation, turn=turn, event=event))
             if written is not None:
                 return written
         raise _moving(release)
 
-    def remember(self, release: str, generation: int, kinds: Iterable[GroupKind], namespaces: Iterable[str]) -> Parent:
-        """The parent read anew, holding this generation, with these kinds and namespaces remembered."""
+    def again(self, held: Parent) -> Parent:
+        """The parent read anew. Raises Refused where it is not held as it was."""
+        found = self.read(held.release)
+        check_held(found, held.generation, held.turn)
+        return found
+
+    def remember(self, held: Parent, kinds: Iterable[GroupKind], namespaces: Iterable[str]) -> Parent:
+        """The parent read anew and still held, with these kinds and namespaces remembered."""
         for _ in range(ATTEMPTS):
-            found = self.read(release)
-            check_held(found, generation)
+            found = self.again(held)
             more = replace(found, kinds=found.kinds | set(kinds), namespaces=found.namespaces | set(namespaces))
             if more == found:
                 return found
             written = self._write(more)
             if written is not None:
                 return written
-        raise _moving(release)
+        raise _moving(held.release)
 
     def _write(self, wanted: Parent) -> Parent | None:
         """The parent as written, or None where somebody else wrote first."""
@@ -141,6 +152,7 @@ class Parents:
             marks.APPLYSET_NAMESPACES: ",".join(sorted(wanted.namespaces - {""})),
             marks.GENERATION: str(wanted.generation),
             marks.EVENT: wanted.event,
+            marks.TURN: str(wanted.turn),
         }
         return marks.marked({**body, "metadata": metadata}, labels=labels, annotations=annotations)
 
@@ -153,8 +165,8 @@ class Parents:
         return own == (metadata["name"], metadata.get("labels", {}).get(marks.APPLYSET_ID))
 
 
-def check_held(found: Parent, generation: int) -> None:
-    """Raises Refused where this generation does not hold the release (any more)."""
+def check_held(found: Parent, generation: int, turn: int | None = None) -> None:
+    """Raises Refused where this generation, and this turn of it, does not hold the release (any more)."""
     if not found.version or found.generation != generation:
         raise Refused(
             f"applying generation {generation} of release {found.release}: the cluster remembers generation "
@@ -162,6 +174,17 @@ def check_held(found: Parent, generation: int) -> None:
             key="resource_conflict",
             hint="Another plan took over, or the parent object was removed; a new preview shows what is left to do.",
         )
+
+    if turn is not None and found.turn != turn:
+        raise _overtaken(found)
+
+
+def _overtaken(found: Parent) -> Refused:
+    return Refused(
+        f"applying generation {found.generation} of release {found.release}: another worker went on with this plan",
+        key="resource_conflict",
+        hint="Nothing more is written from here; the audit branch says how the plan went on.",
+    )
 
 
 def _parsed(body: Json) -> Parent:
@@ -171,6 +194,7 @@ def _parsed(body: Json) -> Parent:
     return Parent(
         release=labels.get(marks.RELEASE, ""),
         generation=marks.generation_of(body),
+        turn=marks.counted(body, marks.TURN),
         event=annotations.get(marks.EVENT, ""),
         kinds=frozenset((group, kind) for kind, _, group in kinds),
         namespaces=frozenset(_listed(annotations, marks.APPLYSET_NAMESPACES)),

@@ -13,11 +13,11 @@ from http import HTTPStatus
 from typing import Final
 
 from reconciler.kube.answers import error_of
-from reconciler.kube.client import Client, Request
+from reconciler.kube.client import WORKERS, Client, Request
 from reconciler.kube.discovery import ApiResource
-from reconciler.kube.lists import all_of
 from reconciler.names import ObjectRef
 from reconciler.state.observed import Json, Lacking
+from reconciler.together import all_of
 
 REVIEWS: Final = "/apis/authorization.k8s.io/v1"
 OF_A_KIND: Final = ("list", "create")  # no rule for single names can grant these
@@ -51,9 +51,9 @@ def missing(client: Client, needs: Iterable[Need]) -> tuple[Need, ...]:
     """The needs that are not granted, in order; two that differ by name alone are told as one."""
     wanted = sorted(set(needs))
     places = sorted({need.namespace for need in wanted if need.namespace})
-    rules = dict(zip(places, all_of([partial(_rules, client, place) for place in places]), strict=True))
+    rules = dict(zip(places, all_of([partial(_rules, client, place) for place in places], WORKERS), strict=True))
     doubtful = sorted({_unnamed(need) for need in wanted if not _allowed(rules.get(need.namespace, []), need)})
-    answers = all_of([partial(_review, client, need) for need in doubtful])
+    answers = all_of([partial(_review, client, need) for need in doubtful], WORKERS)
     return tuple(need for need, allowed in zip(doubtful, answers, strict=True) if not allowed)
 
 

@@ -2,8 +2,9 @@
 
     kube = KubeTarget(parse_kubeconfig(text), installation="...")
 
-Safe for one thread at a time; inside, a look sends several requests at once. Keep one for as long as the connection is
-good: it remembers which kinds are served and the dry runs of objects that did not move.
+Looks are for one thread at a time (inside, one sends several requests at once); between them several threads may change
+objects. Keep one for as long as the connection is good: it remembers which kinds are served and the dry runs of objects
+that did not move.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,11 +14,10 @@ from traceback import extract_tb
 from typing import Final
 
 from reconciler.errors import Unavailable
-from reconciler.kube.client import Client
+from reconciler.kube.client import WORKERS, Client
 from reconciler.kube.connection import Connection
 from reconciler.kube.discovery import Discovery
 from reconciler.kube.facts import base_needs, facts
-from reconciler.kube.lists import all_of
 from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
 from reconciler.kube.parent import Parents
@@ -27,6 +27,7 @@ from reconciler.names import ObjectRef
 from reconciler.ports import ClusterFacts, DesiredObjects, Readiness
 from reconciler.state.observed import Json, Lacking, ObservedRelease
 from reconciler.state.readiness import judge
+from reconciler.together import all_of
 
 PARENT_NAMESPACE: Final = "default"  # exists on every cluster, before any plan, and cannot be deleted
 
@@ -69,17 +70,17 @@ class KubeTarget:
     def observe(self, releases: Iterable[DesiredObjects], *, rights: bool = False) -> Mapping[str, ObservedRelease]:
         """Live objects of each release by LIST, with a dry run only for what would change."""
         with _understood():
-            return self._observer.observe(releases, rights=rights)
+            return self._observer.observe(releases, self._writer.saw, rights=rights)
 
     def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
         """What our credential may not do of what these releases need."""
         with _understood():
             return self._observer.lacking(releases)
 
-    def begin(self, release: str, namespace: str, generation: int, event: str) -> None:  # noqa: ARG002  the port's
+    def begin(self, release: str, namespace: str, generation: int, event: str, turn: int = 0) -> None:  # noqa: ARG002
         """Take the release's parent for this generation. `namespace` says nothing here: parents stand in one place."""
         with _understood():
-            self._writer.begin(release, generation, event)
+            self._writer.begin(release, generation, event, turn)
 
     def apply(self, release: str, body: Json, *, generation: int, expected_uid: str) -> None:
         """Server-side apply one object. Call `observe` with the release's desired objects before: it tells which
@@ -102,7 +103,7 @@ class KubeTarget:
     def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]:
         """Each object's judgement, in the order asked."""
         with _understood():
-            return tuple(all_of([partial(self._ready, ref) for ref in refs]))
+            return tuple(all_of([partial(self._ready, ref) for ref in refs], WORKERS))
 
     def _ready(self, ref: ObjectRef) -> Readiness:
         resource = self._discovery.resource(ref.group, ref.version, ref.kind)

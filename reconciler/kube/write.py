@@ -1,13 +1,14 @@
-"""Changing one object: apply, delete, forget. Each looks first, and sends what it saw as a precondition.
+"""Changing one object: apply, delete, forget. Each sends what was seen of the object as a precondition.
 
 The rules it keeps (G25): an update, a deletion and a letting go carry the UID and resourceVersion read after the
-release's parent was taken, so what a newer plan wrote in between answers 409; then the parent and the object are read
-again. A creation re-reads the parent first. Nothing is forced: a field of another manager stops the apply. What is
-left: between the parent's read and a creation a newer plan may take the parent and create nothing; and an object that
-appears just before our creation is found out by the answer (200 instead of 201), after our values that nobody else
-owned were added.
+release's parent was taken, and after that read the parent was still ours; so what anybody wrote in between answers 409,
+and then the object and the parent are read again. A creation re-reads the parent first. Nothing is forced: a field of
+another manager stops the apply. What is left: between the parent's read and a creation a newer plan may take the parent
+and create nothing; and an object that appears just before our creation is found out by the answer (200 instead of 201),
+after our values that nobody else owned were added.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,8 +19,9 @@ from reconciler.kube import marks, recreate
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
+from reconciler.kube.held import Held
 from reconciler.kube.marks import Marks
-from reconciler.kube.parent import Parent, Parents, check_held
+from reconciler.kube.parent import Parent, Parents
 from reconciler.kube.projection import (
     autoscaler_owns_replicas,
     kept,
@@ -31,7 +33,7 @@ from reconciler.kube.projection import (
 )
 from reconciler.kube.shown import check_deleted, shown
 from reconciler.kube.shown import found as found_object
-from reconciler.kube.wanted import Scaled, Wanted, wanted
+from reconciler.kube.wanted import Place, Scaled, Wanted, place_of, wanted
 from reconciler.names import ObjectRef
 from reconciler.state.observed import Json
 
@@ -46,20 +48,49 @@ class Attempt:
     existed: bool
 
 
+class Seen:
+    """What the first look after a release was taken found, each to be used once; safe for several threads."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[Place, Json] = {}
+        self._at = 0.0
+        self._wanted = False
+
+    def forget(self) -> None:
+        """What was seen so far does not count any more; the next look does."""
+        self._bodies, self._wanted = {}, True
+
+    def keep(self, bodies: dict[Place, Json], at: float) -> None:
+        """Keep these and nothing else, where somebody will want them."""
+        self._bodies, self._at = bodies if self._wanted else {}, at
+        self._wanted = False
+
+    def pop(self, place: Place) -> tuple[Json, float] | None:
+        """The object (None: it was not there) and when the look began, or None where it was not looked at."""
+        bodies, at = self._bodies, self._at
+        missing = object()
+        body = bodies.pop(place, missing)
+        return None if body is missing else (body, at)
+
+
 class Writer:
-    """Changes objects of releases whose parent this process has taken."""
+    """Changes objects of releases whose parent this process has taken; safe for several threads."""
 
     def __init__(self, client: Client, discovery: Discovery, owner: Marks, parents: Parents) -> None:
         self._client = client
         self._discovery = discovery
         self._owner = owner
-        self._parents = parents
-        self._held: dict[str, Parent] = {}
+        self._held = Held(parents)
+        self._seen = Seen()
 
-    def begin(self, release: str, generation: int, event: str) -> None:
-        """Take the release for this generation."""
-        self._held.pop(release, None)
-        self._held[release] = self._parents.take(release, generation, event)
+    def begin(self, release: str, generation: int, event: str, turn: int) -> None:
+        """Take the release for this turn of this generation."""
+        self._seen.forget()
+        self._held.take(release, generation, event, turn)
+
+    def saw(self, live: dict[Place, Json], at: float) -> None:
+        """What a look found, begun `at` (monotonic); None: nothing. A first write needs no look of its own."""
+        self._seen.keep(live, at)
 
     def apply(
         self, release: str, body: Json, *, generation: int, expected_uid: str, autoscaled: frozenset[Scaled]
@@ -69,14 +100,15 @@ class Writer:
         what = f"applying {found.ref}"
         seen: Json = None
         for attempt in range(ATTEMPTS):
-            parent = self._parent(release, generation, found.ref)
-            live = self._live(found.path, found.ref)
+            live, at = self._look(found.path, found.ref, again=attempt > 0)
+            parent = self._held.check_to_write(release, generation, found.ref, at)
+            if live is None:
+                self._check_absent_is_expected(what, expected_uid)
             if attempt and _content(live) != seen:
                 raise _moving(what)  # more than its status moved: whoever decided this looks again
             seen = _content(live)
             if live is None:
-                self._check_absent_is_expected(what, expected_uid)
-                parent = self._remember(release, generation, found.ref)
+                parent = self._held.again(parent)
             else:
                 self._check_existing(what, release, live, generation, expected_uid)
             sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled)
@@ -85,7 +117,6 @@ class Writer:
                 _check_applied(answer, existed=live is not None)
                 shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
                 return
-            self._held.pop(release, None)  # the object moved: read the parent again before the object
         raise _moving(what)
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
@@ -126,9 +157,9 @@ class Writer:
         if resource is None:
             return  # the kind is not served any more: no object of it is left
         path = resource.path(ref.namespace, ref.name)
-        for _ in range(ATTEMPTS):
-            self._parent(release, generation, None)
-            live = self._live(path, ref)
+        for attempt in range(ATTEMPTS):
+            live, at = self._look(path, ref, again=attempt > 0)
+            self._held.check(release, generation, at)
             if live is None:
                 return
             asked = request(path, live)
@@ -150,12 +181,16 @@ class Writer:
                 else:
                     shown(answer.json, ref, asked.what, uid=expected_uid)
                 return
-            self._held.pop(release, None)
         raise _moving(f"leaving {ref}")
 
-    def _live(self, path: str, ref: ObjectRef) -> Json:
+    def _look(self, path: str, ref: ObjectRef, *, again: bool) -> tuple[Json, float]:
+        """The object, or None, and a time (monotonic) before which nothing of it was read."""
         what = f"reading {ref}"
-        return found_object(self._client.find(path, what, secret=ref.kind == "Secret"), ref, what)
+        known = self._seen.pop(place_of(ref))
+        if known is not None and not again:
+            return found_object(known[0], ref, what), known[1]
+        at = time.monotonic()
+        return found_object(self._client.find(path, what, secret=ref.kind == "Secret"), ref, what), at
 
     def _wanted(self, release: str, body: Json) -> Wanted:
         found = wanted(release, body, self._discovery.resource)
@@ -165,22 +200,6 @@ class Writer:
                 key="cluster_connect_failed",
             )
         return found
-
-    def _parent(self, release: str, generation: int, ref: ObjectRef | None) -> Parent:
-        """The parent as this process took it; read again where it did not, or where it must remember more."""
-        held = self._held.get(release)
-        if held is None or held.generation != generation:
-            held = self._parents.read(release)
-            check_held(held, generation)
-            self._held[release] = held
-        if ref is not None and not _remembers(held, ref):
-            held = self._remember(release, generation, ref)
-        return held
-
-    def _remember(self, release: str, generation: int, ref: ObjectRef) -> Parent:
-        namespaces = {ref.namespace} - {""}
-        self._held[release] = self._parents.remember(release, generation, {(ref.group, ref.kind)}, namespaces)
-        return self._held[release]
 
     def _check_existing(self, what: str, release: str, live: Json, generation: int, expected_uid: str) -> None:
         """The object may be applied to: it is the previewed one, or the one that this very plan created before."""
@@ -275,10 +294,6 @@ def _check_newest(what: str, live: Json, generation: int) -> None:
             f"{what}: it was written by generation {marks.generation_of(live)}, which is newer than {generation}",
             key="resource_conflict",
         )
-
-
-def _remembers(parent: Parent, ref: ObjectRef) -> bool:
-    return (ref.group, ref.kind) in parent.kinds and (not ref.namespace or ref.namespace in parent.namespaces)
 
 
 def _without_us(live: Json) -> Json:

@@ -190,9 +190,14 @@ def _leave(ledger: Ledger, ticket: str, environment: str) -> None:
         del ledger.waiting[ticket]
 
 
-def _applying(ledger: Ledger, _placed: Placed, entry: Applying) -> None:
+def _applying(ledger: Ledger, placed: Placed, entry: Applying) -> None:
     key = (entry.environment, entry.generation)
-    ledger.rollouts[key] = replace(ledger.rollouts[key], batch=entry.batch)
+    ledger.rollouts[key] = _intended(ledger.rollouts[key], placed, batch=entry.batch)
+
+
+def _intended(rollout: RolloutState, placed: Placed, **changes: Any) -> RolloutState:
+    """The rollout with one more intent of something on its targets."""
+    return replace(rollout, event=placed.event, turn=rollout.turn + 1, **changes)
 
 
 def _batch_done(ledger: Ledger, _placed: Placed, entry: BatchDone) -> None:
@@ -200,9 +205,9 @@ def _batch_done(ledger: Ledger, _placed: Placed, entry: BatchDone) -> None:
     ledger.rollouts[key] = replace(ledger.rollouts[key], done=entry.batch)
 
 
-def _returning(ledger: Ledger, _placed: Placed, entry: Returning) -> None:
+def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
     key = (entry.environment, entry.generation)
-    ledger.rollouts[key] = replace(ledger.rollouts[key], returning=entry, batch=-1, done=-1, finished=None)
+    ledger.rollouts[key] = _intended(ledger.rollouts[key], placed, returning=entry, batch=-1, done=-1, finished=None)
 
 
 def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
@@ -235,11 +240,11 @@ def _resume(ledger: Ledger, _placed: Placed, entry: Resume) -> None:
     ledger.holds.pop(entry.subject, None)
 
 
-def _retry(ledger: Ledger, _placed: Placed, entry: Retry) -> None:
+def _retry(ledger: Ledger, placed: Placed, entry: Retry) -> None:
     key = (entry.environment, entry.generation)
     rollout = ledger.rollouts[key]
     passed = rollout.passed.model_copy(update={"retries": rollout.passed.retries + 1})
-    ledger.rollouts[key] = replace(rollout, passed=passed, batch=-1, done=-1, returning=None, finished=None)
+    ledger.rollouts[key] = _intended(rollout, placed, passed=passed, batch=-1, done=-1, returning=None, finished=None)
     for accepted in passed.units:
         state = ledger.units[accepted.unit]
         if state.generation == entry.generation:  # else a newer plan took the unit over

@@ -69,7 +69,8 @@ class PreviewState:
 class RolloutState:
     """A rollout as recorded.
 
-    `batch` is the last recorded intent (-1: none), `done` the last finished batch (-1: none).
+    `event` is the last recorded intent and `turn` counts them: of two workers on one rollout, the one with the lower
+    turn stood still. `batch` is the last batch that was begun (-1: none), `done` the last finished one (-1: none).
     """
 
     passed: Passed
@@ -79,6 +80,7 @@ class RolloutState:
     done: int = -1
     returning: Returning | None = None
     finished: Finished | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,10 +85,10 @@ def test_a_preview_is_one_poll_one_fetch_one_merge_and_five_pushes(told: Told) -
 
 def test_carrying_out_asks_for_no_more_than_before(told: Told) -> None:
     landing = told.parts["landing"]
-    assert landing.written == 3
+    assert landing.written == 4  # two batches of one object: each is a turn of the release's parent (G25)
     assert landing.audit == 6
     assert sum(landing.git.values()) <= 16
-    assert landing.asked <= 35  # one asks which rights the change needs that are missing
+    assert landing.asked <= 36  # one asks which rights the change needs that are missing
 
 
 def test_whoever_is_beaten_within_a_still_moment_looks_anew(told: Told) -> None:

@@ -310,6 +310,7 @@ ROWS = (
         (
             "story/test_orders.py::test_two_reconcilers_carry_an_order_out_once",
             "kube/test_windows.py::test_g25_two_plans_that_begin_at_once_have_one_winner",
+            "app/test_fencing.py::test_g25_who_stood_still_between_two_writes_writes_nothing_after_the_way_back",
             "contracts/test_host_api.py::test_an_older_generation_is_refused_everywhere",
             "git/test_audit_branch.py::test_a_guarded_append_is_refused_where_somebody_wrote",
         ),

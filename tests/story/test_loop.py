@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.app import rollouts
 from reconciler.app.landings import Landings
 from reconciler.app.previews import Previews
 from reconciler.app.rollouts import _Run
 from reconciler.approval.decision import Verb
 from reconciler.errors import ReconcilerError, Unavailable
 from reconciler.forges.embedded.forge import EmbeddedForge
+from reconciler.ports import DesiredObjects
 from reconciler.state.forge import PullRequest
 from tests.story.stage import RELEASE, Stage
 
@@ -147,3 +149,21 @@ def test_a_look_that_cannot_see_pull_requests_does_not_end_well(stage: Stage, mo
         with pytest.raises(Unavailable, match="ConnectError"):
             reconciler.look()
     assert stage.image() == "v2.0.1"
+
+
+def test_g25_a_return_writes_nothing_before_the_rollout_is_fenced(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_targets: object, wanted: list[DesiredObjects], *_: object) -> None:
+        assert [one.release for one in wanted] == ["svc-a"]
+        raise Unavailable("fencing: the cluster is away")
+
+    number = stage.propose(tag="v2.0.1-broken")
+    stage.approve(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(rollouts, "fence", away)
+        stage.merge(number)
+        assert stage.image() == "v2.0.1-broken"
+    stage.settle()
+    assert stage.image() == "v2.0.0"
+    assert stage.ledger.units["release/svc-a"].outcome == "rolled_back"
