@@ -12,7 +12,15 @@ from reconciler.names import ObjectRef, Revision
 from reconciler.secret import Secret
 from reconciler.state.bundle import Bundle
 from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, Review
-from reconciler.state.observed import Ending, InstalledBundle, Json, Lacking, ObservedHost, ObservedRelease
+from reconciler.state.observed import (
+    Ending,
+    InstalledBundle,
+    Json,
+    Lacking,
+    ObjectHistory,
+    ObservedHost,
+    ObservedRelease,
+)
 
 
 class Clock(Protocol):
@@ -106,6 +114,9 @@ class KubeApi(Protocol):
 
     def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
         """The rights that our credential has not of all those that these releases need."""
+
+    def history(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, ObjectHistory]:
+        """Who holds the fields of each object; what is not there is left out."""
 
     def begin(self, release: str, namespace: str, generation: int, event: str, turn: int = 0) -> None:
         """Take the release's ApplySet parent for this turn of this generation (each recorded intent of a plan is a

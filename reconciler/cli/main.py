@@ -18,6 +18,7 @@ from reconciler.cli import (
     credential,
     decide,
     doctor,
+    drift,
     inbox,
     loop,
     plans,
@@ -73,7 +74,7 @@ app = typer.Typer(
     help="From bare hosts to running releases, by pull request.",
     epilog="Errors have keys: `reconciler explain KEY`. Every listing takes -o table|json|yaml.",
 )
-for module in (starting, specs, plans, loop):
+for module in (starting, specs, plans, drift, loop):
     module.add(app)
 app.add_typer(pulls.app, name="pr")
 for module in (inbox, decide, seeing):

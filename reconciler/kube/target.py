@@ -18,6 +18,7 @@ from reconciler.kube.client import WORKERS, Client
 from reconciler.kube.connection import Connection
 from reconciler.kube.discovery import Discovery
 from reconciler.kube.facts import base_needs, facts
+from reconciler.kube.managers import history
 from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
 from reconciler.kube.parent import Parents
@@ -25,7 +26,7 @@ from reconciler.kube.permissions import Need
 from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
 from reconciler.ports import ClusterFacts, DesiredObjects, Readiness
-from reconciler.state.observed import Json, Lacking, ObservedRelease
+from reconciler.state.observed import Json, Lacking, ObjectHistory, ObservedRelease
 from reconciler.state.readiness import judge
 from reconciler.together import all_of
 
@@ -77,6 +78,12 @@ class KubeTarget:
         with _understood():
             return self._observer.lacking(releases)
 
+    def history(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, ObjectHistory]:
+        """Who holds the fields of each object that is there."""
+        with _understood():
+            bodies = all_of([partial(self._body, ref) for ref in refs], WORKERS)
+            return {ref: history(body) for ref, body in zip(refs, bodies, strict=True) if body is not None}
+
     def begin(self, release: str, namespace: str, generation: int, event: str, turn: int = 0) -> None:  # noqa: ARG002
         """Take the release's parent for this generation. `namespace` says nothing here: parents stand in one place."""
         with _understood():
@@ -106,14 +113,14 @@ class KubeTarget:
             return tuple(all_of([partial(self._ready, ref) for ref in refs], WORKERS))
 
     def _ready(self, ref: ObjectRef) -> Readiness:
-        resource = self._discovery.resource(ref.group, ref.version, ref.kind)
-        body = None
-        if resource is not None:
-            body = self.client.find(
-                resource.path(ref.namespace, ref.name), f"reading {ref}", secret=ref.kind == "Secret"
-            )
-        found = judge(body)
+        found = judge(self._body(ref))
         return Readiness(ref, str(found.status), found.message)
+
+    def _body(self, ref: ObjectRef) -> Json:
+        resource = self._discovery.resource(ref.group, ref.version, ref.kind)
+        if resource is None:
+            return None
+        return self.client.find(resource.path(ref.namespace, ref.name), f"reading {ref}", secret=ref.kind == "Secret")
 
 
 @contextmanager

@@ -63,6 +63,26 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A field manager and what it holds of an object. `at`: when that changed last, as the server wrote it."""
+
+    manager: str
+    operation: str  # Apply or Update
+    subresource: str  # status, scale; empty for the object itself
+    at: str
+    paths: tuple[str, ...]
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectHistory:
+    """Who holds the fields of an object. `event`: the last event of ours that touched it; empty: none."""
+
+    event: str
+    holders: tuple[Holder, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedRelease:
     """Objects of one release on its cluster: all desired ones, and those it owns that are no longer desired.
 

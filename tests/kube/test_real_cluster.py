@@ -124,6 +124,22 @@ def test_when_a_real_servers_certificate_and_a_service_accounts_token_end(real_a
     assert found["the API server's certificate"] > found["the token"]
 
 
+def test_who_changed_a_field_is_said_by_the_server_with_a_time(lab: Lab) -> None:
+    lab.roll(lab.config(color="red"), lab.deployment())
+    lab.outside.edit(lab.path("configmaps", "settings"), {"data": {"color": "blue"}}, "kubectl-edit")
+    ref = lab.ref(lab.config())
+    seen = lab.kube.history([ref, lab.ref(lab.config("absent"))])
+    assert set(seen) == {ref}
+    [other] = [one for one in seen[ref].holders if not one.ours]
+    assert (other.manager, other.paths) == ("kubectl-edit", ("data.color",))
+    assert other.at.startswith("20")
+    assert seen[ref].event == "event-1"
+    deployed = lab.kube.history([lab.ref(lab.deployment())])[lab.ref(lab.deployment())]
+    ours = {path for one in deployed.holders if one.ours for path in one.paths}
+    assert "spec.template.spec.containers[name=web].image" in ours
+    assert not any("opspilot.spec" in path for path in ours)
+
+
 def test_an_object_that_may_not_be_read_fails_alone(limited: KubeTarget, lab: Lab) -> None:
     grant(lab, lab.namespace, [{"verbs": ["get", "create", "patch"], "resources": ["configmaps"]}])
     wanted = lab.desired(lab.config(color="red"), lab.deployment())

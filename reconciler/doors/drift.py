@@ -1,0 +1,165 @@
+"""What differs from the last successful artifact, who changed it and when. Needs our keys; changes nothing.
+
+Drift is what differs in fields that we set (G22); who holds a field is what the server says of its field managers, and
+nobody where the field is gone. Fields of others are theirs: they are listed when asked for, and are no drift. Values
+are masked as in every plan.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.app.wiring import Assembly
+from reconciler.doors.reading import Json
+from reconciler.errors import Refused
+from reconciler.machine.ledger import SUCCESSES
+from reconciler.machine.states import UnitState
+from reconciler.names import ObjectRef, Revision, UnitKind, UnitRef
+from reconciler.plan.change import Change, Operation, Plan
+from reconciler.plan.units import ref_of
+from reconciler.specs.desired import Desired
+from reconciler.state.observed import Holder, ObjectHistory
+
+GONE = {Operation.CREATE: "the object is gone", Operation.DELETE: "the object is not in the artifact"}
+EXPLAINED = frozenset({"resource_conflict"})  # somebody holds a field that we set: that is the drift itself
+POSITION = re.compile(r"\[\d+\]")
+WAYS = (
+    "put it back: change it to what is approved by hand; the next look finds no drift",
+    "keep it: take the live value into the source by a pull request, and approve that",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """`drift` and `foreign` are rows; `unknown` says what could not be looked at, so that the drift is not all."""
+
+    drift: tuple[Json, ...]
+    foreign: tuple[Json, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> Json:
+        """Everything."""
+        return {
+            "drift": list(self.drift),
+            "foreign": list(self.foreign),
+            "unknown": list(self.unknown),
+            "notes": list(self.notes),
+            "ways": list(WAYS) if self.drift else [],
+        }
+
+
+def explain(assembly: Assembly, name: str, *, foreign: bool = False) -> Explained:
+    """One release, or every release of an environment. Raises Refused where there is no such thing."""
+    drift: list[Json] = []
+    others: list[Json] = []
+    unknown: list[str] = []
+    notes: list[str] = []
+    for (environment, revision), refs in _grouped(_chosen(assembly, name), notes).items():
+        side = assembly.planner.desires.at(revision)
+        plan = assembly.planner.plan(environment, refs, side, looks=True)
+        if plan.static:
+            unknown.append(f"{environment}: the targets may not be looked at")
+        unknown += [f"{environment}: {one.key}: {one.message}" for one in plan.blocked if one.key not in EXPLAINED]
+        looked = _histories(assembly, plan, side.desired, foreign=foreign)
+        drift += [row for change in plan.changes for row in _rows(change, environment, looked)]
+        others += [row for ref, seen in sorted(looked.items()) for row in _foreign(ref, seen)] if foreign else []
+    return Explained(tuple(drift), tuple(others), tuple(unknown), tuple(notes))
+
+
+def _chosen(assembly: Assembly, name: str) -> Mapping[UnitRef, UnitState]:
+    accepted = assembly.journal.ledger.accepted()
+    units = {UnitRef.parse(text): state for text, state in accepted.items()}
+    releases = {ref: state for ref, state in units.items() if ref.kind is UnitKind.RELEASE}
+    bare = name.removeprefix("release/")
+    if UnitRef(UnitKind.RELEASE, bare) in releases:
+        return {UnitRef(UnitKind.RELEASE, bare): releases[UnitRef(UnitKind.RELEASE, bare)]}
+    bare = name.removeprefix("environment/")
+    found = {ref: state for ref, state in releases.items() if state.environment == bare}
+    if not found and UnitRef(UnitKind.ENVIRONMENT, bare) not in units:
+        message = f"explaining the drift of {name[:80]}: no release and no environment of this name was accepted"
+        raise Refused(message, key="release_not_found", hint="`reconciler get release` lists them")
+    return found
+
+
+def _grouped(
+    chosen: Mapping[UnitRef, UnitState], notes: list[str]
+) -> Mapping[tuple[str, Revision], tuple[UnitRef, ...]]:
+    grouped: dict[tuple[str, Revision], tuple[UnitRef, ...]] = {}
+    for ref, state in sorted(chosen.items(), key=lambda pair: str(pair[0])):
+        if state.successful is None:
+            notes.append(f"{ref}: nothing of it was applied successfully yet, so nothing can drift")
+            continue
+        if state.outcome not in SUCCESSES:
+            notes.append(
+                f"{ref}: its last plan is {state.outcome or 'running'}; measured against what succeeded before"
+            )
+        place = (state.environment, state.successful.revision)
+        grouped[place] = (*grouped.get(place, ()), ref)
+    return grouped
+
+
+def _histories(assembly: Assembly, plan: Plan, desired: Desired, *, foreign: bool) -> Mapping[ObjectRef, ObjectHistory]:
+    """Who holds what, of the objects that differ; with `foreign` of all that the releases want."""
+    wanted: dict[str, set[ObjectRef]] = {}
+    for unit in plan.unit_refs:
+        release = desired.releases.get(unit.name)
+        if release is None or release.spec.cluster is None:
+            continue
+        refs = wanted.setdefault(release.spec.cluster, set())
+        actions = [one for batch in plan.batches for one in batch if one.unit == str(unit) and one.object is not None]
+        refs |= {ObjectRef(**one.object.model_dump()) for one in actions if one.object is not None}
+        refs |= {ref_of(body) for body in desired.sources[unit.name].objects} if foreign else set()
+    found: dict[ObjectRef, ObjectHistory] = {}
+    for cluster, refs in sorted(wanted.items()):
+        if refs and not plan.static:
+            found |= assembly.connections.of(desired).kube(cluster).history(sorted(refs))
+    return found
+
+
+def _rows(change: Change, environment: str, looked: Mapping[ObjectRef, ObjectHistory]) -> Iterator[Json]:
+    if change.operation is Operation.UNCHANGED:
+        return
+    history = next((seen for ref, seen in looked.items() if str(ref) == change.subject), ObjectHistory("", ()))
+    shared = {"environment": environment, "unit": change.unit, "object": change.subject, "event": history.event}
+    if change.operation in GONE:
+        yield {**shared, "field": "", "approved": None, "live": None, "what": GONE[change.operation], **_by(None)}
+        return
+    for field in change.fields:
+        holder = _holder(history, field.path)
+        what = "removed" if field.before is None else "changed"
+        yield {
+            **shared,
+            "field": field.path,
+            "approved": field.after,
+            "live": field.before,
+            "what": what,
+            **_by(holder),
+        }
+
+
+def _holder(history: ObjectHistory, path: str) -> Holder | None:
+    """Who holds a field, the latest first; ourselves only where nobody else does."""
+    wanted = POSITION.sub("[]", path)
+    found = [one for one in history.holders if any(_covers(POSITION.sub("[]", held), wanted) for held in one.paths)]
+    return max(found, key=lambda one: (not one.ours, one.at), default=None)
+
+
+def _covers(held: str, wanted: str) -> bool:
+    return (
+        held == wanted or held.startswith((f"{wanted}.", f"{wanted}[")) or wanted.startswith((f"{held}.", f"{held}["))
+    )
+
+
+def _by(holder: Holder | None) -> Json:
+    if holder is None or holder.ours:
+        return {"manager": "", "at": ""}
+    return {"manager": holder.manager, "at": holder.at}
+
+
+def _foreign(ref: ObjectRef, seen: ObjectHistory) -> Iterator[Json]:
+    ours = {path for one in seen.holders if one.ours for path in one.paths}
+    for one in seen.holders:
+        for path in one.paths:
+            if not one.ours and one.subresource != "status" and path not in ours:
+                yield {"object": str(ref), "field": path, "manager": one.manager, "at": one.at}
