@@ -73,6 +73,11 @@ class Journal:
         self._counter = 0
         self._lock = threading.RLock()
 
+    def sync(self) -> None:
+        """Ask a repository that holds the audit alone what it has now; before the desired state is looked at, so that
+        nothing recorded is about commits that are not here yet. Raises Unavailable, Rejected."""
+        self.branch.sync()
+
     def catch_up(self) -> None:
         """Fold in what others, or we before a crash, have written; push what was kept here while the remote was away.
 

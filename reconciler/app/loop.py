@@ -94,6 +94,7 @@ class Reconciler:
     def _catch_up(self) -> None:
         self.patience.check(REPOSITORY)
         try:
+            self.journal.sync()
             self.mirror.sync()
             self.journal.catch_up()
         except Unavailable as error:

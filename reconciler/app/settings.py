@@ -8,7 +8,7 @@ the file.
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,15 @@ class AppSource:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditPlace:
+    """Where the audit branch is. `repository`: empty where it is the desired state's own."""
+
+    repository: str = ""
+    token_variable: str = ""  # of the environment, for https alone; ssh takes the same key for both
+    shared: bool = False  # others may write it, and its readers know (G24)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting; paths are absolute."""
 
@@ -59,7 +68,7 @@ class Settings:
     token_variable: str = ""
     webhook_secret_variable: str = ""  # without one, `serve` receives no webhooks
     listen: str = "127.0.0.1:8750"  # where it receives them
-    audit_shared: bool = False  # others may write the audit branch, and its readers know (G24)
+    audit: AuditPlace = AuditPlace()
     app: AppSource | None = None  # in place of a token
     workers: int = 4
     locale: str = ""  # empty: what the repository's Settings say
@@ -103,13 +112,14 @@ _PLAIN: Mapping[str, type] = {
     "token_variable": str,
     "webhook_secret_variable": str,
     "listen": str,
-    "audit_shared": bool,
     "workers": int,
     "locale": str,
 }
 _PATHS = ("state", "git_identity", "git_known_hosts")
 _LISTS = ("root_signers", "bundle_keys", "accepted_addresses")
 _SECRETS = ("files", "variables")
+_AUDIT: Mapping[str, type] = {"repository": str, "token_variable": str, "shared": bool}
+_MOVED: Mapping[str, str] = {"audit_shared": "`shared` in the table [audit]"}
 
 
 def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
@@ -127,6 +137,11 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         text = (os.environ if environment is None else environment).get(ENVIRONMENT_PREFIX + name.upper())
         if text is not None:
             table[name] = _from_text(text, kind)
+    table |= {
+        name: None
+        for name in _MOVED
+        if ENVIRONMENT_PREFIX + name.upper() in (os.environ if environment is None else environment)
+    }
     return _Reader(path).read(table)
 
 
@@ -157,7 +172,8 @@ class _Reader:
     def read(self, table: dict[str, Any]) -> Settings:
         known = {item.name for item in fields(Settings)}
         for name in sorted(table.keys() - known):
-            self._problem(f"unknown setting {name!r}")
+            hint = f"; it is {_MOVED[name]} now" if name in _MOVED else ""
+            self._problem(f"unknown setting {name!r}{hint}")
         values: dict[str, Any] = {
             name: self._typed(table, name, kind) for name, kind in _PLAIN.items() if name in table
         }
@@ -179,6 +195,7 @@ class _Reader:
             values["bundle_folders"] = tuple(map(self._file, self._texts(table["bundle_folders"], "bundle_folders")))
         values |= {name: self._secrets(table[name], name) for name in _SECRETS if name in table}
         values["repository"] = self._repository(values.get("repository"))
+        values["audit"] = self._audit(table.get("audit", {}), values["repository"])
         if self._problems:
             raise SpecError(self._problems)
         return Settings(**values)
@@ -192,12 +209,33 @@ class _Reader:
             self._problem(f'`app` is for forge = "{ForgeKind.GITHUB}" and stands in place of `token_variable`')
         return AppSource(table["id"], self._file(table["key"]))
 
-    def _repository(self, text: str | None) -> str:
+    def _audit(self, table: Any, desired: str) -> AuditPlace:
+        if not isinstance(table, dict) or table.keys() - _AUDIT.keys():
+            self._problem(f"`audit` is a table of {', '.join(_AUDIT)}")
+            return AuditPlace()
+        wrong = [
+            f"`audit.{name}` must be of type {_AUDIT[name].__name__}"
+            for name in table
+            if type(table[name]) is not _AUDIT[name]
+        ]
+        if wrong:
+            self._problem("; ".join(wrong))
+            return AuditPlace()
+        place = AuditPlace(**table)
+        if place.repository:
+            place = replace(place, repository=self._repository(place.repository, "audit.repository"))
+            if place.repository == desired:
+                self._problem("`audit.repository` is the desired state's own, which it is without being named")
+        if place.token_variable and not place.repository.startswith(("https://", "http://")):
+            self._problem("`audit.token_variable` is for an `audit.repository` that is reached over https")
+        return place
+
+    def _repository(self, text: str | None, name: str = "repository") -> str:
         if not text:
-            self._problem("`repository` is missing: a URL or the path of a repository")
+            self._problem(f"`{name}` is missing: a URL or the path of a repository")
             return ""
         if carries_credentials(text):
-            self._problem(f"`repository`: {NO_CREDENTIALS}")
+            self._problem(f"`{name}`: {NO_CREDENTIALS}")
             return ""
         return text if "://" in text or "@" in text else str(self._file(text))
 

@@ -11,7 +11,7 @@ from reconciler.app.credentials import Vault
 from reconciler.app.desire import Desires
 from reconciler.app.drift import Drift
 from reconciler.app.emergencies import Emergencies
-from reconciler.app.forge_token import token_source
+from reconciler.app.forge_token import token_in, token_source
 from reconciler.app.gate import Gate
 from reconciler.app.holding import Holding
 from reconciler.app.journal import Journal
@@ -35,8 +35,8 @@ from reconciler.bundle.folder import FolderBundles
 from reconciler.errors import Refused
 from reconciler.forges.embedded.forge import EmbeddedForge
 from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
-from reconciler.forges.opening import Opening, open_forge
-from reconciler.git.audit_branch import AuditBranch
+from reconciler.forges.opening import Opening, Place, open_forge
+from reconciler.git.audit_branch import OURS, AuditBranch
 from reconciler.git.mirror import Mirror
 from reconciler.git.remote import Remote, Token
 from reconciler.git.transport import Transport
@@ -66,6 +66,12 @@ class Assembly:
     connections: Connections
     repository_id: str
 
+    def catch_up(self) -> None:
+        """Look at the repositories, and fold in what was recorded. Raises as `Journal.catch_up`."""
+        self.journal.sync()
+        self.mirror.sync()
+        self.journal.catch_up()
+
     def close(self) -> None:
         """End every connection."""
         self.connections.close()
@@ -84,6 +90,22 @@ def open_mirror(settings: Settings, token: TokenSource | None = None) -> Mirror:
         known_hosts=settings.git_known_hosts,
     )
     return Mirror(settings.cache / "mirror", remote, transport)
+
+
+def open_audit_mirror(settings: Settings, mirror: Mirror) -> Mirror:
+    """The mirror that the audit branch is in: the desired state's own, unless reconciler.toml names another
+    repository. Connects to nothing. Raises Refused where its token is none."""
+    place = settings.audit
+    if not place.repository:
+        return mirror
+    token = token_in(place.token_variable) if place.token_variable else None
+    remote = Remote(
+        place.repository,
+        token=Token(token) if token else None,
+        identity=settings.git_identity,
+        known_hosts=settings.git_known_hosts,
+    )
+    return Mirror(settings.cache / "audit-mirror", remote, Transport(settings.cache / "git-home"), OURS)
 
 
 def repository_id(settings: Settings) -> str:
@@ -108,7 +130,9 @@ def assemble(
     mirror = open_mirror(settings, token)
     bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
     desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, keys.hmac, settings.branch)
-    journal = Journal(AuditBranch(mirror, keys.signing, settings.audit_tip), clock)
+    audit = open_audit_mirror(settings, mirror)
+    branch = AuditBranch(audit, keys.signing, settings.audit_tip, apart=audit is not mirror)
+    journal = Journal(branch, clock)
     name = repository_id(settings)
     vault = Vault(settings, keys)
     connections = Connections(
@@ -166,6 +190,20 @@ def api_forge(settings: Settings, mirror: Mirror, clock: Clock, key: str, token:
             clock=clock,
         ),
     )
+
+
+def audit_forge(settings: Settings, clock: Clock, key: str) -> ApiForge | None:
+    """The forge that a separate audit repository is on, to ask how it is protected; None where it is not on the forge
+    of the desired state, or there is no token for its API. Connects to nothing."""
+    place = settings.audit
+    token = token_in(place.token_variable) if place.token_variable else None
+    if settings.forge_kind is ForgeKind.EMBEDDED or token is None:
+        return None
+    if Place.of(place.repository).origin != Place.of(settings.repository).origin:
+        return None
+    mirror = open_audit_mirror(settings, open_mirror(settings))
+    at = Opening(place.repository, settings.forge_api, token, settings.branch, key, mirror, clock)
+    return open_forge(settings.forge_kind, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,7 @@ class Options:
         opened = assemble(settings)
         try:
             with self.timed("reading the repository"), show.progress("reading the repository"):
-                opened.mirror.sync()
-                opened.journal.catch_up()
+                opened.catch_up()
             yield opened
         finally:
             opened.close()

@@ -18,11 +18,11 @@ def verify(reading: Reading, signers: Path | None = None, anchor: str = "") -> J
     trusted = _keys(signers) if signers is not None else {reading.signer} if reading.signer else set()
     tip = reading.audit
     found = (
-        audit_chain.findings(reading.mirror.repository, tip, trusted, Revision(anchor) if anchor else None)
+        audit_chain.findings(reading.view.mirror.repository, tip, trusted, Revision(anchor) if anchor else None)
         if tip is not None
         else ()
     )
-    commits = len(audit_chain.between(reading.mirror.repository, None, tip)) if tip is not None else 0
+    commits = len(audit_chain.between(reading.view.mirror.repository, None, tip)) if tip is not None else 0
     return {
         "tip": tip,
         "commits": commits,

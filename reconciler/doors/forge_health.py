@@ -39,9 +39,15 @@ def forge_findings(forge: ForgeInspector, settings: Settings, tried: Tried) -> I
 
     yield from tried("forge account", account)
     yield from tried("tracked branch", lambda: _tracked(forge.guard(settings.branch)))
-    if known:
-        shared = settings.audit_shared
+    if known and not settings.audit.repository:
+        shared = settings.audit.shared
         yield from tried("audit branch", lambda: _audit(forge.guard(AUDIT_BRANCH), known[0], shared=shared))
+
+
+def audit_findings(forge: ForgeInspector, settings: Settings, tried: Tried) -> Iterator[Finding]:
+    """The same of a repository that holds the audit branch alone: `forge` is asked about that one."""
+    shared = settings.audit.shared
+    yield from tried("audit branch", lambda: _audit(forge.guard(AUDIT_BRANCH), forge.access(), shared=shared))
 
 
 def _account(access: Access) -> Iterator[Finding]:
@@ -113,6 +119,8 @@ def _audit(guard: Guard, access: Access, *, shared: bool) -> Iterator[Finding]:
         yield Finding(
             "audit branch",
             "ok" if shared else "error",
-            f"{others} may write {name}" + (", as audit_shared says" if shared else ""),
-            "" if shared else f"protect {name} so that {access.login} alone may push to it, or set audit_shared = true",
+            f"{others} may write {name}" + (", as `shared` in [audit] says" if shared else ""),
+            ""
+            if shared
+            else f"protect {name} so that {access.login} alone may push to it, or set shared = true in [audit]",
         )

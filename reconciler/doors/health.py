@@ -13,14 +13,14 @@ from typing import Any
 
 from reconciler.app.clock import SystemClock
 from reconciler.app.keys import age_recipient, load_keys
-from reconciler.app.settings import ENVIRONMENT_PREFIX, FILE_NAME, SecretSource, Settings
-from reconciler.app.wiring import api_forge, open_mirror
+from reconciler.app.settings import ENVIRONMENT_PREFIX, FILE_NAME, AuditPlace, SecretSource, Settings
+from reconciler.app.wiring import api_forge, audit_forge, open_mirror
 from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
 from reconciler.bundle.index import PATH as INDEX
 from reconciler.bundle.keys import read_public_key
 from reconciler.bundle.verify import verify
-from reconciler.doors.forge_health import Finding, forge_findings
+from reconciler.doors.forge_health import Finding, audit_findings, forge_findings
 from reconciler.doors.reading import Json, Reading, Where, operator_settings, read, settings_of
 from reconciler.doors.run import alone
 from reconciler.errors import ReconcilerError, Refused
@@ -56,6 +56,8 @@ def _findings(settings: Settings, where: Where, *, operator: bool) -> Iterator[F
         yield from _tried("keys", lambda: _keys(settings))
         if settings.forge_kind is not ForgeKind.EMBEDDED:
             yield from _tried("forge", lambda: _forge(settings))
+        if settings.audit.repository:
+            yield from _tried("audit branch", lambda: _audit_apart(settings))
         for one in reading:
             yield from _tried("audit key", lambda one=one: _audit_key(settings, one))  # type: ignore[misc]
         yield from _tried("root signers", lambda: _roots(settings))
@@ -87,6 +89,8 @@ def _repository(where: Where, reading: list[Reading]) -> Iterator[Finding]:
     one = read(settings_of(where))
     reading.append(one)
     yield Finding("repository", "ok", f"{one.settings.repository} answers")
+    if one.settings.audit.repository:
+        yield Finding("audit repository", "ok", f"{one.settings.audit.repository} answers")
 
 
 def _state(reading: Reading) -> Iterator[Finding]:
@@ -124,6 +128,20 @@ def _forge(settings: Settings) -> Iterator[Finding]:
             yield from forge_findings(forge, settings, _tried)
         else:
             yield Finding("forge", "warn", f"how {settings.forge} is protected is not looked at", "see docs/forges")
+    finally:
+        forge.close()
+
+
+def _audit_apart(settings: Settings) -> Iterator[Finding]:
+    """Who else may write the audit branch, where it is in a repository of its own."""
+    forge = audit_forge(settings, SystemClock(), SigningKey.load(settings.signing_key).public.line)
+    if not isinstance(forge, ForgeInspector):
+        words = f"who else may write {settings.audit.repository} cannot be seen from here"
+        hint = "let nobody but the reconciler push to reconciler/audit there"
+        yield Finding("audit branch", "ok" if settings.audit.shared else "warn", words, hint)
+        return
+    try:
+        yield from audit_findings(forge, settings, _tried)
     finally:
         forge.close()
 
@@ -231,6 +249,8 @@ def _value(value: Any) -> Any:
     match value:
         case Mapping():
             return sorted(f"{name} ({_bounds(source)})" for name, source in value.items())
+        case AuditPlace():
+            return (value.repository or "in the repository") + (", shared" if value.shared else "")
         case tuple():
             return [str(one) for one in value]
         case bool() | int() | None:

@@ -13,7 +13,7 @@ from reconciler.app.clock import SystemClock
 from reconciler.app.decisions import submit
 from reconciler.app.desire import Desires
 from reconciler.app.settings import Settings
-from reconciler.app.wiring import keys_at, open_mirror, repository_id
+from reconciler.app.wiring import keys_at, open_audit_mirror, open_mirror, repository_id
 from reconciler.approval.decision import CommitSubject, Decision, PullSubject, Subject, UnitSubject, Verb
 from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
@@ -44,6 +44,7 @@ class Desk:
     clock: Clock
     required: Sequence[str] = REQUIRED
     named: str = ""
+    _audit: Mirror | None = None
 
     def person(self) -> Person:
         """The people's door to the embedded forge. Raises Refused where the forge is another one."""
@@ -73,9 +74,16 @@ class Desk:
             clock=self.clock,
         )
 
+    @property
+    def audit(self) -> Mirror:
+        """The mirror that the audit branch is in."""
+        if self._audit is None:
+            self._audit = open_audit_mirror(self.settings, self.mirror)
+        return self._audit
+
     def view(self) -> View:
         """The audit branch as this machine reads it."""
-        return read_view(self.mirror)
+        return read_view(self.mirror, self.audit)
 
     def repository(self) -> str:
         """What decisions are bound to: as the audit branch says, before it exists as the settings name it."""
@@ -104,10 +112,10 @@ class Desk:
 
     def reconciler_keys(self) -> tuple[str, ...]:
         """The key that signed the audit branch's tip; none before there is one."""
-        tip = self.mirror.refs().get(audit_branch.AUDIT)
+        tip = self.audit.refs().get(audit_branch.AUDIT)
         if tip is None:
             return ()
-        found = signatures.verify_commit(history.commit(self.mirror.repository, tip))
+        found = signatures.verify_commit(history.commit(self.audit.repository, tip))
         return (found.key,) if found.key else ()
 
     def decide(self, state: PreviewState, verb: Verb, *, reason: str = "", exclude_return: bool = False) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 from reconciler.app.clock import SystemClock
 from reconciler.app.desire import Desires
-from reconciler.app.settings import FILE_NAME, NO_CREDENTIALS, Settings, carries_credentials, load_settings
-from reconciler.app.wiring import keys_at, open_mirror, repository_id
+from reconciler.app.settings import FILE_NAME, NO_CREDENTIALS, AuditPlace, Settings, carries_credentials, load_settings
+from reconciler.app.wiring import keys_at, open_audit_mirror, open_mirror, repository_id
 from reconciler.approval.persons import Person as PolicyPerson
 from reconciler.approval.policy import Policy
 from reconciler.bundle.folder import FolderBundles
@@ -55,7 +55,12 @@ def settings_of(where: Where, environment: Mapping[str, str] | None = None) -> S
     named = where.repository or ("" if where.config else env.get("RECONCILER_REPOSITORY", ""))
     path = where.config or Path(FILE_NAME)
     if where.repository or (named and not path.exists()):
-        settings = Settings(repository=_located(named), branch=where.branch or env.get("RECONCILER_BRANCH", "main"))
+        audit = env.get("RECONCILER_AUDIT_REPOSITORY", "")
+        settings = Settings(
+            repository=_located(named),
+            branch=where.branch or env.get("RECONCILER_BRANCH", "main"),
+            audit=AuditPlace(_located(audit)) if audit else AuditPlace(),
+        )
         settings = _with_ssh(settings, where.key, env)
     elif where.config or path.exists():
         settings = load_settings(path, env)
@@ -112,8 +117,8 @@ class Reading:
 
     @property
     def mirror(self) -> Mirror:
-        """The person's own mirror."""
-        return self.view.mirror
+        """The person's own mirror of the desired state."""
+        return self.desires.mirror
 
     @property
     def ledger(self) -> Ledger:
@@ -222,7 +227,7 @@ def read(settings: Settings, clock: Clock | None = None) -> Reading:
     """Look at the repository and fold its audit. Raises Unavailable, Untrusted(audit_diverged)."""
     mirror = open_mirror(settings)
     try:
-        view = read_view(mirror)
+        view = read_view(mirror, open_audit_mirror(settings, mirror))
     except (ValueError, KeyError) as error:  # signed, and still not what we write: never guessed at
         raise Untrusted(f"reading the audit branch: {error}", key="audit_diverged") from error
     if view.tip is not None:

@@ -125,8 +125,7 @@ def alone(state: Path) -> Iterator[None]:
 
 def trust_commit(assembly: Assembly, text: str) -> str:
     """Accept the first policy at a commit that a person names (G2); its whole id."""
-    assembly.mirror.sync()
-    assembly.journal.catch_up()
+    assembly.catch_up()
     commit = commit_named(assembly.mirror.repository.objects, text)
     trust(
         assembly.mirror,
@@ -141,8 +140,7 @@ def trust_commit(assembly: Assembly, text: str) -> str:
 
 def once(assembly: Assembly) -> Round:
     """Look until nothing changes. Raises Refused where nothing is trusted yet: nothing was looked at then."""
-    assembly.mirror.sync()
-    assembly.journal.catch_up()
+    assembly.catch_up()
     if assembly.journal.ledger.trusted is None:
         raise Refused(
             "looking: no policy is trusted yet, so nothing is done",

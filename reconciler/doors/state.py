@@ -137,9 +137,9 @@ def logs(reading: Reading, name: str, host: str = "") -> Iterator[tuple[str, str
     task(reading, name)
     prefix = f"tasks/{name}/"
     audit = reading.audit
-    for entry in entries(reading.mirror.repository, audit) if audit is not None else ():
+    for entry in entries(reading.view.mirror.repository, audit) if audit is not None else ():
         if entry.path.startswith(prefix) and entry.path.removeprefix(prefix).startswith(host):
-            content = reading.mirror.repository.blob(entry.blob, 64 * 1024 * 1024) or b""
+            content = reading.view.mirror.repository.blob(entry.blob, 64 * 1024 * 1024) or b""
             yield entry.path.removeprefix(prefix), content.decode(errors="replace")
 
 

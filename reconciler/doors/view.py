@@ -19,7 +19,7 @@ REPOSITORY = "repository"  # the field of the first event's detail that names th
 
 @dataclass(slots=True)
 class View:
-    """What the branch said when it was read."""
+    """What the branch said when it was read. `mirror` is of the repository that it is in."""
 
     mirror: Mirror
     tip: Revision | None = None
@@ -43,14 +43,17 @@ class View:
         return next((str(event.detail[REPOSITORY]) for event in self.events if REPOSITORY in event.detail), "")
 
 
-def read_view(mirror: Mirror) -> View:
-    """Poll, then read the whole branch. Raises Unavailable, Untrusted."""
+def read_view(mirror: Mirror, audit: Mirror) -> View:
+    """Poll, then read the whole branch. `audit`: the mirror that it is in, often the same; it is polled first, so that
+    nothing in it is about commits that are not here yet. Raises Unavailable, Untrusted."""
+    if audit is not mirror:
+        audit.sync()
     mirror.sync()
-    tip = mirror.refs().get(AUDIT)
-    view = View(mirror, tip)
+    tip = audit.refs().get(AUDIT)
+    view = View(audit, tip)
     if tip is None:
         return view
-    repository = mirror.repository
+    repository = audit.repository
     view.signer = signatures.verify_commit(history.commit(repository, tip)).key
     absorbed: set[EventId] = set()
     for record in audit_chain.records(repository, audit_chain.between(repository, None, tip)):

@@ -28,12 +28,12 @@ from reconciler.git.trees import find
 from reconciler.git.write import commit_tree
 from reconciler.names import Revision
 
-__all__ = ["AUDIT", "AuditBranch", "Entry", "Finding", "Record"]
+__all__ = ["AUDIT", "OURS", "AuditBranch", "Entry", "Finding", "Record"]
 
 AUDIT = "refs/heads/reconciler/audit"
+OURS = ("refs/heads/reconciler/*",)  # a pattern, because git fails on a single ref that does not exist
 STARTS = 100  # first commits tried in vain that are remembered
 ROUNDS = 200  # lost races before an append is given up; each round somebody else has won
-_OURS = ("refs/heads/reconciler/*",)  # a pattern, because git fails on a single ref that does not exist
 _TIP = "refs/local/audit"  # the last good tip: keeps its objects when the remote's branch is rewound
 _JOURNAL = "refs/local/journal"
 _SOON = timedelta(seconds=1)
@@ -45,12 +45,16 @@ class AuditBranch:
     """The audit branch of a mirror's remote. Everything that moves a ref here holds the mirror's lock.
 
     `trusted` are public key lines beside our own: those of other reconcilers that share the branch, and older ones.
+    `apart`: the mirror is of a repository that nobody else here looks at.
     """
 
-    def __init__(self, mirror: Mirror, key: SigningKey, anchor: Path, *, trusted: Iterable[str] = ()) -> None:
+    def __init__(
+        self, mirror: Mirror, key: SigningKey, anchor: Path, *, trusted: Iterable[str] = (), apart: bool = False
+    ) -> None:
         self._mirror = mirror
         self._key = key
         self._anchor = anchor
+        self._apart = apart
         self._trusted = frozenset((*trusted, key.public.line))
 
     def tip(self) -> Revision | None:
@@ -62,7 +66,7 @@ class AuditBranch:
             remembered = anchors.read(self._anchor)
             seen = self._repository.ref(AUDIT)
             if seen is None and (remembered.tip or remembered.starts):
-                self._mirror.fetch(_OURS)
+                self._mirror.fetch(OURS)
                 seen = self._repository.ref(AUDIT)
             if seen == remembered.tip and self._repository.ref(_TIP) == seen:
                 return seen
@@ -71,10 +75,15 @@ class AuditBranch:
                 self._settle(seen, replace(remembered, tip=seen, starts=()))
             return seen
 
+    def sync(self) -> None:
+        """Poll the remote, where no other look at the same repository does. Raises Unavailable, Rejected."""
+        if self._apart:
+            self._mirror.sync()
+
     def refresh(self) -> Revision | None:
         """Fetch the branch, then `tip`."""
         with self._mirror.locked():
-            self._mirror.fetch(_OURS)
+            self._mirror.fetch(OURS)
             return self.tip()
 
     def append(
@@ -140,7 +149,7 @@ class AuditBranch:
             good, repository = anchors.read(self._anchor).tip, self._repository
             if good is None or not repository.has(good):
                 raise self._diverged("no last good tip is left here", hint="a root signature has to name the tip")
-            self._mirror.fetch(_OURS)
+            self._mirror.fetch(OURS)
             seen, repository = self._repository.ref(AUDIT), self._repository
             if seen is not None and history.is_ancestor(repository, good, seen):
                 newer = audit_chain.between(repository, good, seen)
@@ -155,7 +164,7 @@ class AuditBranch:
     def trust(self, tip: Revision) -> None:
         """Take a tip that a person named as the anchor; it and all before it must be ours. A lost journal is let go."""
         with self._mirror.locked():
-            self._mirror.fetch(_OURS)
+            self._mirror.fetch(OURS)
             if not self._repository.has(tip):
                 raise self._diverged(f"{tip} is neither here nor on the remote")
             if found := audit_chain.findings(self._repository, tip, self._trusted):
@@ -170,14 +179,19 @@ class AuditBranch:
         """Raise Untrusted unless `seen` descends from the anchor through commits of ours alone."""
         if seen is None:
             if remembered.tip:
-                raise self._diverged(f"it is gone; its last tip was {remembered.tip}")
+                raise self._diverged(
+                    f"it is gone; its last tip was {remembered.tip}", hint=self._elsewhere(remembered.tip)
+                )
             return
         if remembered.tip is None and not remembered.starts:
             raise self._diverged("it exists, and none of it is known here", hint="a root signature has to name the tip")
         try:
             new = audit_chain.between(self._repository, remembered.tip, seen)
         except Untrusted as error:
-            raise self._diverged(f"its tip {seen} does not descend from the last one, {remembered.tip}") from error
+            raise self._diverged(
+                f"its tip {seen} does not descend from the last one, {remembered.tip}",
+                hint=self._elsewhere(remembered.tip) if remembered.tip else "",
+            ) from error
         if remembered.tip is None and new[0] not in remembered.starts:
             raise self._diverged(f"it starts at {new[0]}, which we did not write")
         if foreign := audit_chain.first_foreign(self._repository, new, self._trusted):
@@ -249,7 +263,10 @@ class AuditBranch:
     def _pending(self, remembered: Anchor) -> Revision | None:
         waiting = self._repository.ref(_JOURNAL)
         if remembered.journal and waiting is None:
-            raise self._diverged(f"the journaled records up to {remembered.journal} are lost")
+            raise self._diverged(
+                f"the journaled records up to {remembered.journal} are lost",
+                hint="if [audit] in reconciler.toml was changed: change it back until they are pushed",
+            )
         return waiting
 
     def _journaled(self, remembered: Anchor) -> tuple[Record, ...]:
@@ -266,6 +283,13 @@ class AuditBranch:
             self._repository.set_ref(AUDIT, tip)
         self._repository.set_ref(_TIP, tip)
         anchors.write(self._anchor, anchor)
+
+    def _elsewhere(self, tip: Revision) -> str:
+        """What helps where the branch was in another repository before."""
+        return (
+            "if [audit] in reconciler.toml was changed: either change it back, or push the branch from a clone of the "
+            f"earlier repository, git push {self._mirror.remote.url} {tip}:{AUDIT}"
+        )
 
     def _diverged(self, why: str, hint: str = "") -> Untrusted:
         return Untrusted(

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from reconciler.app.clock import SystemClock
 from reconciler.app.keys import make_keys
-from reconciler.app.settings import FILE_NAME, Settings, load_settings
+from reconciler.app.settings import FILE_NAME, AuditPlace, Settings, load_settings
 from reconciler.app.trust import trust
 from reconciler.app.wiring import Assembly, assemble
 from reconciler.bundle.keys import generate_key
@@ -94,6 +94,7 @@ class World:
     address: str = ""  # by which everybody reaches the repository; its folder otherwise
     forge: str = "embedded"
     token_variable: str = ""  # of the environment: what the reconciler reaches repository and forge with
+    audit_apart: bool = False  # the audit branch has a repository of its own
     login_key: str = ""  # OpenSSH private key of hosts that were made elsewhere; a new one otherwise
     clusters: dict[str, Cluster] = field(default_factory=dict)
     hosts: dict[str, MadeHost] = field(default_factory=dict)
@@ -105,6 +106,11 @@ class World:
     def origin(self) -> Path:
         """The bare repository."""
         return self.folder / "origin.git"
+
+    @property
+    def audit_origin(self) -> Path:
+        """The bare repository that the audit branch is in."""
+        return self.folder / "audit.git" if self.audit_apart else self.origin
 
     @property
     def home(self) -> Path:
@@ -139,6 +145,7 @@ class World:
         make_keys(settings)
         self.open()
         opened = self.opened
+        opened.journal.sync()
         opened.mirror.sync()
         trust(
             opened.mirror,
@@ -153,6 +160,8 @@ class World:
     def create_origin(self) -> None:
         """An empty repository, where everybody will find it."""
         BareRepository.create(self.origin, Transport(self.folder / "git-home"))
+        if self.audit_apart:
+            BareRepository.create(self.audit_origin, Transport(self.folder / "git-home"))
 
     @property
     def opened(self) -> Assembly:
@@ -197,6 +206,7 @@ class World:
             branch=BRANCH,
             forge=self.forge,
             token_variable=self.token_variable,
+            audit=AuditPlace(str(self.audit_origin)) if self.audit_apart else AuditPlace(),
             state=state,
         )
         return open_desk(settings, login, self.keys[login], self.clock)
@@ -306,6 +316,7 @@ class World:
             f'bundle_keys = ["{bundle_key}"]',
             f'bundle_folders = ["{self.folder / "bundles"}"]',
             f"accepted_addresses = {reached}".replace("'", '"'),
+            *(("[audit]", f'repository = "{self.audit_origin}"') if self.audit_apart else ()),
             "[files.hosts-ssh]",
             f'path = "{self.folder / "keys" / "hosts-ssh"}"',
             'project = "proj-alpha"',

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.app.settings import Settings
+from reconciler.app.settings import AuditPlace, Settings
 from reconciler.doors.forge_health import REQUIRED, Finding, forge_findings
 from tests.contracts.forge_gitea import OURS, OWNER, GiteaUnderTest
 from tests.contracts.forge_world import ANA, BEN, CLEO
@@ -22,7 +22,7 @@ def gitea(tmp_path: Path, real_gitea: GiteaServer) -> Iterator[GiteaUnderTest]:
 
 
 def findings(gitea: GiteaUnderTest, *, shared: bool = False) -> dict[tuple[str, str], Finding]:
-    settings = Settings(gitea.server.url, forge="gitea", audit_shared=shared)
+    settings = Settings(gitea.server.url, forge="gitea", audit=AuditPlace(shared=shared))
     found = list(forge_findings(gitea.door, settings, lambda _name, look: look()))
     return {(one.name, one.status): one for one in found}
 
@@ -46,9 +46,9 @@ def test_what_nobody_protected_is_said_with_what_to_change(gitea: GiteaUnderTest
     assert all(status in found["tracked branch", "warn"].hint for status in REQUIRED)
     audit = found["audit branch", "error"]
     assert f"{ANA}, {BEN}, {CLEO}, {OWNER} may write reconciler/audit" in audit.message
-    assert "audit_shared = true" in audit.hint
+    assert "shared = true in [audit]" in audit.hint
     assert ("forge token", "warn") not in found
-    assert findings(gitea, shared=True)["audit branch", "ok"].message.endswith("as audit_shared says")
+    assert findings(gitea, shared=True)["audit branch", "ok"].message.endswith("as `shared` in [audit] says")
 
 
 def test_a_repository_that_is_protected_as_the_docs_say_is_fine(gitea: GiteaUnderTest) -> None:

@@ -28,10 +28,10 @@ class Stage:
     clock: MovableClock
 
     @classmethod
-    def build(cls, folder: Path, *, hosts: tuple[str, ...] = ()) -> "Stage":
+    def build(cls, folder: Path, *, hosts: tuple[str, ...] = (), audit_apart: bool = False) -> "Stage":
         """A started world; without hosts, its environments install nothing."""
         clock = MovableClock()
-        world = World(folder, clock=clock, hosts_wanted=hosts)
+        world = World(folder, clock=clock, hosts_wanted=hosts, audit_apart=audit_apart)
         stage = cls(world, clock)
         world.start()
         return stage
@@ -54,8 +54,7 @@ class Stage:
     def restart(self) -> None:
         """A new process, as after a crash or with the proposer away."""
         self.world.open()
-        self.world.opened.mirror.sync()
-        self.world.opened.journal.catch_up()
+        self.world.opened.catch_up()
 
     def accept_first(self) -> None:
         """One root-signed decision approves the first plan, and it is carried out."""

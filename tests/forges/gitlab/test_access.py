@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.app.settings import Settings
-from reconciler.doors.forge_health import AUDIT_BRANCH, Finding, forge_findings
+from reconciler.app.settings import AuditPlace, Settings
+from reconciler.doors.forge_health import AUDIT_BRANCH, Finding, audit_findings, forge_findings
 from tests.contracts.forge_gitlab import GitLabUnderTest
 from tests.contracts.forge_world import ANA, BEN, CLEO
 from tests.forges.gitlab.state import MAINTAINER
@@ -28,6 +28,17 @@ def well_made(world: GitLabUnderTest) -> None:
 def test_a_project_that_is_set_up_as_the_page_says_is_well(world: GitLabUnderTest) -> None:
     well_made(world)
     assert {finding.status for finding in findings(world)} == {"ok"}
+
+
+def test_an_audit_repository_of_its_own_is_asked_about_its_own_protection(world: GitLabUnderTest) -> None:
+    """Here the same project stands for both; nobody asks the one of the desired state about an audit branch."""
+    well_made(world)
+    world.project.protected.pop(AUDIT_BRANCH)
+    apart = Settings(repository=SETTINGS.repository, audit=AuditPlace("https://gitlab.example.org/house/audit"))
+    assert {one.status for one in forge_findings(world.door, apart, lambda _name, look: look())} == {"ok"}
+    (found,) = audit_findings(world.door, apart, lambda _name, look: look())
+    assert (found.name, found.status) == ("audit branch", "error")
+    assert ", ".join((ANA, BEN, CLEO)) in found.message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,294 @@
+"""The audit branch in a repository of its own (G1, G24): the same story, and each of the two away while the other is
+there."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.app.rollouts import _Run
+from reconciler.app.settings import FILE_NAME, load_settings
+from reconciler.app.wiring import Assembly, assemble
+from reconciler.errors import Unavailable, Untrusted
+from reconciler.git.audit_branch import AUDIT
+from reconciler.git.bare import BareRepository
+from reconciler.git.mirror import Mirror, Moved
+from reconciler.git.transport import Transport
+from reconciler.names import Revision
+from tests.cli.terminal import Terminal
+from tests.git.world import git
+from tests.story.stage import Stage
+
+APPLY = "reconciler/apply: env-k8s-prod"
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    built = Stage.build(tmp_path / "world", audit_apart=True)
+    try:
+        built.accept_first()
+        yield built
+    finally:
+        built.world.close()
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One in which nothing happens any more."""
+    built = Stage.build(tmp_path_factory.mktemp("quiet") / "world", audit_apart=True)
+    try:
+        built.accept_first()
+        yield built
+    finally:
+        built.world.close()
+
+
+@pytest.fixture
+def other(stage: Stage, tmp_path: Path) -> Iterator[Assembly]:
+    """Another reconciler with the same keys and a state folder of its own."""
+    home = tmp_path / "twin"
+    shutil.copytree(stage.world.home, home, ignore=shutil.ignore_patterns("cache", "run.lock"))
+    made = assemble(load_settings(home / FILE_NAME), stage.clock)
+    yield made
+    made.close()
+
+
+def bare(stage: Stage, path: Path) -> BareRepository:
+    return BareRepository(path, Transport(stage.world.folder / "git-home"))
+
+
+def audit_mirror(assembly: Assembly) -> Mirror:
+    return assembly.journal.branch._mirror
+
+
+def hidden(path: Path) -> Path:
+    """Take a repository away."""
+    return path.rename(path.with_name(f"{path.stem}-away.git"))
+
+
+def approved(stage: Stage, tag: str = "v2.0.1") -> int:
+    number = stage.propose(tag=tag)
+    stage.approve(number)
+    return number
+
+
+def recorded(stage: Stage, number: int) -> None:
+    """Merge, and let the plan be recorded and not begun."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Run, "go", lambda _run: None)
+        stage.merge(number)
+    assert stage.ledger.running()
+
+
+def looked_in_vain(stage: Stage) -> None:
+    """Some looks, each when it is time to try again."""
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            stage.world.opened.reconciler.look()
+        stage.clock.advance(timedelta(minutes=10))
+
+
+def named(stage: Stage, lines: str) -> None:
+    """Write another [audit] into reconciler.toml."""
+    path = stage.world.home / FILE_NAME
+    text = path.read_text(encoding="utf-8")
+    before = f'[audit]\nrepository = "{stage.world.audit_origin}"\n'
+    assert before in text
+    path.write_text(text.replace(before, lines), encoding="utf-8")
+
+
+# --- the same story
+
+
+def test_the_story_is_told_in_the_audit_repository_and_nowhere_else(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = approved(stage)
+    merged = stage.merge(number)
+    assert stage.image() == "v2.0.1"
+    assert stage.statuses(merged)[APPLY][0] == "success"
+    assert bare(stage, stage.world.origin).ref(AUDIT) is None
+    there = bare(stage, stage.world.audit_origin)
+    assert there.ref(AUDIT) == stage.world.opened.journal.branch.tip()
+    assert set(there.objects.references) == {AUDIT}
+    terminal = Terminal(tmp_path / "seat", monkeypatch, ("--config", str(stage.world.home / FILE_NAME)))
+    terminal.folder.mkdir()
+    checked = terminal.well("audit", "verify", "-o", "json").json
+    assert (checked["tip"], checked["findings"]) == (there.ref(AUDIT), [])
+    told = [row["action"] for row in terminal.well("timeline", "--release", "svc-a", "-o", "json").json]
+    assert "applied" in told
+    assert terminal.well("get", "release", "-o", "json").json
+    assert terminal.well("--as", "admin", "inbox", "-o", "json").json is not None
+    rows = terminal.type("doctor", "-o", "json").json
+    assert {"setting": "audit", "value": str(stage.world.audit_origin), "source": FILE_NAME} in rows["settings"]
+    assert any(one["name"] == "audit repository" and one["status"] == "ok" for one in rows["checks"])
+
+
+def test_who_names_the_repository_alone_names_the_audit_repository_by_a_variable(quiet: Stage, tmp_path: Path) -> None:
+    from reconciler.doors.reading import Where, read, settings_of
+
+    where = Where(repository=str(quiet.world.origin))
+    seat = {"HOME": str(tmp_path / "seat"), "XDG_CACHE_HOME": str(tmp_path / "seat")}
+    found = read(settings_of(where, {**seat, "RECONCILER_AUDIT_REPOSITORY": str(quiet.world.audit_origin)}))
+    assert found.ledger.trusted == quiet.ledger.trusted
+    assert found.audit == quiet.world.opened.journal.branch.tip()
+
+
+def test_at_rest_a_look_costs_one_request_more(quiet: Stage) -> None:
+    opened = quiet.world.opened
+    audit = audit_mirror(opened)
+    opened.reconciler.look()
+    before = (opened.mirror.poller.requests, audit.poller.requests, audit.fetches, opened.mirror.fetches)
+    opened.reconciler.look()
+    now = (opened.mirror.poller.requests, audit.poller.requests, audit.fetches, opened.mirror.fetches)
+    assert [one - then for one, then in zip(now, before, strict=True)] == [1, 1, 0, 0]
+
+
+def test_mirrors_that_were_deleted_are_made_again_and_lose_nothing(stage: Stage) -> None:
+    stage.merge(approved(stage))
+    known = stage.ledger
+    shutil.rmtree(stage.world.home / "state" / "cache")
+    stage.restart()
+    assert stage.ledger == known
+    assert not stage.settle()
+
+
+# --- two reconcilers
+
+
+def test_two_reconcilers_on_one_audit_repository_do_everything_once(stage: Stage, other: Assembly) -> None:
+    effects = stage.effects()
+    number = stage.propose()
+    other.reconciler.settle()
+    stage.approve(number)
+    other.reconciler.settle()
+    merged = stage.merge(number, settle=False)
+    other.reconciler.settle()
+    stage.settle()
+    assert stage.image() == "v2.0.1"
+    assert stage.effects() - effects == 3
+    assert stage.statuses(merged)[APPLY][0] == "success"
+    told = Counter(stage.actions(ticket=number, release="svc-a"))
+    assert told["applying"] == told["applied"] == 1
+
+
+def test_what_another_reconciler_records_between_the_two_polls_is_no_rewritten_history(
+    stage: Stage, other: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It records that it saw a commit which a mirror polled before does not have yet."""
+    number = approved(stage)
+    ours = {id(stage.world.opened.mirror), id(audit_mirror(stage.world.opened))}
+    polled: list[Mirror] = []
+    honest = Mirror.sync
+
+    def sync(mirror: Mirror) -> Moved:
+        found = honest(mirror)
+        if id(mirror) in ours and not polled:
+            polled.append(mirror)
+            stage.merge(number, settle=False)
+            other.reconciler.settle()
+        return found
+
+    monkeypatch.setattr(Mirror, "sync", sync)
+    stage.world.opened.reconciler.look()
+    assert polled
+    assert stage.ledger.stopped is None
+    assert not stage.settle()
+    assert stage.image() == "v2.0.1"
+
+
+# --- one of the two away (G24)
+
+
+@pytest.mark.parametrize("which", ["audit_origin", "origin"])
+def test_g24_while_one_is_away_a_recorded_plan_is_finished(stage: Stage, which: str) -> None:
+    recorded(stage, approved(stage))
+    place: Path = getattr(stage.world, which)
+    gone = hidden(place)
+    looked_in_vain(stage)
+    assert stage.image() == "v2.0.1"
+    branch = stage.world.opened.journal.branch
+    assert bool(branch.pending()) is (which == "audit_origin")
+    gone.rename(place)
+    assert not stage.settle()
+    assert stage.ledger.units["release/svc-a"].outcome == "applied"
+    assert stage.statuses(stage.tip())[APPLY][0] == "success"
+    assert (branch.verify(), branch.pending()) == ((), ())
+    assert bare(stage, stage.world.audit_origin).ref(AUDIT) == branch.tip()
+
+
+def test_g24_while_the_audit_is_away_nothing_new_starts_and_then_it_does(stage: Stage) -> None:
+    number = approved(stage)
+    effects = stage.effects()
+    gone = hidden(stage.world.audit_origin)
+    stage.merge(number, settle=False)
+    looked_in_vain(stage)
+    assert (stage.image(), stage.effects()) == ("v2.0.0", effects)
+    gone.rename(stage.world.audit_origin)
+    stage.settle()
+    assert stage.image() == "v2.0.1"
+
+
+def test_g24_a_tip_there_that_was_rewound_starts_nothing(stage: Stage) -> None:
+    number = approved(stage)
+    older = stage.world.opened.journal.branch.tip()
+    assert older is not None
+    stage.merge(number, settle=False)
+    effects = stage.effects()
+    there = bare(stage, stage.world.audit_origin)
+    there.set_ref(AUDIT, Revision(str(there.commit(older).parents[0].parents[0].id)))
+    with pytest.raises(Untrusted) as refused:
+        stage.settle()
+    assert refused.value.key == "audit_diverged"
+    assert str(stage.world.audit_origin) in refused.value.message
+    assert stage.effects() == effects
+
+
+# --- the setting changes
+
+
+def test_g24_another_repository_is_refused_until_the_branch_is_there(stage: Stage, tmp_path: Path) -> None:
+    number = approved(stage)
+    tip = stage.world.opened.journal.branch.tip()
+    elsewhere = tmp_path / "new-audit.git"
+    made = BareRepository.create(elsewhere, Transport(stage.world.folder / "git-home"))
+    named(stage, f'[audit]\nrepository = "{elsewhere}"\n')
+    stage.world.open()
+    with pytest.raises(Untrusted) as refused:
+        stage.settle()
+    assert refused.value.key == "audit_diverged"
+    assert f"git push {elsewhere} {tip}:{AUDIT}" in refused.value.hint()
+    assert made.ref(AUDIT) is None
+    git(stage.world.audit_origin, "push", str(elsewhere), f"{tip}:{AUDIT}")
+    assert not stage.settle()
+    stage.merge(number)
+    assert stage.image() == "v2.0.1"
+    assert made.ref(AUDIT) == stage.world.opened.journal.branch.tip()
+
+
+def test_g24_going_back_to_the_shared_repository_is_refused_until_the_branch_is_there(stage: Stage) -> None:
+    tip = stage.world.opened.journal.branch.tip()
+    named(stage, "")
+    stage.world.open()
+    with pytest.raises(Untrusted, match="gone") as refused:
+        stage.settle()
+    git(stage.world.audit_origin, "push", *refused.value.hint().rpartition("git push ")[2].split())
+    assert not stage.settle()
+    assert bare(stage, stage.world.origin).ref(AUDIT) == tip
+
+
+def test_g24_with_records_that_were_not_pushed_yet_it_is_not_changed(stage: Stage, tmp_path: Path) -> None:
+    recorded(stage, approved(stage))
+    hidden(stage.world.audit_origin)
+    with pytest.raises(Unavailable):
+        stage.world.opened.reconciler.look()
+    elsewhere = tmp_path / "new-audit.git"
+    BareRepository.create(elsewhere, Transport(stage.world.folder / "git-home"))
+    named(stage, f'[audit]\nrepository = "{elsewhere}"\n')
+    stage.world.open()
+    with pytest.raises(Untrusted) as refused:
+        stage.settle()
+    assert refused.value.key == "audit_diverged"
