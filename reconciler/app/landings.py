@@ -259,6 +259,7 @@ class Landings:
             ),
             equivalent=self.questions.equivalent(reviews, head, landed.before) if pull is not None else frozenset(),
             unheld=unheld,
+            promoting=self.questions.promotion(pull, landed.before, self.journal.ledger) if pull is not None else None,
         )
 
     def passed_case(self, passed: Passed) -> tuple[Case, Plan]:

@@ -21,6 +21,7 @@ from reconciler.app.landing import order
 from reconciler.app.landings import Landings
 from reconciler.app.orders import Orders
 from reconciler.app.patience import Patience
+from reconciler.app.promoting import Promotions
 from reconciler.app.proposals import Proposals
 from reconciler.app.rollouts import Rollouts
 from reconciler.errors import ReconcilerError, Unavailable, Untrusted
@@ -60,6 +61,7 @@ class Reconciler:
     orders: Orders
     commands: Commands
     drift: Drift
+    promotions: Promotions
     clock: Clock
     patience: Patience
     branch: str
@@ -88,6 +90,7 @@ class Reconciler:
         self.emergencies.look(self._guarded)  # before what takes long: whoever is to be told is told at once
         self._carry_out()
         self._guarded("statuses", self.rollouts.say_ends)
+        self._guarded("promotions", lambda: self.promotions.look(tip, self._guarded))
         with self.mirror.still():  # previews and statuses of one moment, and one request for all of them
             self._proposals(tip)  # last: a forge that is away fails the look, as health shows, and stops nothing
 

@@ -129,7 +129,7 @@ class Proposals:
         if not wants_look(known, inputs, asked=asked or unlocked, expired_and_needed=needed):
             return None
         desired = self.desires.at(tree).desired
-        plans = self.planner.between(inputs[0], tree, self.may_look(pull, desired))
+        plans = self.planner.between(inputs[0], tree, self.may_look(pull, desired, inputs[0]))
         if not plans.plans:
             if state is not None and not state.ended:
                 self.end(ticket, "superseded")
@@ -170,16 +170,17 @@ class Proposals:
         """Whether a part that was not looked at may be looked at by now; one that still may not costs no look."""
         blind = {plan.environment for plan in state.previewed.plans if plan.static}
         side = self.desires.at(tree)
-        may = self.may_look(pull, side.desired)
+        may = self.may_look(pull, side.desired, tip)
         grouped = self.planner.units_between(tip, tree)
         return any(
             name in blind and may(name) and not self.planner.unaccepted(units, side) for name, units in grouped.items()
         )
 
-    def may_look(self, pull: PullRequest, desired: Desired) -> "_MayLook":
+    def may_look(self, pull: PullRequest, desired: Desired, tip: Revision) -> "_MayLook":
         """Whether this author may have an environment's targets looked at (G4)."""
         sides = (desired, *self.planner.neighbours())
-        return _MayLook(self.planner.policy(), pull, sides, ours=self.reverts.ours(pull.head))
+        ours = self.reverts.ours(pull.head) or self.questions.promotion(pull, tip, self.journal.ledger) is not None
+        return _MayLook(self.planner.policy(), pull, sides, ours=ours)
 
     def case(
         self,
@@ -207,6 +208,7 @@ class Proposals:
                 *self.questions.included(plans, tip, self.journal.ledger, desired),
             ),
             equivalent=self.questions.equivalent(reviews, pull.head, tip),
+            promoting=self.questions.promotion(pull, tip, self.journal.ledger),
         )
 
     def _answer(self, number: int, ticket: str, judgements: Mapping[str, Judgement]) -> None:
@@ -306,7 +308,7 @@ class _MayLook:
     policy: Policy
     pull: PullRequest
     sides: tuple[Desired, ...]  # the proposed one and the accepted ones: a look reaches what both name
-    ours: bool = False  # a revert that we wrote: everything in it was on the tracked branch before
+    ours: bool = False  # we wrote it, a revert or a promotion: everything in it was on the tracked branch before
 
     def __call__(self, environment: str) -> bool:
         if self.ours:

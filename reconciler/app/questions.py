@@ -4,19 +4,27 @@ Decides nothing. What cannot be found out stays unknown, and unknown never helps
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.app.desire import Desires
 from reconciler.app.planning import Planner
 from reconciler.approval.decision import PolicySubject, Posting, parse_decision
 from reconciler.approval.policy import Policies
-from reconciler.approval.question import BroughtCommit, OpenEmergency, PreviewFacts, Question, SignedDecision
+from reconciler.approval.question import (
+    BroughtCommit,
+    OpenEmergency,
+    PreviewFacts,
+    Question,
+    Requester,
+    SignedDecision,
+    Tagged,
+)
 from reconciler.approval.question import Side as SideFacts
 from reconciler.errors import ReconcilerError
 from reconciler.git import history, signatures
 from reconciler.git.merge import MergedTree, merge_tree
 from reconciler.git.mirror import Mirror
-from reconciler.machine.entry import Landed
+from reconciler.machine.entry import Landed, Promoting
 from reconciler.machine.ledger import Ledger, PreviewState
 from reconciler.names import POLICY, EventId, Revision, UnitKind, UnitRef
 from reconciler.plan.change import RISKS, Plan, PlanSet, Risk
@@ -56,6 +64,7 @@ class Case:
     brought: tuple[BroughtCommit, ...]
     equivalent: frozenset[Revision] = frozenset()
     unheld: frozenset[str] = frozenset()
+    promoting: Promoting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +103,13 @@ class Questions:
             sides=self._sides(plan, case.proposed, ledger),
             pull=case.pull,
             held=case.held if plan.environment not in case.unheld else None,
-            commits=case.brought,
+            commits=tuple(
+                replace(commit, ours=case.promoting is not None and commit.revision == case.promoting.head)
+                for commit in case.brought
+            ),
             reviews=case.reviews,
             author_is_bot=self._is_bot(case.pull, policies),
-            requester=None,
+            requester=Requester(case.promoting.asked, ai=False) if case.promoting and case.promoting.asked else None,
             changed_kinds=changed_kinds(plan),
             decisions=tuple(self._decisions(case.ticket, ledger)),
             equivalent_heads=case.equivalent,
@@ -110,6 +122,7 @@ class Questions:
                 if environment == plan.environment
             ),
             restores=_restores(plan, ledger),
+            tagged=Tagged(case.promoting.tagger, case.promoting.key) if case.promoting is not None else None,
         )
 
     def brought(self, base: Revision | None, head: Revision, tracked: Revision) -> tuple[BroughtCommit, ...]:
@@ -133,6 +146,24 @@ class Questions:
                 )
             )
         return tuple(found)
+
+    def promotion(self, pull: PullRequest, tracked: Revision, ledger: Ledger) -> Promoting | None:
+        """The promotion that a pull request is, as we proposed it because of a tag, with nothing of others in it (G19).
+
+        The tracked branch may have been merged in cleanly; any other commit makes it somebody's own.
+        """
+        repository = self.mirror.repository
+        for state in ledger.promotions.values():
+            ours = state.promoting.head
+            if state.number != pull.number or not repository.has(ours):
+                continue
+            if not history.is_ancestor(repository, ours, pull.head):
+                continue
+            beside = history.commits(repository, history.merge_base(repository, tracked, pull.head), pull.head)
+            added = [commit for commit in beside if commit.id != ours]
+            if all(history.clean_merge_of_tracked(repository, commit.id, tracked) for commit in added):
+                return state.promoting
+        return None
 
     def put_in(self, before: Revision, landed: Revision, head: Revision) -> tuple[BroughtCommit, ...]:
         """What a landing has beside its pull request's head: somebody merged by hand, and wrote that part (G14).

@@ -23,6 +23,7 @@ from reconciler.app.patience import Patience
 from reconciler.app.planning import Planner
 from reconciler.app.previews import Previews
 from reconciler.app.problems import Problems
+from reconciler.app.promoting import Promotions
 from reconciler.app.proposals import Proposals
 from reconciler.app.questions import Questions
 from reconciler.app.reverts import Reverts
@@ -272,6 +273,7 @@ def loop_of(on: Adapters) -> Reconciler:
         orders=orders,
         commands=Commands(forge, forge, journal, planner, orders),
         drift=Drift(planner, journal),
+        promotions=Promotions(desires, journal, planner, forge, clock, keys.signing),
         speakers=(previews, standings),
         locale=settings.locale,
         clock=clock,

@@ -83,6 +83,7 @@ class BroughtCommit:
     signing_key: str
     pusher: str
     clean_merge: bool = False
+    ours: bool = False  # we wrote it because of a tag, of which `Question.tagged` speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,14 @@ class Requester:
 
     person: str
     ai: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """We proposed this promotion because of a tag (G19). The address that the tag names, unproven, and its key."""
+
+    email: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,8 @@ class Question:
     equal digest. `changed_kinds`: kinds of the specs that the plan's units add or change; None: unknown.
     `proposed_approvals`: what the proposed settings ask for, for a plan of the policy. `first`: nothing but the trusted
     policy was ever accepted, so one root signature may approve (G2). `restores`: the plan does nothing on a target, and
-    every unit of it is what a return that was granted put back (G18, G21).
+    every unit of it is what a return that was granted put back (G18, G21). `tagged`: it is, whole, what we proposed
+    because of a tag; `requester` is then who verifiably made the tag.
     """
 
     repository: str
@@ -156,6 +166,7 @@ class Question:
     proposed_approvals: int = 0
     first: bool = False
     restores: bool = False
+    tagged: Tagged | None = None
 
     @property
     def heads(self) -> frozenset[Revision]:

@@ -14,8 +14,8 @@ STRICT_RISKS = frozenset({Risk.HIGH, Risk.CRITICAL})
 
 
 def brought(question: Question) -> tuple[BroughtCommit, ...]:
-    """The commits that somebody answers for: all but clean merges of the tracked branch."""
-    return tuple(commit for commit in question.commits if not commit.clean_merge)
+    """The commits that somebody answers for: all but clean merges of the tracked branch, and ours because of a tag."""
+    return tuple(commit for commit in question.commits if not commit.clean_merge and not commit.ours)
 
 
 def openers(question: Question, persons: Persons) -> frozenset[str]:
@@ -24,8 +24,12 @@ def openers(question: Question, persons: Persons) -> frozenset[str]:
 
 
 def author_is_bot(question: Question, persons: Persons) -> bool:
-    """Whether a program opened the pull request: by its User, or by the forge's word."""
-    return question.author_is_bot or any(persons.by_name[name].bot for name in openers(question, persons))
+    """Whether a program opened the pull request: we because of a tag, or by its User, or by the forge's word."""
+    return (
+        question.tagged is not None
+        or question.author_is_bot
+        or any(persons.by_name[name].bot for name in openers(question, persons))
+    )
 
 
 def requester(question: Question, persons: Persons) -> Person | None:
@@ -38,7 +42,7 @@ def requester(question: Question, persons: Persons) -> Person | None:
 def proposers(question: Question, persons: Persons) -> tuple[Person | None, ...]:
     """Whose right to propose is judged (G16): the author, or who asked the bot, or who pushed a held commit.
 
-    None stands for an account that nobody is known by. Empty: nobody knows who pushed.
+    None stands for an account that nobody is known by. Empty: nobody knows who pushed, the branch or the tag.
     """
     if question.pull is None:
         return tuple(
@@ -46,13 +50,17 @@ def proposers(question: Question, persons: Persons) -> tuple[Person | None, ...]
         )
     if author_is_bot(question, persons) and question.requester:
         return (requester(question, persons),)
+    if question.tagged is not None:
+        return ()
     return (persons.by_login(question.pull.author),)
 
 
 def authors(question: Question, persons: Persons) -> frozenset[str]:
-    """The names of everybody who counts as author of the pull request."""
+    """The names of everybody who counts as author of the pull request, whoever may have made its tag included."""
     asked = {question.requester.person} if question.requester else set()
-    return openers(question, persons) | asked
+    tag = question.tagged
+    made = persons.may_have_email(tag.email) | persons.may_have_key(tag.key) if tag is not None else frozenset()
+    return openers(question, persons) | asked | made
 
 
 def contributors(question: Question, persons: Persons) -> frozenset[str]:

@@ -88,7 +88,7 @@ def preview(assembly: Assembly, *, number: int | None = None, revision: str = ""
         )
     tree = Revision(merged.tree)
     desired = assembly.planner.desires.at(tree).desired
-    plans = _between(assembly, tree, assembly.reconciler.proposals.may_look(pull, desired), before=tip)
+    plans = _between(assembly, tree, assembly.reconciler.proposals.may_look(pull, desired, tip), before=tip)
     return _rendered(assembly, plans, tip, pull.head, ticket_name(number))
 
 

@@ -286,6 +286,47 @@ class SecondLook(Value):
     environment: str
 
 
+class Promoting(Value):
+    """Intent to propose a promotion because of a tag; durable before its branch (G19). `target` is what its ref named.
+
+    `asked`: the User whose key signed the tag, empty where nobody is known. `tagger` and `key`: whom the tag names and
+    which key signed it, whoever that is.
+    """
+
+    type: Literal["promoting"] = "promoting"
+    environment: str
+    tag: str
+    target: Revision
+    revision: Revision
+    old: Revision | None
+    tip: Revision  # the parent of our commit, `head`
+    head: Revision
+    branch: str
+    at: datetime
+    asked: str = ""
+    tagger: str = ""
+    key: str = ""
+
+
+class Promoted(Value):
+    """The pull request of a promotion is open."""
+
+    type: Literal["promoted"] = "promoted"
+    environment: str
+    tag: str
+    pull_request: int
+
+
+class TagTold(Value):
+    """A tag that proposes nothing was told of, once for each commit. `why`: unmerged|beside|unfit|moved."""
+
+    type: Literal["tag_told"] = "tag_told"
+    environment: str
+    tag: str
+    commit: Revision
+    why: str
+
+
 class Stopped(Value):
     """The tracked branch was rewound, vanished or emptied: nothing starts until a person acts (T8)."""
 
@@ -327,6 +368,9 @@ Entry = Annotated[
     | Assigned
     | Notified
     | SecondLook
+    | Promoting
+    | Promoted
+    | TagTold
     | Stopped
     | Continued,
     Field(discriminator="type"),

@@ -29,6 +29,8 @@ from reconciler.machine.entry import (
     Passed,
     Placed,
     Previewed,
+    Promoted,
+    Promoting,
     Refusal,
     Renewed,
     Resume,
@@ -37,9 +39,18 @@ from reconciler.machine.entry import (
     SecondLook,
     Sighted,
     Stopped,
+    TagTold,
     Trusted,
 )
-from reconciler.machine.states import OpenGlass, PreviewState, RolloutState, Standing, UnitState, Waiting
+from reconciler.machine.states import (
+    OpenGlass,
+    PreviewState,
+    PromotionState,
+    RolloutState,
+    Standing,
+    UnitState,
+    Waiting,
+)
 from reconciler.names import POLICY, Digest, EventId, Revision
 from reconciler.plan.change import Value
 
@@ -68,6 +79,8 @@ class Ledger:
     told: set[tuple[str, str]] = field(default_factory=set)  # (ticket, comment or review) denied or answered already
     emergencies: dict[tuple[str, str], OpenGlass] = field(default_factory=dict)  # by ticket and environment
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)  # by ticket and environment
+    promotions: dict[tuple[str, str], PromotionState] = field(default_factory=dict)  # by environment and tag
+    tags_told: set[TagTold] = field(default_factory=set)
     stopped: Stopped | None = None
     last_event: EventId | None = None
 
@@ -295,6 +308,19 @@ def _second_look(ledger: Ledger, _placed: Placed, entry: SecondLook) -> None:
     ledger.emergencies.pop((entry.ticket, entry.environment), None)
 
 
+def _promoting(ledger: Ledger, _placed: Placed, entry: Promoting) -> None:
+    ledger.promotions[entry.environment, entry.tag] = PromotionState(entry)
+
+
+def _promoted(ledger: Ledger, _placed: Placed, entry: Promoted) -> None:
+    place = (entry.environment, entry.tag)
+    ledger.promotions[place] = replace(ledger.promotions[place], number=entry.pull_request)
+
+
+def _tag_told(ledger: Ledger, _placed: Placed, entry: TagTold) -> None:
+    ledger.tags_told.add(entry)
+
+
 def _stopped(ledger: Ledger, _placed: Placed, entry: Stopped) -> None:
     ledger.stopped = entry
 
@@ -328,8 +354,21 @@ _FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
     Assigned: _assigned,
     Notified: _notified,
     SecondLook: _second_look,
+    Promoting: _promoting,
+    Promoted: _promoted,
+    TagTold: _tag_told,
     Stopped: _stopped,
     Continued: _continued,
 }
 
-__all__ = ["SUCCESSES", "Entry", "Ledger", "OpenGlass", "PreviewState", "RolloutState", "UnitState", "Waiting"]
+__all__ = [
+    "SUCCESSES",
+    "Entry",
+    "Ledger",
+    "OpenGlass",
+    "PreviewState",
+    "PromotionState",
+    "RolloutState",
+    "UnitState",
+    "Waiting",
+]

@@ -11,6 +11,7 @@ from reconciler.machine.entry import (
     Passed,
     PlanBrief,
     Previewed,
+    Promoting,
     Returning,
 )
 from reconciler.names import Digest, EventId, Revision
@@ -63,6 +64,14 @@ class PreviewState:
     def brief(self, environment: str) -> PlanBrief | None:
         """The plan of one environment in it."""
         return next((plan for plan in self.previewed.plans if plan.environment == environment), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionState:
+    """A promotion that a tag made the reconciler propose. `number` None: its pull request may not be open yet."""
+
+    promoting: Promoting
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ def in_environment(unit: str, environment: Environment) -> Iterator[Check]:
         "verification": environment.verification,
         "monitoring": environment.monitoring.model_fields_set,
         "drift: heal": environment.drift.value == "heal",
-        "promotion": environment.promotion is not None,
     }
     yield from _said(unit, asked)
 

@@ -32,7 +32,6 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "verification": {"verification": [{"name": "it answers", **PROBE}]},
     "monitoring": {"monitoring": {"interval": "60s"}},
     "drift: heal": {"drift": "heal"},
-    "promotion": {"promotion": {"tags": "v*"}},
 }
 
 

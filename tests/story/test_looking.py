@@ -37,7 +37,7 @@ def test_g4_an_environment_that_changes_hands_is_looked_at_only_with_both_rights
 
     assert may_look(accepted)
     assert not may_look(accepted, proposed)
-    sides = opened.reconciler.proposals.may_look(pull, proposed).sides
+    sides = opened.reconciler.proposals.may_look(pull, proposed, stage.tip()).sides
     assert sides[0] is proposed
     assert any("env-k8s-prod" in side.environments for side in sides[1:])
     assert not may_look(*sides)
