@@ -123,8 +123,13 @@ class KubeApi(Protocol):
         turn); Refused where a newer one holds it (G25). A look that comes after it serves the first write of each
         object, so that a write costs one request."""
 
-    def apply(self, release: str, body: Json, *, generation: int, expected_uid: str) -> None:
-        """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet."""
+    def apply(
+        self, release: str, body: Json, *, generation: int, expected_uid: str, take: frozenset[str] = frozenset()
+    ) -> None:
+        """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet.
+
+        `take`: the field managers whose hold on the fields that we set ends; of an object of nobody's alone (G27).
+        """
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
         """Delete, or with `forget` give up ownership and leave it running. Absent already counts as done."""

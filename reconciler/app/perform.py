@@ -177,7 +177,8 @@ class Performer:
         ref, release = object_in(action), _release(action)
         uid = item.uid if item is not None and item.exists else ""
         if action.kind is ActionKind.APPLY_OBJECT:
-            api.apply(release, self._body(release, ref), generation=generation, expected_uid=uid)
+            body, take = self._body(release, ref), frozenset(action.takes)
+            api.apply(release, body, generation=generation, expected_uid=uid, take=take)
         else:
             forget = action.kind is ActionKind.FORGET_OBJECT
             api.delete(release, ref, generation=generation, expected_uid=action.uid, forget=forget)

@@ -16,6 +16,7 @@ from reconciler.app.settings import Settings
 from reconciler.app.targets import Connections
 from reconciler.approval.policy import Policies, Policy
 from reconciler.errors import ReconcilerError
+from reconciler.machine.states import UnitState
 from reconciler.names import POLICY, Revision, UnitKind, UnitRef
 from reconciler.plan.change import Check, Plan, PlanSet
 from reconciler.plan.guards import PruneLimits
@@ -147,6 +148,7 @@ class Planner:
                 limits=PruneLimits(prune.max_percent, prune.max_objects),
                 key=self.key,
                 checks=tuple(found),
+                fresh=frozenset(ref for ref in units if ref not in states or _never_stood(states[ref])),
                 neighbours=self.neighbours(),
             )
         )
@@ -243,6 +245,11 @@ class Planner:
         wanted = DesiredObjects(ref.name, spec.namespace or "", tuple(source.objects) if source is not None else ())
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
+
+
+def _never_stood(state: UnitState) -> bool:
+    """Whether nothing of a unit ended well yet, or it was let go of since."""
+    return state.successful is None or state.successful.removed
 
 
 def _distrusted(desired: Desired, environment: str, bundles: Mapping[str, Bundle | Failure]) -> bool:

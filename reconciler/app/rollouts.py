@@ -226,7 +226,7 @@ class _Run:
         return Event.UNREACHABLE
 
     def _record_success(self, _rollout: Rollout) -> None:
-        self._end(Stage.APPLIED, "applied", extra=tuple(self._connected()))
+        self._end(Stage.APPLIED, "applied", extra=(*self._connected(), *self._story.adopted()))
 
     def _record_failure(self, _rollout: Rollout) -> None:
         self._end(Stage.FAILED, "failed")

@@ -10,7 +10,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.machine.entry import Entry
 from reconciler.machine.stages import ACTIONS, BY_CERTIFICATE, RESOURCE_TYPES, STATUSES, Stage
 from reconciler.names import UnitKind, UnitRef
-from reconciler.plan.change import ActionKind, Plan
+from reconciler.plan.change import ActionKind, Operation, Plan
 from reconciler.specs.desired import Desired
 from reconciler.state.event import Domain, EventStatus, Severity, Source
 
@@ -44,6 +44,16 @@ class Story:
             carried = None
         if carried is not None:
             yield self.carrier(stage, carried, failure, summary)
+
+    def adopted(self) -> Iterator[Note]:
+        """A note for each release that adopted what was running, once its rollout ended well (G27)."""
+        taken: dict[str, list[str]] = {}
+        for change in self.plan.changes:
+            if change.operation is Operation.ADOPT:
+                taken.setdefault(change.unit, []).append(change.subject)
+        for unit, subjects in taken.items():
+            words = f"adopted {len(subjects)}: {', '.join(subjects[:10])}"
+            yield self.note(Domain.RELEASE, "adopted", UnitRef.parse(unit), Stage.APPLIED, None, None, words)
 
     def carrier(self, stage: Stage, entry: Entry, failure: ReconcilerError | None, summary: str) -> Note:
         """A note for what no unit has a word for (a plan of policy or of connections only)."""

@@ -21,6 +21,7 @@ from typing import Final
 
 from reconciler.errors import Refused, Rejected
 from reconciler.kube import marks, recreate
+from reconciler.kube.adopt import taken_over
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, WORKERS, Client, Request
 from reconciler.kube.discovery import ApiResource, Discovery
@@ -266,12 +267,13 @@ class Observer:
             )
         if answered.failure is not None:
             return replace(seen, live=stands, failure=answered.failure)
-        return replace(
+        seen = replace(
             seen,
             live=_compared(found, project(live, union(owned, answered.fields))),
             result=_compared(found, answered.result),
             conflicts=answered.conflicts,
         )
+        return seen if seen.owner else taken_over(seen, live, answered.fields)
 
     def _dry_run(self, found: Wanted, live: Json) -> DryRun:
         """What a server-side apply would make of it; asked once for the same body on the same live version."""

@@ -89,7 +89,9 @@ class KubeTarget:
         with _understood():
             self._writer.begin(release, generation, event, turn)
 
-    def apply(self, release: str, body: Json, *, generation: int, expected_uid: str) -> None:
+    def apply(
+        self, release: str, body: Json, *, generation: int, expected_uid: str, take: frozenset[str] = frozenset()
+    ) -> None:
         """Server-side apply one object. Call `observe` with the release's desired objects before: it tells which
         numbers of replicas belong to an autoscaler that may not exist yet."""
         with _understood():
@@ -98,6 +100,7 @@ class KubeTarget:
                 body,
                 generation=generation,
                 expected_uid=expected_uid,
+                take=take,
                 autoscaled=self._observer.autoscaled,
             )
 

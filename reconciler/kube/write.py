@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Final
 
 from reconciler.errors import Refused, Unavailable
-from reconciler.kube import marks, recreate
+from reconciler.kube import adopt, marks, recreate
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
@@ -93,9 +93,16 @@ class Writer:
         self._seen.keep(live, at)
 
     def apply(
-        self, release: str, body: Json, *, generation: int, expected_uid: str, autoscaled: frozenset[Scaled]
+        self,
+        release: str,
+        body: Json,
+        *,
+        generation: int,
+        expected_uid: str,
+        autoscaled: frozenset[Scaled],
+        take: frozenset[str] = frozenset(),
     ) -> None:
-        """Server-side apply under our field manager, never forced."""
+        """Server-side apply under our field manager, never forced. `take`: see adopt.py."""
         found = self._wanted(release, body)
         what = f"applying {found.ref}"
         seen: Json = None
@@ -112,6 +119,10 @@ class Writer:
             else:
                 self._check_existing(what, release, live, generation, expected_uid)
             sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled)
+            if live is not None and take and not self._owner.owner(live):
+                moved = self._take_over(found, live, sent, take)
+                if moved is not None and _is_moved(moved):
+                    continue
             answer = self._client.ask(_apply_request(found, what, sent))
             if not _is_moved(answer):
                 _check_applied(answer, existed=live is not None)
@@ -232,6 +243,26 @@ class Writer:
             seen = live["metadata"]
             body["metadata"].update(uid=seen["uid"], resourceVersion=seen["resourceVersion"])
         return body
+
+    def _take_over(self, found: Wanted, live: Json, sent: Json, managers: frozenset[str]) -> Answer | None:
+        """Move the ownership of what we are about to set; `live` and `sent` then stand at the version after it."""
+        what = f"taking over {found.ref}"
+        query = {"fieldManager": marks.FIELD_MANAGER, "dryRun": "All", "force": "true"}
+        asked = self._client.ask(Request("PATCH", found.path, what, query, sent, APPLY_TYPE, secret=found.secret))
+        if _is_moved(asked):
+            return asked
+        _check_applied(asked, existed=True)
+        patch = adopt.ownership(live, owned_fields(asked.json), managers)
+        if patch is None:
+            return None
+        query = {"fieldManager": adopt.TAKING}
+        answer = self._client.ask(Request("PATCH", found.path, what, query, patch, MERGE_TYPE, secret=found.secret))
+        if not _is_moved(answer):
+            _check_applied(answer, existed=True)
+            after = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"])
+            live["metadata"] = after["metadata"]
+            sent["metadata"]["resourceVersion"] = after["metadata"]["resourceVersion"]
+        return answer
 
     def _own_strategy(self, found: Wanted, live: Json) -> None:
         """Own the rolling strategy as it stands, with everything that we own already, so that the next apply can take

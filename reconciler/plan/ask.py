@@ -40,4 +40,5 @@ class PlanAsk:
     key: bytes
     held: tuple[Revision, ...] = ()
     checks: tuple[Check, ...] = ()  # of the whole pull request, such as policy beside other changes
+    fresh: frozenset[UnitRef] = frozenset()  # nothing of them ended well yet: their releases may adopt what runs (G27)
     neighbours: tuple[Desired, ...] = ()  # accepted sides of units that are not planned here; they count for the risk

@@ -27,6 +27,7 @@ class Operation(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     FORGET = "forget"  # ownership ends, the object keeps running (G28)
+    ADOPT = "adopt"  # runs already and was nobody's; nothing restarts by that (G27)
     HAND_OVER = "hand_over"  # moves from one release to another, never deleted (G28)
     RUN = "run"  # a step on a host
     CONNECT = "connect"  # a cluster's identity is recorded
@@ -118,6 +119,11 @@ class Action(Value):
     role: str = ""
     bundle: str = ""  # the bundle's signed checksum digest
     bundle_version: str = ""
+    takes: tuple[str, ...] = ()  # field managers whose hold on the fields that we set ends with an adoption (G27)
+
+    def digested(self) -> dict[str, Any]:
+        """What the plan's digest is over; what came into this version later is left out where it says nothing."""
+        return {name: value for name, value in self.model_dump().items() if name != "takes" or value}
 
 
 class Check(Value):

@@ -42,6 +42,7 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {"k8s": ("k8s",), "compose": ("compose
 SHOWN = (
     Operation.DELETE,
     Operation.FORGET,
+    Operation.ADOPT,
     Operation.HAND_OVER,
     Operation.RUN,
     Operation.CONNECT,
@@ -94,7 +95,7 @@ def make_plan(ask: PlanAsk) -> Plan:
                 "environment": ask.environment,
                 "static": static,  # nobody approves a look by approving a comparison
                 "artifact": artifact,
-                "actions": [[action.model_dump() for action in batch] for batch in batches],
+                "actions": [[action.digested() for action in batch] for batch in batches],
                 "touched": [touch.model_dump() for touch in touched],
                 "blocked": sorted(check.key for check in checks if check.severity is Severity.ERROR),
             },
@@ -173,6 +174,7 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
             desired=_objects(ask.proposed.desired, ref.name),
             observed=found,
             forget=new is None and spec.on_removal.value == "forget",
+            adopts=ref in ask.fresh,
             leaves_to=_taken_on(ask, spec.cluster),
             comes_from=frozenset(_releases_on(ask, spec.cluster)),
         ),

@@ -2,16 +2,18 @@
 
 Compares what a server-side dry run says an object would become with what it is: both were observed, nothing is asked
 here. Only fields that we send or own take part. Values are shown only of objects that the release owns already (G4);
-an object of somebody else blocks the plan; an object that leaves one release and enters another is handed over (G28).
+an object of somebody else blocks the plan, one of nobody's is adopted by a new release (G27); an object that leaves one
+release and enters another is handed over (G28).
 An object is the same one in every version of its kind's API.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.canonical import digest_of
 from reconciler.names import ObjectRef
+from reconciler.plan import adoption
 from reconciler.plan.change import Action, ActionKind, Change, Check, FieldChange, Operation, Reference, Touched
 from reconciler.plan.diff import diff, same
 from reconciler.plan.mask import Masked, mask_object
@@ -48,6 +50,7 @@ class ReleaseAsk:
     cluster: str
     desired: Mapping[ObjectRef, Any] = field(repr=False)
     observed: ObservedRelease | Failure
+    adopts: bool = False  # a new release: what runs already and is nobody's becomes its own (G27)
     forget: bool = False  # onRemoval: forget, of a removed release
     # objects that other releases of this plan want on the same cluster, and those releases
     leaves_to: Mapping[ObjectRef, str] = field(default_factory=dict)
@@ -108,11 +111,27 @@ class _Planner:
             return _Found()
         if item.owner in self.ask.comes_from and self._wanted_by(ref) != item.owner:
             return self._apply(phase, ref, item, Operation.HAND_OVER, live, result)
-        holder = item.owner if " " in item.owner else f"release {item.owner}"  # words name another controller
-        holder = holder if item.owner else "nobody that this reconciler knows"
-        message = f"{ref} exists on {self.ask.cluster} and is managed by {holder}"
-        hint = "take it out of the source, rename it, or remove the object by hand first"
-        return _Found(checks=(error(self.ask.unit, "owned_by_another", message, hint),))
+        if not item.owner and self.ask.adopts and ref.kind not in adoption.REFUSED:
+            return self._adopt(phase, ref, item, live, result)
+        return _Found(checks=(adoption.refused(self.ask.unit, self.ask.cluster, ref, item, new=self.ask.adopts),))
+
+    def _adopt(self, phase: int, ref: ObjectRef, item: ObservedObject, live: Masked | None, result: Masked) -> _Found:
+        """Values of an object that is not ours yet are not shown, only which fields change and who held them (G4)."""
+        takes = adoption.managers(item)
+        conflicts = tuple(one for one in item.conflicts if one.partition(": ")[0] not in takes)
+        found = self._apply(phase, ref, replace(item, conflicts=conflicts), Operation.ADOPT, live, result)
+        assert found.change is not None and found.step is not None and found.touched is not None  # noqa: S101, PT018
+        fields = adoption.fields(found.change.fields, item)
+        action = found.step.action.model_copy(update={"takes": takes})
+        state = {"exists": True, "uid": item.uid, "live": action.pre, "from": adoption.held(item)}
+        return replace(
+            found,
+            change=found.change.model_copy(
+                update={"fields": fields, "restarts": ref.kind in WORKLOADS and _touches_pods(fields)}
+            ),
+            step=replace(found.step, action=action),
+            touched=found.touched.model_copy(update={"state": state}),
+        )
 
     def unwanted(self) -> Iterator[_Found]:
         wanted = {_place(ref) for ref in self.ask.desired}

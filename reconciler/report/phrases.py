@@ -100,6 +100,7 @@ EN = Phrases(
         {
             Operation.DELETE: "{n} to delete",
             Operation.FORGET: "{n} to let go",
+            Operation.ADOPT: "{n} to adopt",
             Operation.HAND_OVER: "{n} to hand over",
             Operation.CREATE: "{n} to create",
             Operation.UPDATE: "{n} to update",
@@ -112,6 +113,7 @@ EN = Phrases(
         {
             Operation.DELETE: "**delete**",
             Operation.FORGET: "**let go** (keeps running)",
+            Operation.ADOPT: "adopt",
             Operation.HAND_OVER: "hand over",
             Operation.CREATE: "create",
             Operation.UPDATE: "update",
@@ -206,6 +208,7 @@ ZH = Phrases(
         {
             Operation.DELETE: "删除 {n}",
             Operation.FORGET: "放手 {n}",
+            Operation.ADOPT: "接管 {n}",
             Operation.HAND_OVER: "移交 {n}",
             Operation.CREATE: "新建 {n}",
             Operation.UPDATE: "更新 {n}",
@@ -218,6 +221,7 @@ ZH = Phrases(
         {
             Operation.DELETE: "**删除**",
             Operation.FORGET: "**放手**（继续运行）",
+            Operation.ADOPT: "接管",
             Operation.HAND_OVER: "移交",
             Operation.CREATE: "新建",
             Operation.UPDATE: "更新",

@@ -25,6 +25,7 @@ NAMED = 10  # names in one line; the rest is counted
 ORDER = (
     Operation.DELETE,
     Operation.FORGET,
+    Operation.ADOPT,
     Operation.HAND_OVER,
     Operation.RUN,
     Operation.CONNECT,

@@ -40,6 +40,7 @@ class ObservedObject:
     known_after_apply: bool = False
     owner: str = ""  # the release that owns it by its ApplySet label; empty: nobody we know
     conflicts: tuple[str, ...] = ()  # "manager: field path" of other managers whose values ours would change
+    holders: "tuple[Holder, ...]" = ()  # of an object of nobody's: who holds the fields that we would set
     failure: Failure | None = None  # why this one object could not be looked at
 
 

@@ -286,6 +286,7 @@ def test_what_may_be_lost_comes_first_whatever_the_order_of_the_plan() -> None:
     assert words == [
         "| **delete**",
         "| **let go** (keeps running)",
+        "| adopt",
         "| hand over",
         "| run",
         "| connect",

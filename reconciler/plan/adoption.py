@@ -1,0 +1,65 @@
+"""What runs already and becomes a release's own: whose fields move, and when it may not (G27).
+
+A new release adopts an object that nobody holds. An active controller (Flux, Argo CD, Helm, another object) would put
+back what we change, so it is handed over first, and the way to do that is said. A Secret is never adopted: its values
+would stand in Git, and a preview that told which of them are equal would be an oracle (G4).
+"""
+
+from typing import Final
+
+from reconciler.names import ObjectRef
+from reconciler.plan.change import Check, FieldChange
+from reconciler.plan.part import error
+from reconciler.state.observed import ObservedObject
+
+REFUSED: Final = frozenset({"Secret", "Namespace", "CustomResourceDefinition"})
+NOT_SHOWN: Final = "(exists)"
+US: Final = "reconciler"
+REMOVE: Final = "take it out of the source, rename it, or remove the object by hand first"
+LEAVE_OUT: Final = "leave it out of the source and refer to it by its name; it stays as it is"
+RESET: Final = "clear its managedFields (`value: [{}]`, see docs/adopting.md)"
+HAND_OVER: Final = {
+    "Helm": "uninstall the Helm release with `--keep-history` after annotating each object with"
+    " `helm.sh/resource-policy: keep`, remove its meta.helm.sh annotations, and " + RESET,
+    "Flux": "set `prune: false` on the Flux object and delete it, remove its toolkit.fluxcd.io labels, and " + RESET,
+    "Argo": "delete the Argo CD application with `--cascade=false`, remove its argocd marks, and " + RESET,
+    "Fleet": "set `keepResources` on the GitRepo and delete it, and " + RESET,
+}
+
+
+def managers(item: ObservedObject) -> tuple[str, ...]:
+    """Whose hold on the fields that we set ends."""
+    return tuple(sorted({holder.manager for holder in item.holders}))
+
+
+def held(item: ObservedObject) -> dict[str, list[str]]:
+    """Which fields are taken from whom: what an approval covers."""
+    found: dict[str, list[str]] = {}
+    for holder in item.holders:
+        found[holder.manager] = sorted({*found.get(holder.manager, ()), *holder.paths})
+    return found
+
+
+def fields(changed: tuple[FieldChange, ...], item: ObservedObject) -> tuple[FieldChange, ...]:
+    """Fields whose value changes, without what stands there; then each field whose ownership moves, and from whom."""
+    hidden = tuple(one.model_copy(update={"before": None if one.before is None else NOT_SHOWN}) for one in changed)
+    moved = tuple(
+        FieldChange(path=f"manager of {path}", before=manager, after=US)
+        for manager, paths in sorted(held(item).items())
+        for path in paths
+    )
+    return (*hidden, *moved)
+
+
+def refused(unit: str, cluster: str, ref: ObjectRef, item: ObservedObject, *, new: bool) -> Check:
+    """Why an object that exists is not ours to apply, and what to do. `new`: the release may adopt."""
+    if not item.owner:
+        holder = "nobody that this reconciler knows"
+        hint = LEAVE_OUT if new else f"{REMOVE}; a new release can adopt it"
+    elif " " in item.owner:  # words name another controller
+        holder = item.owner
+        hint = HAND_OVER.get(item.owner.partition(" ")[0], REMOVE)
+    else:
+        holder, hint = f"release {item.owner}", REMOVE
+    message = f"{ref} exists on {cluster} and is managed by {holder}"
+    return error(unit, "owned_by_another", message, hint)
