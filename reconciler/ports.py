@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from reconciler.names import ObjectRef, Revision
 from reconciler.secret import Secret
 from reconciler.state.bundle import Bundle
-from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, Review
+from reconciler.state.forge import Access, Comment, CommitStatus, Guard, OwnRules, PullRequest, Review
 from reconciler.state.observed import (
     Ending,
     InstalledBundle,
@@ -66,6 +66,9 @@ class ForgeInspector(Protocol):
 
     def access(self) -> Access: ...
     def guard(self, branch: str) -> Guard: ...
+
+    def own_rules(self, branch: str) -> OwnRules:
+        """What the forge asks for before a merge into a branch that exists."""
 
 
 @dataclass(frozen=True, slots=True)

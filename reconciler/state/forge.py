@@ -103,7 +103,10 @@ class CommitStatus:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What keeps a branch from moving otherwise than by a merge that was let through. None: the forge does not tell."""
+    """What keeps a branch from moving otherwise than by a merge that was let through. None: the forge does not tell.
+
+    `unseen`: what of it cannot be seen with this token, in words.
+    """
 
     branch: str
     exists: bool
@@ -111,14 +114,26 @@ class Guard:
     required_statuses: tuple[str, ...] | None = None
     required_approvals: int | None = None
     we_may_push: bool | None = None
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRules:
+    """What the forge itself asks for before a merge, in words. It is told to people, and grants and stops nothing here.
+
+    `unseen`: what of it cannot be seen with this token.
+    """
+
+    asks: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What our account may do on its forge. `writers`: who else may write the repository; None where not told."""
+    """What our account may do on its forge; None: the forge does not tell. `writers`: who else may write."""
 
     login: str
-    may_write: bool
-    may_administer: bool
+    may_write: bool | None
+    may_administer: bool | None
     writers: tuple[str, ...] | None = None
-    excess: tuple[str, ...] = ()  # what the token may do that nothing here needs
+    excess: tuple[str, ...] | None = ()  # what the token may do that nothing here needs

@@ -21,7 +21,7 @@ from reconciler.forges.speaking import Setting
 from reconciler.git import history
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
-from reconciler.state.forge import Access, Comment, CommitStatus, Guard, PullRequest, PullRequestState, Review
+from reconciler.state.forge import Access, Comment, CommitStatus, Guard, OwnRules, PullRequest, PullRequestState, Review
 
 
 class GiteaForge(Setting):
@@ -119,6 +119,11 @@ class GiteaForge(Setting):
             if refusal.status != HTTPStatus.NOT_FOUND:
                 raise
             return Guard(branch, exists=False)
+
+    def own_rules(self, branch: str) -> OwnRules:
+        """How many reviews Gitea asks for before a merge."""
+        found = self.guard(branch)
+        return OwnRules(asks=(f"approving reviews: {found.required_approvals}",) if found.required_approvals else ())
 
     def _reaches(self, path: str) -> bool:
         try:

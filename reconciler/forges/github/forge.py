@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from reconciler.forges.asking import Reading, Request
-from reconciler.forges.github import answers, requests
+from reconciler.forges.github import answers, guarding, requests
 from reconciler.forges.github.answers import Desk, Words
 from reconciler.forges.github.merges import Merges
 from reconciler.forges.github.requests import FULL, Repository
@@ -21,7 +21,7 @@ from reconciler.forges.speaking import Setting
 from reconciler.git.mirror import Mirror
 from reconciler.names import Revision
 from reconciler.ports import Clock
-from reconciler.state.forge import Comment, CommitStatus, PullRequest, Review
+from reconciler.state.forge import Access, Comment, CommitStatus, Guard, OwnRules, PullRequest, Review
 
 FRESH = timedelta(minutes=10)  # how long an account's right to write is believed
 
@@ -105,6 +105,43 @@ class GitHubForge(Setting):
         found = answers.latest_statuses(entries, self._desk(), revision)
         self._believed.read(revision, {one.status.context: one.status for one in found if one.by == own})
         return tuple(one.status for one in found)
+
+    def access(self) -> Access:
+        """What our account may do, by its role; what its token may is told of an App's alone, which has it from us."""
+        reading, own = self._one(self._repository.itself()), self.own_login()
+        collaborators = self._seen(self._repository.collaborators())
+        return Access(
+            own,
+            may_write=guarding.writes(reading, "push"),
+            may_administer=guarding.writes(reading, "admin"),
+            writers=None if collaborators is None else guarding.writers(collaborators, own),
+            excess=() if self._ask_own else None,
+        )
+
+    def guard(self, branch: str) -> Guard:
+        """How a branch is protected."""
+        try:
+            found = self._one(self._repository.branch(branch))
+        except ForgeRefusal as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                raise
+            self._one(self._repository.itself())  # the branch is unknown, or all of the repository is out of sight
+            return Guard(branch, exists=False)
+        return guarding.guard(found, branch, self._seen(self._repository.rules(branch)))
+
+    def own_rules(self, branch: str) -> OwnRules:
+        """Which reviews GitHub asks for before a merge."""
+        rules = self._seen(self._repository.rules(branch))
+        return OwnRules(*guarding.own_rules(self._one(self._repository.branch(branch)), rules))
+
+    def _seen(self, request: Request) -> tuple[Reading, ...] | None:
+        """A list; None where it is not for this token's eyes."""
+        try:
+            return self._sender.whole(request)
+        except ForgeRefusal as refusal:
+            if refusal.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
+                raise
+            return None
 
     def _myself(self) -> str:
         return self._ask_own() if self._ask_own else self._one(requests.myself()).text("login")

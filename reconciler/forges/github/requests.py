@@ -105,6 +105,18 @@ class Repository:
         """The statuses of a commit, newest first."""
         return self._list(f"listing the statuses of {revision[:12]}", f"/commits/{revision}/statuses", PAGE)
 
+    def collaborators(self) -> Request:
+        """Everybody who may do something here, also through teams and organisations."""
+        return self._list("listing who may write", "/collaborators", PAGE)
+
+    def branch(self, name: str) -> Request:
+        """A branch, and what everybody is told of its protection; 404 where there is none."""
+        return self._get(f"asking how {name} is protected", f"/branches/{quote(name, safe='')}")
+
+    def rules(self, branch: str) -> Request:
+        """The rules of rulesets that hold for a branch."""
+        return self._list(f"listing the rules of {branch}", f"/rules/branches/{quote(branch, safe='')}", PAGE)
+
     def say(self, number: int, body: str) -> Request:
         """Comment."""
         path = self._path(f"/issues/{number}/comments")

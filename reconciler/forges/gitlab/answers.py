@@ -167,6 +167,12 @@ def excess(token: Reading) -> tuple[str, ...]:
     return tuple(sorted(set(scopes) - NEEDED))
 
 
+def own_rules(rules: Iterable[Reading]) -> tuple[str, ...]:
+    """The approval rules that ask for an approval, in words."""
+    asked = ((one.text("name"), one.number("approvals_required")) for one in rules)
+    return tuple(f"approvals by the rule {name!r}: {number}" for name, number in asked if number > 0)
+
+
 def guard(branch: Reading, project: Reading) -> Guard:
     """How a branch is protected. GitLab requires the pipeline, with whatever statuses it has, or nothing."""
     required = project.content.get("only_allow_merge_if_pipeline_succeeds")

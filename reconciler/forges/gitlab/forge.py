@@ -26,6 +26,7 @@ from reconciler.state.forge import (
     Comment,
     CommitStatus,
     Guard,
+    OwnRules,
     PullRequest,
     PullRequestState,
     Review,
@@ -156,6 +157,15 @@ class GitLabForge(Speaking[Standing]):
                 raise
             return Guard(branch, exists=False)
         return answers.guard(found, self._one(self._project.itself()))
+
+    def own_rules(self, branch: str) -> OwnRules:  # noqa: ARG002  GitLab's are the project's
+        """The project's approval rules, where this GitLab has such (Premium) and shows them to us."""
+        try:
+            return OwnRules(asks=answers.own_rules(self._list(self._project.approval_rules())))
+        except ForgeRefusal as refusal:
+            if refusal.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
+                raise
+            return OwnRules(unseen=("approval rules (Premium)",))
 
     def _pull(self, reading: Reading, number: int | None = None) -> PullRequest:
         author = answers.account(reading, "author")

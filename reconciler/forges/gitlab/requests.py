@@ -85,6 +85,10 @@ class Project:
         """One branch; 404 where there is none."""
         return self._get(f"reading branch {name}", f"/repository/branches/{quote(name, safe='')}")
 
+    def approval_rules(self) -> Request:
+        """Who has to approve, by GitLab's own rules; 403 or 404 where there are none to be had."""
+        return self._get("listing the approval rules", "/approval_rules", PAGE)
+
     def statuses(self, revision: Revision) -> Request:
         """The statuses of a commit that no later one of the same name replaced."""
         path = f"/repository/commits/{revision}/statuses"

@@ -81,6 +81,8 @@ class Hub:
         self.statuses: list[dict[str, Any]] = []
         self.ids = itertools.count(1001)
         self.numbers = itertools.count(1)
+        self.protections: dict[str, list[str]] = {}  # branch -> required statuses, by branch protection
+        self.rules: dict[str, list[dict[str, Any]]] = {}  # branch -> rules of rulesets
         self.lags = False  # `/commits/{sha}/pulls` does not know the last merges yet
 
     # --- what everything stands on

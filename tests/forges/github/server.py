@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from tests.forges.github.apps import Apps
 from tests.forges.github.hub import Hub, No
@@ -230,6 +230,14 @@ def _statuses(fake: FakeGitHub, _: Asked, names: Names) -> Any:
     return [fake.shapes.status(one) for one in reversed(fake.hub.statuses) if one["sha"] == sha]
 
 
+def _branch(fake: FakeGitHub, _: Asked, names: Names) -> Any:
+    name = unquote(names["branch"])
+    tip = fake.hub.tip(name)
+    if tip is None:
+        raise No(404, "Branch not found")
+    return fake.shapes.branch(name, tip)
+
+
 ROUTES: tuple[tuple[str, str, Route], ...] = (
     ("GET", "/user", lambda fake, asked, _: fake.shapes.myself(asked.who)),
     (
@@ -242,7 +250,7 @@ ROUTES: tuple[tuple[str, str, Route], ...] = (
         r"/app/installations/(?P<id>\d+)/access_tokens",
         lambda fake, asked, names: fake.apps.make_token(int(names["id"]), asked.who, asked.body),
     ),
-    ("GET", REPOSITORY, lambda fake, _, __: fake.shapes.repository()),
+    ("GET", REPOSITORY, lambda fake, asked, _: fake.shapes.itself(asked.who)),
     ("GET", f"{REPOSITORY}/pulls", _pulls),
     ("POST", f"{REPOSITORY}/pulls", _open),
     (
@@ -293,6 +301,13 @@ ROUTES: tuple[tuple[str, str, Route], ...] = (
         "GET",
         f"{REPOSITORY}/collaborators/(?P<login>[^/]+)/permission",
         lambda fake, _, names: fake.shapes.permission(names["login"]),
+    ),
+    ("GET", f"{REPOSITORY}/collaborators", lambda fake, _, __: fake.shapes.collaborators()),
+    ("GET", f"{REPOSITORY}/branches/(?P<branch>[^/]+)", _branch),
+    (
+        "GET",
+        f"{REPOSITORY}/rules/branches/(?P<branch>[^/]+)",
+        lambda fake, _, names: fake.shapes.rules(unquote(names["branch"])),
     ),
 )
 

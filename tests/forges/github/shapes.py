@@ -271,6 +271,43 @@ class Shapes:
         user = {**(self.user(login) or {}), "permissions": rights, "role_name": role}
         return {"permission": told, "role_name": role, "user": user}
 
+    def itself(self, who: str) -> dict[str, Any]:
+        """The repository as it is told to whoever asks for it alone."""
+        counts = dict.fromkeys(("network_count", "subscribers_count"), 0)
+        return {**self.repository(), **counts, "permissions": self.rights(who)}
+
+    def rights(self, login: str) -> dict[str, bool]:
+        role = self.hub.roles.get(login, "read")
+        reached = {"read": 1, "triage": 2, "write": 3, "maintain": 4, "admin": 5}[role]
+        return {name: reached > at for at, name in enumerate(("pull", "triage", "push", "maintain", "admin"))}
+
+    def collaborators(self) -> list[dict[str, Any]]:
+        return [
+            {**(self.user(login) or {}), "permissions": self.rights(login), "role_name": role}
+            for login, role in self.hub.roles.items()
+        ]
+
+    def branch(self, name: str, tip: Revision) -> dict[str, Any]:
+        """As anybody with read access sees it: of branch protection the required statuses and nothing more."""
+        url, contexts = f"{self.here}/branches/{name}", self.hub.protections.get(name)
+        checks = {
+            "enforcement_level": "off" if contexts is None else "non_admins",
+            "contexts": contexts or [],
+            "checks": [{"context": one, "app_id": None} for one in contexts or ()],
+        }
+        return {
+            "name": name,
+            "commit": self.commits([tip])[0],
+            "_links": {"self": url, "html": f"https://github.invalid/{self.hub.owner}/{self.hub.name}/tree/{name}"},
+            "protected": contexts is not None,
+            "protection": {"enabled": contexts is not None, "required_status_checks": checks},
+            "protection_url": f"{url}/protection",
+        }
+
+    def rules(self, branch: str) -> list[dict[str, Any]]:
+        source = {"ruleset_source_type": "Repository", "ruleset_source": f"{self.hub.owner}/{self.hub.name}"}
+        return [{**rule, **source, "ruleset_id": 42} for rule in self.hub.rules.get(branch, ())]
+
     def commits(self, revisions: Iterable[Revision]) -> list[dict[str, Any]]:
         return [self._commit(history.commit(self.hub.git, one)) for one in revisions]
 

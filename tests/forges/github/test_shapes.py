@@ -18,6 +18,7 @@ from tests.contracts.forge_world import ANA, BEN, CLEO, How, Says, opened
 from tests.forges.github.server import FakeGitHub
 from tests.forges.github.test_access import adapter, source
 from tests.forges.github.test_access import key as key
+from tests.forges.github.test_guarding import PULL_REQUEST, UPDATE, statuses
 
 pytestmark = pytest.mark.real
 __all__ = ["key", "source"]
@@ -74,6 +75,7 @@ def test_every_answer_of_the_stand_in_is_one_of_githubs(
     door = adapter(fake_github, source, tmp_path / "app")
     door.own_login()
     door.open_pull_requests()
+    door.access()
     world = GitHubUnderTest(tmp_path / "world", fake_github)
     _everything(world)
     found = [one for method, path, content in said.values() for one in wrong(document, method, path, content)]
@@ -82,6 +84,9 @@ def test_every_answer_of_the_stand_in_is_one_of_githubs(
 
 
 def _everything(world: GitHubUnderTest) -> None:
+    world.hub.rules["main"] = [PULL_REQUEST, UPDATE, statuses("reconciler/preview")]
+    world.hub.protections["main"] = ["reconciler/preview"]
+    world.door.access(), world.door.guard("main"), world.door.own_rules("main")
     world.open_from_fork("eve", {"fork.yaml": "fork: 1\n"})
     number = opened(world)
     for says in Says:

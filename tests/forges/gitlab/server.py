@@ -226,6 +226,14 @@ def _branch(call: Call) -> Any:
     return shapes.branch(call.project, name, call.who)
 
 
+def _approval_rules(call: Call) -> Any:
+    if call.project.approval_rules is None:
+        raise Problem(404, "404 Not Found")
+    return [
+        shapes.approval_rule(number, name, asked) for number, (name, asked) in enumerate(call.project.approval_rules, 1)
+    ]
+
+
 def _delete_branch(call: Call) -> Any:
     call.project.git.references.delete(f"refs/heads/{unquote(call.names['branch'])}")
 
@@ -237,6 +245,7 @@ ROUTES: tuple[tuple[str, str, Callable[[Call], Any]], ...] = (
     ("GET", PROJECT + "/members/all", lambda call: shapes.members(call.state, call.project)),
     ("GET", PROJECT + r"/members/all/(?P<user>\d+)", _member),
     ("GET", PROJECT + "/repository/branches/(?P<branch>[^/]+)", _branch),
+    ("GET", PROJECT + "/approval_rules", _approval_rules),
     ("GET", "/personal_access_tokens/self", lambda call: shapes.token(call.state, call.who)),
     ("GET", PROJECT + "/merge_requests", _open_ones),
     ("POST", PROJECT + "/merge_requests", _open),

@@ -189,3 +189,19 @@ def job(one: Job) -> Shape:
         "pipeline_id": one.pipeline,
         "author": user(one.author),
     }
+
+
+def approval_rule(number: int, name: str, approvals: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "name": name,
+        "rule_type": "code_owner" if name == "Code owners" else "regular",
+        "report_type": None,
+        "eligible_approvers": [],
+        "approvals_required": approvals,
+        "users": [],
+        "groups": [],
+        "contains_hidden_groups": False,
+        "protected_branches": [],
+        "applies_to_all_protected_branches": False,
+    }

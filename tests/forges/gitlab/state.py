@@ -91,6 +91,7 @@ class Project:
     pipelines_must_succeed: bool = False
     protected: dict[str, int] = field(default_factory=dict)  # branches, with the level from which on one may push
     members: dict[int, int] = field(default_factory=dict)
+    approval_rules: list[tuple[str, int]] | None = None  # names and how many approvals; None: this GitLab has none
     pipelines: list[Pipeline] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     merge_requests: "list[MergeRequest]" = field(default_factory=list)

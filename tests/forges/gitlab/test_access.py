@@ -21,6 +21,7 @@ def findings(world: GitLabUnderTest) -> list[Finding]:
 def well_made(world: GitLabUnderTest) -> None:
     """As docs/forges/gitlab.md says."""
     world.project.pipelines_must_succeed = True
+    world.project.approval_rules = []
     world.push(ANA, AUDIT_BRANCH, {"audit": "1"})
     world.project.protected = {"main": NOBODY, AUDIT_BRANCH: 30}
 
@@ -28,6 +29,22 @@ def well_made(world: GitLabUnderTest) -> None:
 def test_a_project_that_is_set_up_as_the_page_says_is_well(world: GitLabUnderTest) -> None:
     well_made(world)
     assert {finding.status for finding in findings(world)} == {"ok"}
+
+
+def test_gitlabs_own_rules_are_told_and_decide_nothing(world: GitLabUnderTest) -> None:
+    well_made(world)
+    world.project.approval_rules = [("Security", 2), ("All members", 0)]
+    (found,) = [one for one in findings(world) if one.name == "forge rules"]
+    assert (found.status, "'Security': 2" in found.message, "All members" in found.message) == ("ok", True, False)
+    assert "decided by the reconciler's own rules" in found.message
+
+
+def test_rules_that_are_not_shown_are_said_to_be_unseen(world: GitLabUnderTest) -> None:
+    well_made(world)
+    world.project.approval_rules = None
+    assert [(one.name, one.message) for one in findings(world) if one.status != "ok"] == [
+        ("forge rules", "approval rules (Premium) cannot be seen with this token")
+    ]
 
 
 def test_an_audit_repository_of_its_own_is_asked_about_its_own_protection(world: GitLabUnderTest) -> None:

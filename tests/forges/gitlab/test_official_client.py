@@ -46,6 +46,7 @@ def test_gitlabs_own_client_understands_every_answer_of_the_stand_in(
     assert (found["member"]["access_level"], found["account"]["bot"]) == (30, True)
     assert [each["access_level"] for each in found["members"]] == [30] * 4
     assert (found["branch"]["protected"], found["branch"]["can_push"]) == (False, True)
+    assert [(each["name"], each["approvals_required"]) for each in found["approval_rules"]] == [("Security", 2)]
     assert found["token"]["scopes"] == ["api", "write_repository"]
     assert found["made"]["title"] == "by the client"
 
@@ -85,13 +86,14 @@ def test_what_the_adapter_asks_is_what_gitlabs_own_client_asks(
     writer.set_status(world.tip("main"), CommitStatus("reconciler/preview", StatusState.SUCCESS, ""))
     world.merge(CLEO, number, How.MERGE)
     forge.merged_pull_requests([world.tip("main")])
-    world.door.access(), world.door.guard("main")
+    world.door.access(), world.door.guard("main"), world.door.own_rules("main")
     ours = {shape(method, path) for who, method, path in world.server.asked if who == world.own_login}
     assert len(ours) > 16
     assert ours - theirs == set()
 
 
 def scene(world: GitLabUnderTest) -> int:
+    world.project.approval_rules = [("Security", 2)]
     number = opened(world)
     world.push(ANA, "proposal", {"p.yaml": "p: 1\n"})
     world.push(ANA, "feature", {"second.yaml": "s: 1\n"})

@@ -52,6 +52,8 @@ func ask(url, token, project, text, revision string) error {
 	keep("members", members, err)
 	branch, _, err := client.Branches.GetBranch(project, "main")
 	keep("branch", branch, err)
+	rules, _, err := client.Projects.GetProjectApprovalRules(project, nil)
+	keep("approval_rules", rules, err)
 	itsToken, _, err := client.PersonalAccessTokens.GetSinglePersonalAccessToken()
 	keep("token", itsToken, err)
 	list, _, err := client.MergeRequests.ListProjectMergeRequests(project, &gitlab.ListProjectMergeRequestsOptions{State: &opened})
