@@ -1,5 +1,7 @@
-"""Lists of Gitea, whose pages are asked for by number: an end is found, or the answer is none (F13)."""
+"""Lists of Gitea, whose pages are asked for by number: an end is found, or the answer is none (F13). And what of its
+answers is believed for how long."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,6 +31,20 @@ def asked(content: Any, *, total: int | None = None, size: int = 0) -> tuple[int
     with pytest.raises(Rejected) as refused:
         there.statuses(Revision("ab" * 20))
     return len(pages), refused.value.message
+
+
+def test_a_clock_that_was_set_back_ends_what_is_believed_of_rights() -> None:
+    said, clock = ["write"], MovableClock()
+    sender = cast(
+        Sender,
+        SimpleNamespace(send=lambda request: Answer(request.what, {"permission": said[-1]}), clock=clock),
+    )
+    there = GiteaForge(sender, Repository("o", "r"), cast(Mirror, None), tracked="main", key="")
+    assert there._may_write("ana")
+    said.append("read")
+    assert there._may_write("ana")
+    clock.advance(-timedelta(days=1))
+    assert not there._may_write("ana")
 
 
 def entry(number: int) -> dict[str, Any]:

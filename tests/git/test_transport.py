@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
+from reconciler.git import ask_http
 from reconciler.git.mirror import Mirror
 from reconciler.git.poll import Poller
 from reconciler.git.push import PushResult, push
@@ -183,6 +184,23 @@ def test_an_unreachable_remote_is_unavailable(world: World, tmp_path: Path) -> N
         with pytest.raises(Unavailable) as caught:
             attempt()
         assert caught.value.key == "repository_unreachable"
+
+
+def test_a_remote_that_never_ends_its_answer_is_unreachable(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask_http, "OVERALL", -1.0)
+    answer = (200, {"Content-Type": "application/x-git-upload-pack-result"}, b"0000")
+    with serving(always(*answer)) as requests, pytest.raises(Unavailable, match="no end after") as polled:
+        Poller(Remote(f"{requests.url}/r"), world.transport).poll()
+    assert polled.value.key == "repository_unreachable"
+    _program(tmp_path / "bin" / "git", "import signal\nsignal.pause()\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}")
+    remote = Remote("http://127.0.0.1:9/r")
+    for of, key in ((remote, "repository_unreachable"), (None, "internal_error")):
+        with pytest.raises(Unavailable, match="no end after") as caught:
+            Transport(tmp_path / "transport").run(["fetch"], remote=of, timeout=0.2)
+        assert caught.value.key == key
 
 
 def test_a_child_that_does_not_end_is_ended_with_all_it_started(

@@ -167,8 +167,16 @@ def test_f15_an_app_that_was_installed_again_is_found_under_its_new_number(
 
 def test_a_token_that_has_ended_already_is_none(fake_github: FakeGitHub, source: AppToken) -> None:
     fake_github.lie = lambda _, content: {**content, "expires_at": "2020-01-01T00:00:00Z"}
-    with pytest.raises(Rejected, match="ended"):
+    with pytest.raises(Rejected, match="ended") as refused:
         source.token()
+    assert "set this machine's clock" in refused.value.hint()
+
+
+def test_a_clock_that_was_set_back_keeps_no_refused_token(fake_github: FakeGitHub, source: AppToken) -> None:
+    source.token()
+    assert not source.renew()  # within the minute
+    moved(fake_github, -timedelta(days=1))
+    assert source.renew()
 
 
 @pytest.mark.parametrize("name", ["token", "expires_at"])

@@ -108,6 +108,24 @@ def test_t1_where_github_does_not_tell_nobody_can_write(world: GitHubUnderTest) 
     assert not world.forge.pull_request(world.open("renovate[bot]", "bump")).author_can_write
 
 
+def test_a_clock_that_was_set_back_ends_what_is_believed_of_rights(world: GitHubUnderTest) -> None:
+    number, clock = opened(world), MovableClock()
+    world.door._clock = clock
+    assert world.forge.pull_request(number).author_can_write
+    world.hub.roles[ANA] = "read"
+    clock.advance(-timedelta(days=1))
+    assert not world.forge.pull_request(number).author_can_write
+
+
+def test_a_time_that_lies_ahead_is_said_to_be_of_a_wrong_clock(world: GitHubUnderTest) -> None:
+    number = opened(world)
+    world.fake.lie = lambda what, said: {**said, "created_at": "2999-01-01T00:00:00Z"} if "/pulls/" in what else said
+    with pytest.raises(Rejected, match="created_at lies in the future") as refused:
+        world.forge.pull_request(number)
+    assert "set this machine's clock (NTP)" in refused.value.hint()
+    assert "the forge's is not" in refused.value.hint()
+
+
 # --- what was merged
 
 
@@ -143,6 +161,17 @@ def test_g17_a_repository_out_of_sight_is_an_error_and_not_a_commit_of_nobody(wo
     world.fake.refuse = lambda _: (404, {}, b'{"message": "Not Found"}')
     with pytest.raises(Rejected, match="404"):
         door.merged_pull_requests([world.tip("main")])
+
+
+def test_g17_a_commit_is_nobodys_only_while_the_repository_itself_answers(world: GitHubUnderTest) -> None:
+    """The list of what was merged of late may answer all the same, out of a cache."""
+    direct = world.push(BEN, "main", {"direct.yaml": "d: 1\n"})
+    door = world.forge
+    world.fake.refuse = lambda what: (404, {}, b"{}") if what.startswith("GET /commits/") else None
+    assert door.merged_pull_requests([direct]) == {}
+    world.fake.refuse = lambda what: None if what.startswith("GET /pulls") else (404, {}, b"{}")
+    with pytest.raises(Rejected, match="reading the repository"):
+        door.merged_pull_requests([direct])
 
 
 def test_g17_a_commit_that_only_github_says_to_be_of_a_rebase_is_nobodys(world: GitHubUnderTest) -> None:

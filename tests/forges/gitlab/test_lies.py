@@ -160,6 +160,13 @@ def test_t5_an_answer_about_something_else_is_refused(truth: Truth, name: str) -
     assert [(path, at) for path, at in one_by_one if not truth.look((path, put(at, 999_999))).refused] == []
 
 
+@pytest.mark.parametrize("kind", ["Issue", "Commit", "Snippet", "mergerequest", ""])
+def test_t5_a_note_of_another_kind_of_thing_with_the_same_number_is_refused(truth: Truth, kind: str) -> None:
+    """An issue has numbers of its own, which merge requests have too."""
+    told = places(truth, "noteable_type")
+    assert [(path, at) for path, at in told if not truth.look((path, put(at, kind))).refused] == []
+
+
 def test_t5_answers_about_another_merge_request_are_not_believed(truth: Truth) -> None:
     """The whole answer of one merge request where another one's was asked for."""
     kept = dict(answers(truth))

@@ -1,11 +1,12 @@
 """Which commits a merge request brought (G17), for every way in which GitLab merges; and how often GitLab is asked."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pygit2
 import pytest
 
-from reconciler.errors import Rejected
+from reconciler.errors import Rejected, Unavailable
 from reconciler.forges.gitlab.forge import GitLabForge
 from reconciler.forges.gitlab.requests import Project
 from reconciler.names import Revision
@@ -15,6 +16,7 @@ from tests.contracts.forge_world import ANA, BEN, CLEO, How, Says, opened
 from tests.forges.embedded.world import TickingClock
 from tests.forges.gitlab.server import FakeGitLab
 from tests.forges.gitlab.state import MergeRequest
+from tests.story.clock import MovableClock
 
 
 def request_of(world: GitLabUnderTest, number: int) -> MergeRequest:
@@ -80,6 +82,27 @@ def test_t4_a_membership_of_somebody_else_gives_no_right(world: GitLabUnderTest)
     number = opened(world)
     world.server.lies.append(lambda path, said: {**said, "id": 4711} if "/members/all/" in path else said)
     with pytest.raises(Rejected, match="account 4711"):
+        world.forge.pull_request(number)
+
+
+def test_a_clock_that_was_set_back_ends_what_is_believed_of_rights(world: GitLabUnderTest) -> None:
+    number, clock = opened(world), MovableClock()
+    world.door._clock = clock
+    assert world.forge.pull_request(number).author_can_write
+    del world.project.members[world.server.state.user(ANA).id]
+    clock.advance(-timedelta(days=1))
+    assert not world.forge.pull_request(number).author_can_write
+
+
+def test_a_merge_that_lies_ahead_is_waited_for_and_the_words_say_when(world: GitLabUnderTest) -> None:
+    number = opened(world)
+    world.merge(CLEO, number, How.MERGE)
+    world.server.lies.append(
+        lambda _, said: (
+            {**said, "merged_at": "2999-01-01T00:00:00Z"} if isinstance(said, dict) and said.get("merged_at") else said
+        )
+    )
+    with pytest.raises(Unavailable, match="merged in the future, at 2999-01-01"):
         world.forge.pull_request(number)
 
 
