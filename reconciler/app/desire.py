@@ -15,7 +15,7 @@ from reconciler.git.mirror import Mirror
 from reconciler.names import BlobId, Revision, UnitRef
 from reconciler.plan.make import Side
 from reconciler.plan.units import Cutter, Unit
-from reconciler.ports import Bundles
+from reconciler.ports import Bundles, Renderer
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.desired import Desired
 from reconciler.specs.load import Loaded, load, uninterrupted
@@ -52,6 +52,7 @@ class Desires:
     bundles: Bundles
     key: bytes = field(repr=False)
     branch: str = ""  # the tracked one
+    renderer: Renderer | None = None
     _sides: OrderedDict[str, Side] = field(default_factory=OrderedDict)
     _last: tuple[Loaded, Side] | None = None  # what the next one takes over where nothing changed
     _plains: OrderedDict[str, Plain] = field(default_factory=OrderedDict)
@@ -62,7 +63,8 @@ class Desires:
         """The desired state of a commit or a tree, and its units. Problems are in it, never raised."""
         with self._lock:
             known = self._sides.get(revision)
-            if known is None or (revision in self._judged_at and self._judged_at[revision] != self._tip()):
+            moved = revision in self._judged_at and self._judged_at[revision] != self._tip()
+            if known is None or moved or self._renders_again(known.desired):
                 known = self._make(revision)
                 self._sides[revision] = known
             self._sides.move_to_end(revision)
@@ -74,12 +76,22 @@ class Desires:
         """What a commit says by itself, whatever its environments are pinned to."""
         with self._lock:
             known = self._plains.get(revision)
-            if known is None:
+            if known is None or self._renders_again(known.desired):
                 known = self._plains[revision] = self._make_plain(revision)
             self._plains.move_to_end(revision)
             while len(self._plains) > KEPT_SIDES:
                 self._plains.popitem(last=False)
             return known
+
+    def _renders_again(self, desired: Desired) -> bool:
+        """Whether something was not rendered because its tool was missing, and the tool is here now."""
+        if self.renderer is None or not desired.lacks_tool:
+            return False
+        try:
+            self.renderer.identity()
+        except Unavailable:
+            return False
+        return True
 
     def forget(self) -> None:
         """Drop what is kept: the bundles on disk changed."""
@@ -97,7 +109,7 @@ class Desires:
             loaded = load(entries, self._read, self.cache, reader, loaded_before)
             pins = self._pins(loaded, revision)
             known = side_before.desired if side_before is not None else None
-            desired = resolve(loaded, entries, self._read, self.cache, reader, known, pins)
+            desired = resolve(loaded, entries, self._read, self.cache, reader, known, pins, self.renderer)
         digests = {
             version: bundle.digest
             for version, bundle in self.found_bundles(desired).items()
@@ -114,7 +126,7 @@ class Desires:
         with Reader() as reader:
             loaded = load(entries, self._read, self.cache, reader, loaded_before)
             known = side_before.desired if side_before is not None else None
-            desired = resolve(loaded, entries, self._read, self.cache, reader, known)
+            desired = resolve(loaded, entries, self._read, self.cache, reader, known, renderer=self.renderer)
         return Plain(entries, desired, Cutter(self.key, {}).cut(desired))
 
     def _entries(self, revision: Revision) -> tuple[TreeEntry, ...]:

@@ -14,8 +14,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from reconciler.app.derived import derived_otherwise
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted
-from reconciler.names import ObjectRef
+from reconciler.names import Digest, ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.diff import same
 from reconciler.plan.environments import stem
@@ -84,10 +85,14 @@ class Performer:
     identities: Mapping[str, str] = field(default_factory=dict)  # recorded UID of kube-system by cluster
     workers: int = 4
     stopping: Callable[[], bool] = lambda: False
+    artifacts: Mapping[str, Digest] = field(default_factory=dict)  # of the units, as they were derived here
     still: Callable[[], None] = lambda: None  # raises where this is no longer ours to do, after the target was taken
 
     def apply(self, batch: Sequence[Action], order: Order) -> BatchResult:
         """Do the batch. A failure on one target lets the others finish what they began."""
+        other = derived_otherwise(self.desired, self.artifacts, {action.unit for action in batch}, order.plan)
+        if other is not None:
+            return BatchResult((), other)
         by_target: dict[str, list[Action]] = {}
         for action in batch:
             by_target.setdefault(action.target, []).append(action)

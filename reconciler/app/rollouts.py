@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import structlog
 
+from reconciler.app.derived import check_derived
 from reconciler.app.desire import Desires
 from reconciler.app.fencing import fence
 from reconciler.app.journal import Journal, Note, Overtaken
@@ -285,12 +286,7 @@ class _Run:
 
     def _return_to(self, side: Side, wanted: tuple[Accepted, ...]) -> None:
         refs = tuple(UnitRef.parse(accepted.unit) for accepted in wanted)
-        for ref, accepted in zip(refs, wanted, strict=True):
-            found = side.units.get(ref)
-            if found is None or found.artifact != accepted.artifact:
-                message = f"returning {ref}: its old artifact cannot be derived again from {accepted.revision}"
-                hint = "restore the bundle and the keys it came from"
-                raise Refused(message, key="release_rollback_failed", hint=hint)
+        check_derived(side, wanted)
         performer = self._performer_of(side)
         # a return is another operation on a host than the way forward, also where it runs the same hook
         attempt = RETURNS + self._passed.retries
@@ -350,6 +346,7 @@ class _Run:
             clock=context.clock,
             key=context.key,
             desired=side.desired,
+            artifacts={str(ref): unit.artifact for ref, unit in side.units.items()},
             namespaces=self._namespaces(),
             identities=context.journal.ledger.clusters,
             workers=context.workers,

@@ -44,12 +44,15 @@ from reconciler.git.transport import Transport
 from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
 from reconciler.ports import ApiForge, Clock, HostApi
+from reconciler.rendering.kustomize import Kustomize
 from reconciler.secret import Secret, TokenSource
 from reconciler.specs.cache import SqliteCache
 from reconciler.specs.kinds import Host
 from reconciler.specs.kinds.host import Become
 from reconciler.ssh.host import SshHost
 from reconciler.ssh.identity import Address, HostKey
+
+RENDERED = "render"  # folder of the state, where sources lie while they are rendered
 
 
 @dataclass(slots=True)
@@ -93,6 +96,11 @@ def open_mirror(settings: Settings, token: TokenSource | None = None) -> Mirror:
     return Mirror(settings.cache / "mirror", remote, transport)
 
 
+def renderer_of(settings: Settings) -> Kustomize:
+    """What renders kustomizations. Looks for its tool when it is asked."""
+    return Kustomize(settings.state / RENDERED)
+
+
 def open_audit_mirror(settings: Settings, mirror: Mirror) -> Mirror:
     """The mirror that the audit branch is in: the desired state's own, unless reconciler.toml names another
     repository. Connects to nothing. Raises Refused where its token is none."""
@@ -130,7 +138,8 @@ def assemble(
     token = token_source(settings, clock)
     mirror = open_mirror(settings, token)
     bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
-    desires = Desires(mirror, SqliteCache(settings.cache / "specs.sqlite"), bundles, keys.hmac, settings.branch)
+    cache = SqliteCache(settings.cache / "specs.sqlite")
+    desires = Desires(mirror, cache, bundles, keys.hmac, settings.branch, renderer_of(settings))
     audit = open_audit_mirror(settings, mirror)
     branch = AuditBranch(audit, keys.signing, settings.audit_tip, apart=audit is not mirror)
     journal = Journal(branch, clock)

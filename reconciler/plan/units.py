@@ -14,7 +14,6 @@ from reconciler.names import POLICY, Digest, ObjectRef, UnitKind, UnitRef
 from reconciler.plan.mask import mask_object, mask_value
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Environment, Model, Release, Service
-from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.release_source import ReleaseSource
 from reconciler.specs.spec import Spec
 
@@ -104,8 +103,8 @@ class Cutter:
         objects = {} if source is None else {str(ref_of(body)): mask_object(body, self.key) for body in source.objects}
         files: list[list[str]] = []
         variables: Mapping[str, str] = {}
-        # a source that others render (helm, kustomize, compose) stands for itself by its files and what fills them
-        if source is not None and source.type is not SourceKind.MANIFESTS:
+        # a source that is not rendered here (helm, compose) stands for itself by its files and what fills them
+        if source is not None and not source.resolved:
             files = _files(release.spec, source)
             variables = desired.variables_of(name) if release.spec.environment in desired.environments else {}
         return {

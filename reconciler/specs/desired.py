@@ -23,6 +23,7 @@ from reconciler.specs.kinds import (
     User,
 )
 from reconciler.specs.release_source import ReleaseSource, variables_of
+from reconciler.specs.rendering import MISSING
 from reconciler.specs.spec import Spec
 
 
@@ -56,6 +57,12 @@ class Desired:
     problems: tuple[Problem, ...] = ()
     broken: frozenset[str] = frozenset()  # environments, and POLICY, whose specs or sources have problems
     unreadable: bool = False  # a file or document may belong to any environment and cannot be read
+
+    @property
+    def lacks_tool(self) -> bool:
+        """Whether the source of a release could not be rendered because the tool for it was missing."""
+        found = (source.unrendered for source in self.sources.values())
+        return any(one is not None and one.key == MISSING for one in found)
 
     def may_plan(self, environment: str) -> bool:
         """Whether everything that an environment says was read and is right."""

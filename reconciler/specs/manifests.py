@@ -11,6 +11,7 @@ from reconciler.specs.kind import GROUP
 from reconciler.specs.nodes import SOURCE_LIMITS, Node, pointer
 from reconciler.specs.parse import parse
 
+KUSTOMIZATIONS = frozenset({"Kustomization", "Component"})  # where each field and each item of it is placed
 PLACED = frozenset({"apiVersion", "kind", "metadata", "name", "namespace", "image"})  # fields whose places are kept
 
 
@@ -44,11 +45,21 @@ def _is_spec(root: Node) -> bool:
     return node is not None and isinstance(node.scalar, str) and node.scalar.startswith(GROUP)
 
 
+def _is_kustomization(root: Node) -> bool:
+    kind = root.child("kind")
+    return kind is None or kind.scalar in KUSTOMIZATIONS
+
+
 def _places(root: Node) -> dict[str, list[int]]:
     places: dict[str, list[int]] = {}
+    near = 2 if _is_kustomization(root) else 0
 
     def walk(node: Node, way: list[str | int]) -> None:
-        if (isinstance(node.scalar, str) and "${" in node.scalar) or (way and way[-1] in PLACED):
+        if (
+            (isinstance(node.scalar, str) and "${" in node.scalar)
+            or (way and way[-1] in PLACED)
+            or 0 < len(way) <= near
+        ):
             places[pointer(way)] = [node.line, node.column]
         for key, (_, value) in (node.entries or {}).items():
             walk(value, [*way, key])

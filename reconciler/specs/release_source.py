@@ -1,26 +1,27 @@
 """A release's source: which files it is, and for manifests the objects they say with everything filled in.
 
-Knows the order in which objects are filled in, checked and given what the release says of its workload. Rule: helm,
-kustomize and compose are kept as blobs for those who render them.
+Knows the order in which objects are filled in, checked and given what the release says of its workload. Rules: a
+kustomization counts as what it renders to; helm and compose are kept as blobs for those who render them.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reconciler.errors import Place, Problem
+from reconciler.errors import Place, Problem, Rejected
 from reconciler.names import BlobId
-from reconciler.specs.asking import Asking, Read
+from reconciler.specs.asking import Read
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.finding import VALIDATION, Finding, Hints
 from reconciler.specs.images import image_name, images_of, replace_images
 from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.release import SourceKind
-from reconciler.specs.nodes import SOURCE_LIMITS
+from reconciler.specs.kustomization import closures
+from reconciler.specs.manifest_files import ManifestFile, manifest_files
 from reconciler.specs.objects import Placed, default_namespaces, flattened, is_object, once
-from reconciler.specs.reader import MANIFESTS, Reader
-from reconciler.specs.source import TreeEntry, is_lfs_pointer
+from reconciler.specs.reader import Reader
+from reconciler.specs.rendering import Renderer, Rendering, Unrendered
+from reconciler.specs.source import TreeEntry
 from reconciler.specs.spec import Spec
 from reconciler.specs.substitute import Filling, Steps, TooMuch
 from reconciler.specs.tree import Tree
@@ -39,14 +40,24 @@ class ReleaseSource:
     objects: tuple[dict[str, Any], ...] = ()
     images: tuple[str, ...] = ()
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)  # of the objects, in their order
+    unrendered: Unrendered | None = None  # why nobody knows here what it says
+
+    @property
+    def resolved(self) -> bool:
+        """Whether its objects are everything that it says. Else its files stand for it."""
+        return self.type in (SourceKind.MANIFESTS, SourceKind.KUSTOMIZE) and self.unrendered is None
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestFile:
-    """What the child says of a file of manifests."""
+@dataclass(slots=True)
+class _Material:
+    """What one source is made of. `read`: what is read of it as manifests, and under which path it is told."""
 
-    documents: tuple[tuple[int, int, Any, Mapping[str, list[int]]], ...]
-    findings: tuple[Finding, ...]
+    files: tuple[tuple[str, BlobId], ...]
+    problems: list[Problem]
+    read: tuple[tuple[str, BlobId], ...] = ()
+    kustomization: str = ""
+    entries: tuple[TreeEntry, ...] = ()
+    unrendered: Unrendered | None = None
 
 
 # A release, its environment and its files' paths and blobs -> the source that the very same values had before.
@@ -57,46 +68,84 @@ class Sources:
     """Reads the sources of a revision's releases."""
 
     def __init__(
-        self, entries: Iterable[TreeEntry], read: Read, cache: ParseCache | None, reader: Reader | None
+        self,
+        entries: Iterable[TreeEntry],
+        read: Read,
+        cache: ParseCache | None,
+        reader: Reader | None,
+        renderer: Renderer | None = None,
     ) -> None:
         self._tree = Tree(entries)
         self._read = read
         self._cache = cache
         self._reader = reader
+        self._rendering = Rendering(renderer, read, cache)
+        self._texts: dict[BlobId, bytes] = {}
 
     def read(
         self, releases: Iterable[tuple[Spec[Release], Spec[Environment] | None]], known: Known = lambda *_: None
     ) -> dict[str, tuple[ReleaseSource, tuple[Problem, ...]]]:
         """By release: its source, and what is wrong with it. `known` has those that were right before."""
+        asked = tuple(releases)
+        kustomized = self._kustomized(release for release, _ in asked if _is(release, SourceKind.KUSTOMIZE))
         found: dict[str, tuple[ReleaseSource, tuple[Problem, ...]]] = {}
-        wanted: list[tuple[Spec[Release], Spec[Environment] | None]] = []
-        files: dict[str, tuple[TreeEntry, ...]] = {}
-        problems: dict[str, list[Problem]] = {}
-        for release, environment in releases:
-            these, wrong = self._files(release)
-            there = known(release, environment, _named(release, these)) if not wrong else None
+        wanted: list[tuple[Spec[Release], Spec[Environment] | None, _Material]] = []
+        for release, environment in asked:
+            material = kustomized.get(release.name) or self._files(release)
+            there = known(release, environment, material.files) if not material.problems else None
             if there is not None:
                 found[release.name] = (there, ())
                 continue
-            files[release.name], problems[release.name] = these, wrong
             found[release.name] = (ReleaseSource(release.spec.source.type, release.spec.source.path), ())  # its place
-            wanted.append((release, environment))
-        blobs = [
-            entry.blob
-            for release, _ in wanted
-            if _is_manifests(release)
-            for entry in files[release.name]
-            if entry.is_yaml
-        ]
-        answers = Asking(MANIFESTS, _look, _decode, _unread).answers(blobs, self._read, self._cache, self._reader)
+            wanted.append((release, environment, material))
+        for release, _, material in wanted:
+            if _is(release, SourceKind.KUSTOMIZE) and not material.problems:
+                self._render(material)
+        blobs = [blob for _, _, material in wanted for _, blob in material.read]
+        answers = manifest_files(blobs, self._content, self._cache, self._reader)
         hints = Hints()
-        for release, environment in wanted:
-            own = problems[release.name]
-            source = _source(release, environment, files[release.name], answers, own, hints)
-            found[release.name] = (source, tuple(own))
+        for release, environment, material in wanted:
+            source = _source(release, environment, material, answers, hints)
+            found[release.name] = (source, tuple(material.problems))
         return found
 
-    def _files(self, release: Spec[Release]) -> tuple[tuple[TreeEntry, ...], list[Problem]]:
+    def _kustomized(self, releases: Iterable[Spec[Release]]) -> dict[str, "_Material"]:
+        """What each release's kustomization is made of."""
+        roots = {release.name: (release.spec.source.path, release.place_of("source", "path")) for release in releases}
+        return {
+            name: _Material(
+                tuple((entry.path, entry.blob) for _, entry in sorted(closure.entries.items())),
+                closure.problems,
+                kustomization=closure.file,
+                entries=tuple(closure.entries[path] for path in sorted(closure.entries)),
+            )
+            for name, closure in closures(self._tree, roots, self._kustomizations).items()
+        }
+
+    def _kustomizations(self, files: Iterable[TreeEntry]) -> dict[str, ManifestFile]:
+        wanted = tuple(files)
+        answers = manifest_files((entry.blob for entry in wanted), self._read, self._cache, self._reader)
+        return {entry.path: answers[entry.blob] for entry in wanted}
+
+    def _render(self, material: "_Material") -> None:
+        folder = material.kustomization.rpartition("/")[0]
+        try:
+            text = self._rendering.text(folder, material.entries)
+        except Rejected as error:
+            place = Place(material.kustomization)
+            material.problems.append(Problem(place, error.key, error.message, error.own_hint))
+            return
+        if isinstance(text, Unrendered):
+            material.unrendered = text
+            return
+        self._texts[text.blob] = text.content
+        material.read = ((material.kustomization, text.blob),)
+
+    def _content(self, blob: BlobId) -> bytes:
+        text = self._texts.get(blob)
+        return text if text is not None else self._read(blob)
+
+    def _files(self, release: Spec[Release]) -> "_Material":
         asked: list[tuple[str, tuple[str | int, ...]]] = [(release.spec.source.path, ("source", "path"))]
         asked += [(path, ("source", "values", number)) for number, path in enumerate(release.spec.source.values)]
         files: dict[str, TreeEntry] = {}
@@ -106,10 +155,14 @@ class Sources:
             files.update({entry.path: entry for entry in found.files})
             for where, message, hint in found.wrong:
                 problems.append(Problem(release.place_of(*steps), VALIDATION, f"{where}: {message}", hint))
-        if _is_manifests(release) and files and not any(entry.is_yaml for entry in files.values()):
+        if _is(release, SourceKind.MANIFESTS) and files and not any(entry.is_yaml for entry in files.values()):
             place = release.place_of("source", "path")
             problems.append(Problem(place, VALIDATION, f"{release.spec.source.path}: no *.yaml or *.yml stands there"))
-        return tuple(files[path] for path in sorted(files)), problems
+        named = tuple((path, files[path].blob) for path in sorted(files))
+        if _is(release, SourceKind.MANIFESTS):
+            named = tuple((path, blob) for path, blob in named if files[path].is_yaml)
+            return _Material(named, problems, read=named)
+        return _Material(named, problems)
 
 
 def variables_of(release: Spec[Release], environment: Spec[Environment]) -> dict[str, str]:
@@ -117,37 +170,36 @@ def variables_of(release: Spec[Release], environment: Spec[Environment]) -> dict
     return {**environment.spec.variables, **release.spec.variables}
 
 
-def _named(release: Spec[Release], files: Iterable[TreeEntry]) -> tuple[tuple[str, BlobId], ...]:
-    return tuple((entry.path, entry.blob) for entry in files if entry.is_yaml or not _is_manifests(release))
-
-
-def _is_manifests(release: Spec[Release]) -> bool:
-    return release.spec.source.type is SourceKind.MANIFESTS
+def _is(release: Spec[Release], kind: SourceKind) -> bool:
+    return release.spec.source.type is kind
 
 
 def _source(
     release: Spec[Release],
     environment: Spec[Environment] | None,
-    files: tuple[TreeEntry, ...],
+    material: "_Material",
     answers: Mapping[BlobId, ManifestFile],
-    problems: list[Problem],
     hints: Hints,
 ) -> ReleaseSource:
     spec = release.spec
-    named = _named(release, files)
-    if not _is_manifests(release) or environment is None:  # without its environment, nobody knows what to fill in
-        return ReleaseSource(spec.source.type, spec.source.path, named)
+    problems = material.problems
+    if not material.read or environment is None:  # without its environment, nobody knows what to fill in
+        return ReleaseSource(spec.source.type, spec.source.path, material.files, unrendered=material.unrendered)
     variables = variables_of(release, environment)
     placed = []
     left = MOST_TEXT
-    for path, blob in named:
-        problems += [finding.at(path) for finding in answers[blob].findings]
-        for line, column, value, places in answers[blob].documents:
-            document = Placed(value, path, (), {"": [line, column], **places})
+    rendered = bool(material.kustomization)
+    for path, blob in material.read:
+        for finding in answers[blob].findings:
+            problems.append(_unplaced(finding, path) if rendered else finding.at(path))
+        for document in answers[blob].placed(path):
+            document = replace(document, places={}) if rendered else document
             filled, left = _filled(document, variables, left, problems, hints)
             placed.append(filled)
     flat = [item for document in placed for item in flattened(document, problems)]
     good = [item for item in flat if is_object(item, problems)]
+    if rendered and not good and not problems:  # an empty release would delete everything
+        problems.append(Problem(Place(material.kustomization), VALIDATION, "it renders to nothing"))
     default_namespaces([item.value for item in good], str(spec.namespace))
     put_workload(good, release, problems, hints)
     objects = [item.value for item in good]
@@ -161,11 +213,23 @@ def _source(
     return ReleaseSource(
         spec.source.type,
         spec.source.path,
-        named,
+        material.files,
         tuple(objects),
         images_of(objects),
         tuple(item.place() for item in good),
     )
+
+
+def _unplaced(finding: Finding, path: str) -> Problem:
+    """Lines of what was rendered are lines of no file."""
+    return Problem(Place(path), finding.key, f"what it renders to: {finding.message}", finding.hint)
+
+
+def _in_object(value: Any) -> str:
+    match value:
+        case {"kind": str(kind), "metadata": {"name": str(name)}}:
+            return f" (in {kind[:60]} {name[:80]})"
+    return ""
 
 
 def _filled(
@@ -175,7 +239,8 @@ def _filled(
 
     def unknown(way: Steps, name: str) -> None:
         hint = hints.near(name, variables) or "define it in the release or the environment; $${ keeps a ${"
-        problems.append(Problem(document.place(*way), VALIDATION, f'there is no variable "{name[:80]}"', hint))
+        message = f'there is no variable "{name[:80]}"{"" if document.places else _in_object(document.value)}'
+        problems.append(Problem(document.place(*way), VALIDATION, message, hint))
 
     filling = Filling(variables, unknown, most)
     try:
@@ -184,35 +249,3 @@ def _filled(
         problems.append(Problem(document.place(), VALIDATION, f"the source is larger than {MOST_TEXT:,} characters"))
         return Placed({"apiVersion": "v1", "kind": "List", "items": []}, document.path, (), document.places), 0
     return Placed(value, document.path, (), document.places), filling.left
-
-
-def _look(content: bytes) -> bytes | None:
-    if is_lfs_pointer(content):
-        return _unread(Finding(0, 0, "Git LFS keeps this file's content elsewhere", "commit the file itself"))
-    if len(content) > SOURCE_LIMITS.size:
-        return _unread(
-            Finding(0, 0, f"the file is larger than {SOURCE_LIMITS.size // 1024} KiB", "split it into several files")
-        )
-    return None
-
-
-def _unread(finding: Finding) -> bytes:
-    return json.dumps({"documents": [], "findings": [finding.as_json()]}).encode()
-
-
-def _decode(content: bytes, _blob: BlobId) -> ManifestFile:
-    match json.loads(content):
-        case {"documents": list(documents), "findings": list(findings)}:
-            return ManifestFile(
-                tuple(_document(item) for item in documents), tuple(Finding.from_json(item) for item in findings)
-            )
-        case _:
-            raise ValueError("not an answer")
-
-
-def _document(item: Any) -> tuple[int, int, Any, Mapping[str, list[int]]]:
-    match item:
-        case [int(line), int(column), str(text), dict(places)]:
-            return line, column, json.loads(text), places
-        case _:
-            raise ValueError("not a document")

@@ -38,6 +38,7 @@ from reconciler.specs.reader import Reader
 from reconciler.specs.references import Reach, references
 from reconciler.specs.release_rules import circles, release_rules, shared_objects
 from reconciler.specs.release_source import ReleaseSource, Sources
+from reconciler.specs.rendering import Renderer
 from reconciler.specs.source import TreeEntry
 from reconciler.specs.spec import Spec
 from reconciler.specs.topology import access_rules, cluster_rules, host_rules, node_rules, vip_conflicts, vip_hosts
@@ -48,7 +49,7 @@ NOT_FOUND: Mapping[Kind, str] = MappingProxyType(
 )
 
 
-def resolve(
+def resolve(  # noqa: PLR0913  what it reads with is named by its callers
     loaded: Loaded,
     entries: Iterable[TreeEntry],
     read: Read,
@@ -56,12 +57,13 @@ def resolve(
     reader: Reader | None = None,
     before: Desired | None = None,
     pins: Pins = MappingProxyType({}),
+    renderer: Renderer | None = None,
 ) -> Desired:
     """What a revision says, with every problem of loading and resolving.
 
     `before`: another revision, of which the sources of unchanged releases are taken over. It changes what this costs,
     never the answer. `pins`: of every environment that holds a `revision`, what that leads to; without them it is not
-    followed.
+    followed. `renderer`: what renders kustomizations; without one they stay unrendered, and their releases blocked.
     """
     specs, good, unpinned = composed(loaded.specs, pins)
     tables = _tables(specs)
@@ -71,7 +73,7 @@ def resolve(
     sources: dict[str, tuple[ReleaseSource, tuple[Problem, ...]]] = {}
     for pin, files in ((None, entries), *((name, pin.entries) for name, pin in good.items())):
         releases = (one for one in desired.releases.values() if _pin_of(one, good) == pin)
-        sources |= Sources(files, read, cache, reader).read(
+        sources |= Sources(files, read, cache, reader, renderer).read(
             ((release, desired.environments.get(release.spec.environment)) for release in releases), known_source
         )
     desired = replace(desired, sources=MappingProxyType({name: source for name, (source, _) in sources.items()}))
@@ -111,7 +113,7 @@ def _same_source(
     if before.environments.get(release.spec.environment) is not environment:
         return None
     source = before.sources.get(name)
-    return source if source is not None and source.files == files else None
+    return source if source is not None and source.files == files and source.unrendered is None else None
 
 
 def _tables(specs: Iterable[Spec[AnySpec]]) -> Tables:

@@ -53,6 +53,16 @@ class Tree:
         ]
         return Found(tuple(entry for entry in found if entry.followable and not is_strange(entry.path)), tuple(wrong))
 
+    def is_file(self, path: str) -> bool:
+        """Whether a plain file stands at a path."""
+        at = bisect_left(self._paths, path)
+        return at < len(self._paths) and self._paths[at] == path and self._entries[at].followable
+
+    def is_folder(self, path: str) -> bool:
+        """Whether files stand beneath a path."""
+        at = bisect_left(self._paths, f"{path}/")
+        return at < len(self._paths) and self._paths[at].startswith(f"{path}/")
+
     def _beneath(self, path: str) -> list[TreeEntry]:
         found = []
         at = bisect_left(self._paths, path)

@@ -23,6 +23,7 @@ from tests.servers.forge import GiteaServer
 from tests.servers.githubapi.build import github_api
 from tests.servers.gitlabclient.build import gitlab_client
 from tests.servers.hosts import Host, HostLab, Init
+from tests.servers.kube.build import programs
 from tests.servers.nodecluster import NodeCluster
 
 HOST_COUNT = 3
@@ -33,6 +34,13 @@ def real_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServ
     _skip_where(apiserver_lacks())
     with ApiServer(tmp_path_factory.mktemp("apiserver")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def real_kubectl() -> Path:
+    """A folder with the real kubectl, which has Kustomize in it."""
+    _skip_where(apiserver_lacks())
+    return programs()
 
 
 @pytest.fixture(scope="session")

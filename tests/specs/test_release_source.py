@@ -294,10 +294,9 @@ def test_a_folder_without_manifests_is_not_an_empty_release(reader: Reader) -> N
     assert desired.broken == {"dev"}
 
 
-@pytest.mark.parametrize("kind", ["helm", "kustomize"])
-def test_what_others_render_is_kept_as_blobs(kind: str, reader: Reader) -> None:
+def test_what_others_render_is_kept_as_blobs(reader: Reader) -> None:
     repository = world({"app/Chart.yaml": "name: {{ x }}", "app/templates/x.tpl": "x"})
-    repository.add("release.yaml", release().replace("manifests", kind))
+    repository.add("release.yaml", release().replace("manifests", "helm"))
     desired = repository.resolve(reader)
     assert not desired.problems
     source = desired.sources["app"]

@@ -1,0 +1,1 @@
+"""Sources that a tool of others renders, in a limited child (contracts: gate.md, G26)."""
