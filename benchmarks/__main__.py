@@ -27,6 +27,7 @@ class Size:
 
     specs: int = 10_000
     changes: int = 1_000
+    objects: int = 1_000
     runs: int = 7
     previews: int = 15
     minutes: float = 2.0
@@ -34,7 +35,7 @@ class Size:
     poll: int = 30  # seconds: pollInterval unless the repository says otherwise
 
 
-QUICK = Size(specs=500, changes=100, runs=3, previews=3, minutes=0.1, pushes=2, poll=5)
+QUICK = Size(specs=500, changes=100, objects=100, runs=3, previews=3, minutes=0.1, pushes=2, poll=5)
 
 
 def _loading(folder: Path, size: Size) -> Iterator[Result]:
@@ -67,6 +68,12 @@ def _pushing(folder: Path, size: Size) -> Iterator[Result]:
     yield from pushing(folder, size.pushes, size.poll)
 
 
+def _cluster(folder: Path, size: Size) -> Iterator[Result]:
+    from benchmarks.cluster import cluster
+
+    yield from cluster(folder, size.objects, size.runs)
+
+
 def _memory(folder: Path, size: Size) -> Iterator[Result]:
     from benchmarks.memory import memory
 
@@ -85,6 +92,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, Size], Iterator[Result]]] = {
     "plan": _planning,
     "preview": _previewing,
     "push": _pushing,
+    "cluster": _cluster,
     "memory": _memory,
     "soak": _soak,
 }
@@ -97,6 +105,7 @@ def main() -> int:
     size = QUICK if asked.quick else Size()
     runs, pushes = asked.runs or size.runs, asked.runs or size.pushes
     size = replace(size, runs=runs, pushes=pushes, minutes=asked.minutes or size.minutes)
+    size = replace(size, objects=asked.objects or size.objects)
     results: list[Result] = []
     for name in asked.only or BENCHMARKS:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
@@ -134,6 +143,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="measure this alone; may be given again")
     parser.add_argument("--quick", action="store_true", help="small and few: whether it runs, not how fast it is")
+    parser.add_argument("--objects", type=int, help="on the cluster (default: 1,000)")
     parser.add_argument("--runs", type=int, help="side-by-side runs of each comparison (default: 7)")
     parser.add_argument("--minutes", type=float, help="how long the soak runs (default: 2)")
     parser.add_argument("--json", metavar="FILE", help="write the figures, all of them, to a file")
