@@ -7,7 +7,7 @@ from reconciler.errors import Unavailable
 from reconciler.kube.client import Client
 from reconciler.state.observed import Json
 
-PAGE: Final = 250
+PAGE: Final = 500
 MAX_PAGES: Final = 400
 
 

@@ -8,8 +8,6 @@ read fails the look (never an absence); values leave only as projections on our 
 only to show a result beside its conflicts, and nothing here is ever applied.
 """
 
-import hashlib
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +23,7 @@ from reconciler.kube.adopt import taken_over
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, WORKERS, Client, Request
 from reconciler.kube.discovery import ApiResource, Discovery
+from reconciler.kube.known import Known, digest, without_status
 from reconciler.kube.lists import list_all
 from reconciler.kube.marks import Marks
 from reconciler.kube.parent import Parent, Parents
@@ -62,14 +61,15 @@ class DryRun:
 
 
 class Observer:
-    """Looks at one cluster. Remembers dry runs by what was sent and what stood there, so a second look at an object
-    of which only the status moved asks nothing."""
+    """Looks at one cluster. A second look at an object of which only the status moved asks nothing: dry runs are
+    remembered by what was sent and what stood there."""
 
     def __init__(self, client: Client, discovery: Discovery, owner: Marks, parents: Parents) -> None:
         self._client = client
         self._discovery = discovery
         self._owner = owner
         self._parents = parents
+        self._known = Known()
         self._dry_runs: dict[Place, tuple[tuple[str, str], DryRun]] = {}
         self._scaled: dict[str, frozenset[Scaled]] = {}
 
@@ -254,9 +254,13 @@ class Observer:
             return replace(seen, failure=Failure("resource_conflict", message))
         if autoscaler_owns_replicas(live):
             found = replace(found, scaled=True)
+        wanted = _compared(found, content(found.sent))
+        if seen.owner == found.release and self._known.holds(found, live):
+            return replace(seen, live=wanted, result=wanted)
         owned = owned_fields(live)
         stands = _compared(found, project(live, owned))
-        if seen.owner == found.release and equal(stands, _compared(found, content(found.sent))):
+        if seen.owner == found.release and equal(stands, wanted):
+            self._known.remember(found, live)
             return replace(seen, live=stands, result=stands)
         answered = self._dry_run(found, live)
         if answered.failure is None and recreate.leaves_rolling(found.sent, live):
@@ -278,7 +282,7 @@ class Observer:
     def _dry_run(self, found: Wanted, live: Json) -> DryRun:
         """What a server-side apply would make of it; asked once for the same body on the same live version."""
         body = self._dry_body(found, live)
-        key = (_digest(body), _digest(_without_status(live)))
+        key = (digest(body), digest(without_status(live)))
         remembered, answered = self._dry_runs.get(place_of(found.ref), (("", ""), DryRun()))
         if live is not None and remembered == key:
             return answered
@@ -374,23 +378,6 @@ def _shared_out(absent: Iterable[Need], needs: Mapping[str, set[Need]]) -> dict[
 def _read(wanted: Iterable[Wanted], live: Mapping[Place, Json]) -> dict[Place, Json]:
     absent: dict[Place, Json] = {place_of(found.ref): None for found in wanted if found.resource is not None}
     return {place: body for place, body in (absent | dict(live)).items() if not isinstance(body, Failure)}
-
-
-def _digest(value: Json) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _without_status(live: Json) -> Json:
-    """What an apply depends on of a live object: controllers that only write status move the resourceVersion too."""
-    if live is None:
-        return None
-    metadata = {key: value for key, value in live["metadata"].items() if key != "resourceVersion"}
-    metadata["managedFields"] = [
-        {key: value for key, value in entry.items() if key != "time"}
-        for entry in metadata.get("managedFields") or ()
-        if entry.get("subresource") != "status"
-    ]
-    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
 def _compared(found: Wanted, value: Json) -> Json:

@@ -9,6 +9,7 @@ fieldsV1: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from reconciler.kube.marks import FIELD_MANAGER, unmarked
@@ -127,8 +128,8 @@ def _members(value: Mapping[str, Any], fields: Fields) -> Iterator[tuple[str, Js
 
 
 def _items(value: list[Any], fields: Fields) -> Iterator[Json]:
-    keyed = [(json.loads(head[2:]), below) for head, below in fields.items() if head.startswith("k:")]
-    plain = [json.loads(head[2:]) for head in fields if head.startswith("v:")]
+    keyed = [(_parsed(head[2:]), below) for head, below in fields.items() if head.startswith("k:")]
+    plain = [_parsed(head[2:]) for head in fields if head.startswith("v:")]
     for position, item in enumerate(value):
         if item in plain:
             yield item
@@ -140,3 +141,9 @@ def _items(value: list[Any], fields: Fields) -> Iterator[Json]:
                 if isinstance(item, dict) and all(item.get(name) == wanted for name, wanted in key.items()):
                     yield _project(item, below)
                     break
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Json:
+    """What stands in the name of a list's item; the same few in every object, and never changed."""
+    return json.loads(text)

@@ -58,7 +58,7 @@ def test_t21_pages_that_are_large_together_end_the_list(endless: Scripted) -> No
 def test_t21_pages_without_end_end_the_list(endless: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "MAX_PAGES", 3)
     client = client_of(endless)
-    with pytest.raises(Unavailable, match="more than 750 objects"):
+    with pytest.raises(Unavailable, match="more than 1500 objects"):
         list_all(client, "/x", {}, "listing x")
     client.close()
     assert len(endless.script.heard) == 3
