@@ -38,6 +38,7 @@ PHASES: Mapping[str, int] = {
 CONFIGURATION = 1
 FIRST_DELETION = 4
 LAST_PHASE = max(PHASES.values())
+PRUNE, DISABLED = "opspilot.spec/prune", "disabled"  # on an object: it is let go where others would be deleted
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
@@ -182,8 +183,9 @@ class _Planner:
 
     def _leave(self, ref: ObjectRef, item: ObservedObject) -> _Found:
         live = self._masked(ref, item.live)
-        operation = Operation.FORGET if self.ask.forget else Operation.DELETE
-        kind = ActionKind.FORGET_OBJECT if self.ask.forget else ActionKind.DELETE_OBJECT
+        kept = _is_kept(item.live)
+        operation = Operation.FORGET if self.ask.forget or kept else Operation.DELETE
+        kind = ActionKind.DELETE_OBJECT if operation is Operation.DELETE else ActionKind.FORGET_OBJECT
         loses_data = operation is Operation.DELETE and ref.kind in DATA_KINDS
         change = Change(
             unit=self.ask.unit,
@@ -195,6 +197,9 @@ class _Planner:
         checks: tuple[Check, ...] = ()
         if loses_data:
             checks = (warning(self.ask.unit, "", f"deleting {ref} deletes the data in it; no return covers that"),)
+        elif kept and not self.ask.forget:
+            message = f"{ref} leaves the release and goes on running: its annotation says {PRUNE}: {DISABLED}"
+            checks = (warning(self.ask.unit, "", message, "delete it by hand when nobody needs it any more"),)
         action = self._action(kind, ref, item, pre=live, post=None)
         phase = FIRST_DELETION + LAST_PHASE - PHASES.get(ref.kind, CONFIGURATION)
         # The values that go with it are in the action's `pre`; they are not shown.
@@ -227,6 +232,13 @@ class _Planner:
 def fingerprint(masked: Masked | None) -> str:
     """The digest of an object's masked fields: what an action finds before it acts, and leaves after it (G20)."""
     return digest_of("object", masked)
+
+
+def _is_kept(live: Any) -> bool:
+    """Whether we applied it with the annotation that keeps it; what others annotate is not among our fields."""
+    metadata = live.get("metadata") if isinstance(live, dict) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return isinstance(annotations, dict) and annotations.get(PRUNE) == DISABLED
 
 
 def _place(ref: ObjectRef) -> tuple[str, str, str, str]:

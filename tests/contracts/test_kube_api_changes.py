@@ -218,6 +218,15 @@ def test_another_object_of_the_same_name_is_not_deleted(lab: Lab) -> None:
     assert lab.outside.get(lab.path("configmaps", "settings")) is not None
 
 
+def test_what_we_annotated_is_seen_after_it_left_the_source_and_what_others_did_is_not(lab: Lab) -> None:
+    body = lab.config(color="red")
+    body["metadata"]["annotations"] = {"opspilot.spec/prune": "disabled"}
+    lab.roll(body)
+    lab.outside.edit(lab.path("configmaps", "settings"), {"metadata": {"annotations": {"theirs": "disabled"}}})
+    left = lab.kube.observe([lab.desired()])[lab.release].objects[lab.ref(body)]
+    assert left.live["metadata"]["annotations"] == {"opspilot.spec/prune": "disabled"}
+
+
 @pytest.mark.parametrize("forget", [False, True])
 def test_what_is_not_ours_is_neither_deleted_nor_let_go(lab: Lab, *, forget: bool) -> None:
     lab.roll(lab.config(color="red"), release=f"{lab.release}-a")

@@ -10,7 +10,7 @@ from reconciler.names import ObjectRef
 from reconciler.plan.change import ActionKind, Operation, Severity
 from reconciler.plan.mask import mask_object
 from reconciler.plan.part import Part
-from reconciler.plan.releases import ReleaseAsk, plan_release
+from reconciler.plan.releases import PRUNE, ReleaseAsk, plan_release
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 from tests.plan.world import KEY
 
@@ -153,6 +153,18 @@ def test_g21_no_return_covers_a_deletion_that_takes_data_along(kind: str, *, for
     assert step.action.kind is (ActionKind.FORGET_OBJECT if forget else ActionKind.DELETE_OBJECT)
     assert (step.action.uid, step.action.pre, step.action.post) == ("7", found(body(a=1), kind), "")
     assert touched.state == {"exists": True, "uid": "7", "live": None}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "kept"),
+    [({PRUNE: "disabled"}, True), ({PRUNE: "enabled"}, False), ({"other": "disabled"}, False), (None, False)],
+)
+def test_what_was_applied_with_pruning_disabled_is_let_go_and_said(annotations: Any, *, kept: bool) -> None:
+    made = part({}, stands(ref(), {"metadata": {"annotations": annotations}} if annotations else body(a=1)))
+    (change,), (step,) = made.changes, made.steps
+    assert change.operation is (Operation.FORGET if kept else Operation.DELETE)
+    assert step.action.kind is (ActionKind.FORGET_OBJECT if kept else ActionKind.DELETE_OBJECT)
+    assert [PRUNE in check.message for check in made.checks] == [True] * kept
 
 
 def test_g28_what_is_gone_already_or_anothers_is_not_deleted_and_not_counted() -> None:
