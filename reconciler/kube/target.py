@@ -23,11 +23,11 @@ from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
 from reconciler.kube.parent import Parents
 from reconciler.kube.permissions import Need
+from reconciler.kube.waiting import Explainer
 from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
 from reconciler.ports import ClusterFacts, DesiredObjects, Readiness
 from reconciler.state.observed import Json, Lacking, ObjectHistory, ObservedRelease
-from reconciler.state.readiness import judge
 from reconciler.together import all_of
 
 PARENT_NAMESPACE: Final = "default"  # exists on every cluster, before any plan, and cannot be deleted
@@ -58,6 +58,7 @@ class KubeTarget:
         parents = Parents(self.client, owner)
         self._observer = Observer(self.client, self._discovery, owner, parents)
         self._writer = Writer(self.client, self._discovery, owner, parents)
+        self._explainer = Explainer(self.client)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -111,13 +112,11 @@ class KubeTarget:
             leave(release, ref, generation=generation, expected_uid=expected_uid)
 
     def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]:
-        """Each object's judgement, in the order asked."""
+        """Each object's judgement, in the order asked; of what waits, why."""
         with _understood():
-            return tuple(all_of([partial(self._ready, ref) for ref in refs], WORKERS))
-
-    def _ready(self, ref: ObjectRef) -> Readiness:
-        found = judge(self._body(ref))
-        return Readiness(ref, str(found.status), found.message)
+            bodies = all_of([partial(self._body, ref) for ref in refs], WORKERS)
+            found = self._explainer.judge_all(refs, bodies)
+            return tuple(Readiness(ref, str(one.status), one.message) for ref, one in zip(refs, found, strict=True))
 
     def _body(self, ref: ObjectRef) -> Json:
         resource = self._discovery.resource(ref.group, ref.version, ref.kind)

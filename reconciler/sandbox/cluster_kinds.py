@@ -35,6 +35,7 @@ BUILT_IN: Final = (
     Resource("", "v1", "ServiceAccount", "serviceaccounts"),
     Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     Resource("", "v1", "Pod", "pods"),
+    Resource("", "v1", "Event", "events"),
     Resource("apps", "v1", "Deployment", "deployments"),
     Resource("apps", "v1", "StatefulSet", "statefulsets"),
     Resource("apps", "v1", "DaemonSet", "daemonsets"),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from reconciler.state.reasons import containers_in_the_way, is_crashing
+
 
 class Status(StrEnum):
     """kstatus' words."""
@@ -33,7 +35,6 @@ class Judgement:
 
 Body = Mapping[str, Any]
 PROGRESS_DEADLINE: Final = "ProgressDeadlineExceeded"
-CRASHING: Final = "CrashLoopBackOff"
 
 
 def judge(body: Body | None) -> Judgement:
@@ -138,13 +139,8 @@ def _pod(body: Body) -> Iterator[Judgement]:
         yield _failed(
             f"it failed: {status.get('message') or status.get('reason') or 'a container ended with an error'}"
         )
-    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        waiting = container.get("state", {}).get("waiting") or {}
-        words = f"container {container.get('name')}: {waiting.get('reason')}"
-        if waiting.get("reason") == CRASHING:
-            yield _failed(words)
-        elif waiting.get("reason"):
-            yield _waiting(f"{words}{': ' + waiting['message'] if waiting.get('message') else ''}")
+    for container, words in containers_in_the_way(body):
+        yield _failed(words) if is_crashing(container) else _waiting(words)
     scheduled = _condition(body, "PodScheduled")
     if scheduled.get("status") == "False":
         yield _waiting(f"it has no node: {scheduled.get('message') or scheduled.get('reason', '')}")

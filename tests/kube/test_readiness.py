@@ -151,6 +151,30 @@ CASES: dict[str, tuple[Body | None, Status, str]] = {
         Status.FAILED,
         "CrashLoopBackOff",
     ),
+    "pod: crashes, and the kubelet shows the end itself": (
+        made(
+            "Pod",
+            {},
+            {
+                "phase": "Running",
+                "containerStatuses": [{"name": "web", "restartCount": 2, "state": {"terminated": {"exitCode": 3}}}],
+            },
+        ),
+        Status.FAILED,
+        "exit code 3",
+    ),
+    "pod: ended once": (
+        made(
+            "Pod",
+            {},
+            {
+                "phase": "Running",
+                "containerStatuses": [{"name": "web", "restartCount": 0, "state": {"terminated": {"exitCode": 3}}}],
+            },
+        ),
+        Status.IN_PROGRESS,
+        "exit code 3",
+    ),
     "pod: no node": (
         made("Pod", {}, {"conditions": [condition("PodScheduled", "False", "Unschedulable", "no nodes")]}),
         Status.IN_PROGRESS,

@@ -21,19 +21,18 @@ class Web:
     requests: Mapping[str, str] = field(default_factory=dict)
     pull: str = "IfNotPresent"
     probed: bool = False
-    volumes: Sequence[Mapping[str, Any]] = ()
-    deadline_seconds: int = 600
+    volumes: Sequence[Mapping[str, Any]] = ()  # mounted at /volumes/<name>
+    secret: str = ""  # the environment comes from it too
 
     def deployment(self) -> dict[str, Any]:
         labels = {"app": self.name}
         template = {"metadata": {"labels": labels}, "spec": self._pod()}
-        spec = {
-            "replicas": self.replicas,
-            "progressDeadlineSeconds": self.deadline_seconds,
-            "selector": {"matchLabels": labels},
-            "template": template,
-        }
+        spec = {"replicas": self.replicas, "selector": {"matchLabels": labels}, "template": template}
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": self._metadata(), "spec": spec}
+
+    def stateful_set(self) -> dict[str, Any]:
+        body = self.deployment()
+        return {**body, "kind": "StatefulSet", "spec": {**body["spec"], "serviceName": self.name}}
 
     def service(self, kind: str = "ClusterIP") -> dict[str, Any]:
         ports = [{"name": "http", "port": 80, "targetPort": PORT}]
@@ -53,4 +52,9 @@ class Web:
         }
         if self.probed:
             container["readinessProbe"] = {"httpGet": {"path": "/ready", "port": PORT}, "periodSeconds": 1}
+        if self.secret:
+            container["envFrom"] = [{"secretRef": {"name": self.secret}}]
+        if self.volumes:
+            names = [volume["name"] for volume in self.volumes]
+            container["volumeMounts"] = [{"name": name, "mountPath": f"/volumes/{name}"} for name in names]
         return {"containers": [container], "volumes": list(self.volumes)}
