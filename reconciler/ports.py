@@ -72,6 +72,41 @@ class ForgeInspector(Protocol):
         """What the forge asks for before a merge into a branch that exists."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Permission:
+    """Something that our credential must be allowed. `namespace` is empty for cluster-scoped resources or for all."""
+
+    verb: str
+    resource: str
+    namespace: str = ""
+    group: str = ""
+
+    def __str__(self) -> str:
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {self.resource}{'.' + self.group if self.group else ''}{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class GetThrough:
+    """One GET to a Service of a cluster. `path` begins with `/` and may hold a query; `port` is a number or a name."""
+
+    namespace: str
+    service: str
+    scheme: str
+    port: str
+    path: str
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was answered: a status, the first bytes, and the time it took. The bytes are a stranger's."""
+
+    status: int
+    body: bytes = field(repr=False)
+    took: timedelta = timedelta()
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredObjects:
     """What a release wants on its cluster: full objects, secrets included. Lives in memory only."""
@@ -79,6 +114,7 @@ class DesiredObjects:
     release: str
     namespace: str
     objects: tuple[Json, ...] = field(repr=False)
+    needs: tuple["Permission", ...] = ()  # beside what every look and apply needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +175,12 @@ class KubeApi(Protocol):
         """Delete, or with `forget` give up ownership and leave it running. Absent already counts as done."""
 
     def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]: ...
+
+    def ask_service(self, asked: GetThrough) -> Answered:
+        """One GET to a Service from where the API server stands. May be called by several threads at once.
+
+        Rejected where our credential may not, Unavailable where the API server does not answer in time.
+        """
 
 
 @dataclass(frozen=True, slots=True)

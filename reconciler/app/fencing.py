@@ -8,7 +8,8 @@ What it does not reach is a creation between the writer's last read of the paren
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from reconciler.app.perform import SIDE_BY_SIDE, Order, object_in
+from reconciler.app.perform import SIDE_BY_SIDE, Order
+from reconciler.app.verifying import object_in
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Plan
 from reconciler.plan.diff import same

@@ -191,8 +191,11 @@ class Orders:
             return Denial(
                 "release_state_invalid", f"{unit} is no release: only releases go back", "open a revert pull request"
             )
-        if rollout is None or rollout.finished is None or state is None:
-            return Denial("release_state_invalid", f"{unit} has no finished rollout to return from")
+        if rollout is None or state is None or not _can_turn(rollout):
+            return Denial("release_state_invalid", f"{unit} has no rollout to return from")
+        if rollout.finished is None and len(rollout.passed.units) > 1:
+            words = f"the rollout of {unit} is not at its end, and others are in it"
+            return Denial("release_state_invalid", words, "hold it, or wait for its end")
         target = state.previous if state.outcome in SUCCESSES else state.successful
         if target is None:
             return Denial("release_state_invalid", f"{unit} has nothing to return to")
@@ -279,3 +282,8 @@ class Orders:
             detail={"ticket": resource, "comment": "order taken in"},
             entry=self._kept(one, resource),
         )
+
+
+def _can_turn(rollout: RolloutState) -> bool:
+    """Whether a rollout can be turned back: it ended, or did something and is not on its way back already."""
+    return rollout.finished is not None or (rollout.batch >= 0 and rollout.returning is None)

@@ -15,12 +15,12 @@ from functools import partial
 from typing import Any
 
 from reconciler.app.derived import derived_otherwise
-from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted
+from reconciler.app.verifying import Verifier, object_in
+from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
 from reconciler.names import Digest, ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.diff import same
 from reconciler.plan.environments import stem
-from reconciler.plan.hide import hidden
 from reconciler.plan.mask import mask_object
 from reconciler.plan.releases import fingerprint
 from reconciler.plan.units import ref_of
@@ -30,14 +30,8 @@ from reconciler.state.bundle import Bundle
 from reconciler.state.observed import InstalledBundle, ObservedObject, ObservedRelease
 from reconciler.together import all_of
 
-READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is quick is not kept waiting
-    timedelta(milliseconds=pause) for pause in (25, 50, 100, 250)
-)
-READINESS_PAUSE = timedelta(milliseconds=500)  # from then on
-
-
 SIDE_BY_SIDE = 8  # writes at once on one cluster; its own priority and fairness is the real limiter
-WATCHED = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT})  # what a batch is verified by
+OBJECTS = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT, ActionKind.FORGET_OBJECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +113,7 @@ class Performer:
         for action in actions:
             if action.kind is ActionKind.CONNECT_CLUSTER:
                 _connect(api, cluster, action)
-        objects = [action for action in actions if action.object is not None]
+        objects = [action for action in actions if action.kind in OBJECTS]
         if not objects:
             return
         known = self.identities.get(cluster, "")
@@ -195,51 +189,15 @@ class Performer:
         raise Refused(f"applying {ref}: it is not in release {release} any more", key="preview_mismatch")
 
     def verify(self, batch: Sequence[Action], timeouts: Mapping[str, timedelta]) -> None:
-        """Wait until everything that the batch applied is ready, and stays so, and what it deleted is gone.
+        """Wait until what the batch did is ready; see Verifier."""
+        self._verifier().ready(batch, timeouts)
 
-        `timeouts` by unit.
+    def ask(self, batch: Sequence[Action]) -> None:
+        """Ask what the batch asks; see Verifier."""
+        self._verifier().ask(batch)
 
-        Raises Rejected(release_apply_failed) with the reason in words, Unavailable where nobody can say.
-        """
-        by_cluster: dict[str, list[Action]] = {}
-        for action in batch:
-            if action.kind in WATCHED:
-                by_cluster.setdefault(action.target.partition("/")[2], []).append(action)
-        for cluster, actions in sorted(by_cluster.items()):
-            limit = max(timeouts.get(action.unit, timedelta(minutes=10)) for action in actions)
-            self._wait_ready(self.targets.kube(cluster), actions, limit)
-
-    def _wait_ready(self, api: KubeApi, actions: list[Action], limit: timedelta) -> None:
-        refs = [object_in(action) for action in actions]
-        gone = {object_in(action) for action in actions if action.kind is ActionKind.DELETE_OBJECT}
-        begun = self.clock.now()
-        pauses = iter(READINESS_PAUSES)
-        ready_since = None
-        stable = max((self._stable_for(action.unit) for action in actions), default=timedelta())
-        while True:
-            found = api.readiness(refs)
-            failed = [item for item in found if item.status == "Failed" and item.ref not in gone]
-            if failed:
-                reasons = "; ".join(f"{item.ref}: {item.message}" for item in failed)
-                raise Rejected(f"waiting for objects to be ready: {hidden(reasons)}", key="release_apply_failed")
-            now = self.clock.now()
-            waiting = [item for item in found if item.status != ("NotFound" if item.ref in gone else "Current")]
-            if waiting:
-                ready_since = None
-            else:
-                ready_since = ready_since or now
-                if now - ready_since >= stable:
-                    return
-            if waiting and now - begun > limit:
-                reasons = "; ".join(f"{item.ref}: {item.message or 'it is still there'}" for item in waiting)
-                raise Rejected(f"not ready after {limit}: {hidden(reasons)}", key="release_apply_failed")
-            self.clock.wait(next(pauses, READINESS_PAUSE))
-            if self.stopping():
-                raise Interrupted("waiting for objects to be ready: the reconciler is stopping")
-
-    def _stable_for(self, unit: str) -> timedelta:
-        release = self.desired.releases.get(unit.partition("/")[2])
-        return release.spec.health.stable_for if release is not None else timedelta()
+    def _verifier(self) -> Verifier:
+        return Verifier(self.targets, self.clock, self.desired, self.stopping)
 
     def _host(self, host: str, actions: list[Action], order: Order, steps: list[Step]) -> None:
         api = self.targets.host(host)
@@ -296,26 +254,6 @@ class Performer:
         }
 
 
-class Interrupted(Unavailable):
-    """The process was asked to stop between two looks; the recorded plan goes on after the next start."""
-
-
-def returned_before(rollout: Plan, old: Desired, left: Plan) -> tuple[Action, ...]:
-    """What the rollout touched, a return to `old` keeps and `left` no longer changes: a crash lay in between.
-
-    Nobody in this process waited for it to be ready.
-    """
-    kept = {ref_of(body) for source in old.sources.values() for body in source.objects}
-    now = {action.object for batch in left.batches for action in batch}
-    begun = (action for batch in rollout.batches for action in batch)
-    return tuple(one for one in begun if one.object not in now and _object_ref(one) in kept)
-
-
-def _object_ref(action: Action) -> ObjectRef | None:
-    found = action.object
-    return ObjectRef(found.group, found.version, found.kind, found.namespace, found.name) if found else None
-
-
 def operation_id(order: Order, action: Action) -> str:
     """The id under which a host runs this action once: from generation, attempt and action, added after hashing."""
     tail = hashlib.sha256(action.id.encode()).hexdigest()[:16]
@@ -344,13 +282,6 @@ def _verdict(host: str, action: Action, result: StepResult | None) -> Reconciler
     excerpt = " ".join(result.stderr.split())[-300:]
     key = "preflight_failed" if stem(action.hook) == "preflight" else "script_hook_exec_failed"
     return Rejected(f"running {action.hook} on host {host}: {how}{': ' if excerpt else ''}{excerpt}", key=key)
-
-
-def object_in(action: Action) -> ObjectRef:
-    """The object of an object action."""
-    one = action.object
-    assert one is not None  # noqa: S101  asked of object actions only
-    return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
 
 
 def _release(action: Action) -> str:

@@ -4,8 +4,9 @@ Knows when it may look (G4): only where the author has `apply`, and only at acce
 static. The policy in force decides, never the revision under review (G2).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.app import addresses
 from reconciler.app.credentials import normal_address
@@ -23,9 +24,13 @@ from reconciler.plan.guards import PruneLimits
 from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
 from reconciler.plan.part import error
 from reconciler.plan.sharing import by_environment
+from reconciler.plan.strategies import probes
 from reconciler.plan.units import touched
-from reconciler.ports import Clock, DesiredObjects, Targets
+from reconciler.ports import Clock, DesiredObjects, Permission, Targets
+from reconciler.specs.colours import service_of
 from reconciler.specs.desired import Desired
+from reconciler.specs.kinds import Release
+from reconciler.specs.spec import Spec
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import Failure, Observed
 
@@ -120,6 +125,7 @@ class Planner:
         *,
         looks: bool,
         checks: tuple[Check, ...] = (),
+        returning: bool = False,
     ) -> Plan:
         """One environment's plan towards a side."""
         ledger = self.journal.ledger
@@ -150,6 +156,7 @@ class Planner:
                 checks=tuple(found),
                 fresh=frozenset(ref for ref in units if ref not in states or _never_stood(states[ref])),
                 neighbours=self.neighbours(),
+                returning=returning,
             )
         )
 
@@ -242,7 +249,8 @@ class Planner:
         if spec is None or spec.cluster not in clusters:
             return
         source = proposed.desired.sources.get(ref.name) if new is not None else None
-        wanted = DesiredObjects(ref.name, spec.namespace or "", tuple(source.objects) if source is not None else ())
+        objects = tuple(source.objects) if source is not None else ()
+        wanted = DesiredObjects(ref.name, spec.namespace or "", objects, _needs(new, objects))
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
 
@@ -250,6 +258,15 @@ class Planner:
 def _never_stood(state: UnitState) -> bool:
     """Whether nothing of a unit ended well yet, or it was let go of since."""
     return state.successful is None or state.successful.removed
+
+
+def _needs(release: Spec[Release] | None, objects: Iterable[Any]) -> tuple[Permission, ...]:
+    """What asking the Services that a release's questions name takes, beside what applying takes."""
+    if release is None:
+        return ()
+    urls = (asked.url for _, probe in probes(release.spec) for asked in (probe.http or probe.traffic,) if asked)
+    named = (service_of(url, release, objects) for url in urls)
+    return tuple(sorted({Permission("get", "services/proxy", found[0]) for found in named if found is not None}))
 
 
 def _distrusted(desired: Desired, environment: str, bundles: Mapping[str, Bundle | Failure]) -> bool:

@@ -5,29 +5,28 @@ again from its last record, and every action asks its target first.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 import structlog
 
-from reconciler.app.derived import check_derived
 from reconciler.app.desire import Desires
-from reconciler.app.fencing import fence
 from reconciler.app.journal import Journal, Note, Overtaken
 from reconciler.app.patience import Patience
-from reconciler.app.perform import BatchResult, Interrupted, Order, Performer, Step, returned_before
+from reconciler.app.perform import BatchResult, Order, Performer, Step
 from reconciler.app.planning import Planner
 from reconciler.app.stories import Story
 from reconciler.app.targets import BothSides, Connections, replaceable
-from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
+from reconciler.app.verifying import Interrupted, pause_left
+from reconciler.app.way_back import WayBack, timeouts
+from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Accepted, Applying, BatchDone, Connected, Finished, Hold, Returning
 from reconciler.machine.ledger import RolloutState
 from reconciler.machine.rollout import Command, Event, Rollout, resumed, step
 from reconciler.machine.stages import Stage
-from reconciler.names import UnitRef
-from reconciler.plan.change import ActionKind, Plan
+from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.make import Side
+from reconciler.plan.strategies import standing
 from reconciler.ports import Bundles, Clock
 from reconciler.report.status import Situation
 from reconciler.specs.desired import Desired
@@ -36,10 +35,6 @@ from reconciler.state.event import Domain, EventStatus
 LOG = structlog.get_logger("reconciler")
 Report = Callable[[RolloutState, Plan, str, str], None]  # rollout, plan, outcome, words
 Running = Callable[[RolloutState, Situation, Mapping[str, str | int]], None]
-
-
-AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})  # keys of failures that pass
-RETURNS = 1000  # attempts of returns count from here; retries of one approval are three (G22)
 
 
 def task_of(environment: str, generation: int) -> str:
@@ -191,7 +186,11 @@ class _Run:
 
     def _verify_batch(self, rollout: Rollout) -> Event | None:
         try:
-            self._performer.verify(self._plan.batches[rollout.batch], self._timeouts(self._plan))
+            batch = self._plan.batches[rollout.batch]
+            self._performer.verify(batch, timeouts(self._plan))
+            if self._pauses(batch):
+                return Event.PAUSING
+            self._performer.ask(batch)
         except ReconcilerError as error:
             return self._judge(error, Event.BATCH_READY)
         if rollout.batch + 1 == rollout.batches:
@@ -205,6 +204,15 @@ class _Run:
         except Unavailable as error:
             return self._away(error)
         return Event.BATCH_READY
+
+    def _pauses(self, batch: Sequence[Action]) -> bool:
+        """Whether a pause of the batch has not passed. Then others get their turn, and the next look comes by."""
+        since, now = self._state.batch_at, self._context.clock.now()
+        left = pause_left(batch, since, now)
+        if left:
+            words = f"a pause until {now + left:%Y-%m-%d %H:%M:%S} UTC"
+            self._context.tell(self._state, Situation.APPLY_WAITS, what=words)
+        return bool(left)
 
     def _judge(self, failure: ReconcilerError | None, well: Event) -> Event | None:
         match failure:
@@ -229,7 +237,10 @@ class _Run:
     def _record_success(self, _rollout: Rollout) -> None:
         self._end(Stage.APPLIED, "applied", extra=(*self._connected(), *self._story.adopted()))
 
-    def _record_failure(self, _rollout: Rollout) -> None:
+    def _record_failure(self, rollout: Rollout) -> None:
+        words, failure = standing(self._plan, rollout.batch), self._failure
+        if words and failure is not None:
+            self._failure = Rejected(f"{failure.message}; {words}", key=failure.key, hint=failure.own_hint)
         self._end(Stage.FAILED, "failed")
 
     def _record_returned(self, _rollout: Rollout) -> None:
@@ -274,40 +285,22 @@ class _Run:
         """Derive the old artifacts again and apply them; looked at anew each time (G21, G24)."""
         returning = self._state.returning
         assert returning is not None  # noqa: S101  recorded before
+        way = WayBack(
+            self._context.planner,
+            self._context.desires,
+            self._performer_of,
+            self._plan,
+            self._context.desires.at(self._passed.commit),
+            self._order,
+            self._passed.retries,
+        )
         try:
-            for revision in sorted({accepted.revision for accepted in returning.to}):
-                wanted = tuple(accepted for accepted in returning.to if accepted.revision == revision)
-                self._return_to(self._context.desires.at(revision), wanted)
+            way.go(returning)
         except ReconcilerError as error:
             event = self._judge(error, Event.RETURNED)
             return Event.RETURN_FAILED if event is Event.FAILED else event
         self._failure = None
         return Event.RETURNED
-
-    def _return_to(self, side: Side, wanted: tuple[Accepted, ...]) -> None:
-        refs = tuple(UnitRef.parse(accepted.unit) for accepted in wanted)
-        check_derived(side, wanted)
-        performer = self._performer_of(side)
-        # a return is another operation on a host than the way forward, also where it runs the same hook
-        attempt = RETURNS + self._passed.retries
-        old = performer.wanted(ref.name for ref in refs)
-        fence(performer.targets, old, self._plan, self._order(self._plan, attempt))
-        plan = self._context.planner.plan(self._passed.environment, refs, side, looks=True)
-        if plan.blocked:
-            check = plan.blocked[0]
-            if check.key in AWAY:  # nobody can say what is there: the return waits, it has not failed
-                raise Unavailable(f"returning: {check.message}", key=check.key)
-            raise Rejected(f"returning: {check.message}", key=check.key or "release_rollback_failed")
-        if plan.static:
-            raise Refused("returning: the targets may not be looked at", key="release_rollback_failed")
-        if any(not change.reversible for change in plan.changes):
-            message = "returning: it would delete data, and no grant covers that"
-            raise Refused(message, key="release_rollback_failed", hint="open a revert pull request")
-        for batch in plan.batches:
-            if (failure := performer.apply(batch, self._order(plan, attempt)).failure) is not None:
-                raise failure
-            performer.verify(batch, self._timeouts(plan))
-        performer.verify(returned_before(self._plan, side.desired, plan), self._timeouts(plan))
 
     def _successful(self) -> tuple[Accepted, ...]:
         units = self._context.journal.ledger.units
@@ -376,10 +369,6 @@ class _Run:
         for desired in self._accepted_before():
             found |= {name: release.spec.namespace or "" for name, release in desired.releases.items()}
         return found
-
-    @staticmethod
-    def _timeouts(plan: Plan) -> dict[str, timedelta]:
-        return {unit.unit: timedelta(seconds=unit.health_timeout_s) for unit in plan.units}
 
     def _order(self, plan: Plan, attempt: int) -> Order:
         return Order(plan, self._passed.generation, self._state.turn, str(self._state.event), attempt, self._task)

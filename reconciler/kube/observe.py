@@ -27,7 +27,7 @@ from reconciler.kube.known import Known, digest, without_status
 from reconciler.kube.lists import list_all
 from reconciler.kube.marks import Marks
 from reconciler.kube.parent import Parent, Parents
-from reconciler.kube.permissions import Need, lacking, missing, needs_of
+from reconciler.kube.permissions import Need, beside, lacking, missing, needs_of
 from reconciler.kube.projection import (
     Fields,
     autoscaler_owns_replicas,
@@ -105,7 +105,7 @@ class Observer:
             name = desired.release
             own = {found.ref: item for found, item in zip(wanted, judged, strict=True) if found.release == name}
             observed[name] = self._release(name, parents.get(name, Parent(name)).generation, own, live)
-        return self._with_rights(observed, wanted) if rights else observed
+        return self._with_rights(observed, wanted, asked) if rights else observed
 
     def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
         """The rights that are missing of what these releases need, whether anything is to be done or not."""
@@ -114,7 +114,9 @@ class Observer:
         needs = {one.release: _needs(wanted_of(one, resource_of)) for one in asked}
         return _shared_out(missing(self._client, {need for found in needs.values() for need in found}), needs)
 
-    def _with_rights(self, observed: Mapping[str, ObservedRelease], wanted: list[Wanted]) -> dict[str, ObservedRelease]:
+    def _with_rights(
+        self, observed: Mapping[str, ObservedRelease], wanted: list[Wanted], asked: tuple[DesiredObjects, ...]
+    ) -> dict[str, ObservedRelease]:
         """What is to be done has its rights asked for; one question for all releases of the look."""
         busy = {name for name, found in observed.items() if any(map(_to_do, found.objects.values()))}
         needs = {name: _needs(found for found in wanted if found.release == name) for name in busy}
@@ -126,6 +128,8 @@ class Observer:
                 for resource in [self._discovery.preferred(ref.group, ref.kind)]
                 if resource is not None
             }
+        for one in (one for one in asked if one.release in busy):
+            needs[one.release] |= beside(one.needs)
         told = _shared_out(missing(self._client, {need for found in needs.values() for need in found}), needs)
         return {name: replace(found, lacking=told.get(name, ())) for name, found in observed.items()}
 
@@ -369,10 +373,8 @@ def _needs(wanted: Iterable[Wanted]) -> set[Need]:
 def _shared_out(absent: Iterable[Need], needs: Mapping[str, set[Need]]) -> dict[str, tuple[Lacking, ...]]:
     """What is missing, by the releases that need it."""
     told = lacking(absent)
-    return {
-        name: tuple(one for one in told if any(str(need) == one.words for need in found))
-        for name, found in needs.items()
-    }
+    named = {name: {str(need) for need in found} for name, found in needs.items()}
+    return {name: tuple(one for one in told if one.words in found) for name, found in named.items()}
 
 
 def _read(wanted: Iterable[Wanted], live: Mapping[Place, Json]) -> dict[Place, Json]:

@@ -16,6 +16,7 @@ from reconciler.kube.answers import error_of
 from reconciler.kube.client import WORKERS, Client, Request
 from reconciler.kube.discovery import ApiResource
 from reconciler.names import ObjectRef
+from reconciler.ports import Permission
 from reconciler.state.observed import Json, Lacking
 from reconciler.together import all_of
 
@@ -45,6 +46,11 @@ def needs_of(resource: ApiResource, ref: ObjectRef) -> Iterator[Need]:
     for verb in (*OF_A_KIND, *OF_AN_OBJECT):
         name = ref.name if verb in OF_AN_OBJECT else ""
         yield Need(verb, resource.plural, ref.namespace if resource.namespaced else "", resource.group, name, ref.kind)
+
+
+def beside(asked: Iterable[Permission]) -> set[Need]:
+    """What is needed for other things than objects: the resource is told as its kind."""
+    return {Need(one.verb, one.resource, one.namespace, one.group, kind=one.resource) for one in asked}
 
 
 def missing(client: Client, needs: Iterable[Need]) -> tuple[Need, ...]:

@@ -23,10 +23,11 @@ from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
 from reconciler.kube.parent import Parents
 from reconciler.kube.permissions import Need
+from reconciler.kube.services import ask_service
 from reconciler.kube.waiting import Explainer
 from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
-from reconciler.ports import ClusterFacts, DesiredObjects, Readiness
+from reconciler.ports import Answered, ClusterFacts, DesiredObjects, GetThrough, Readiness
 from reconciler.state.observed import Json, Lacking, ObjectHistory, ObservedRelease
 from reconciler.together import all_of
 
@@ -117,6 +118,11 @@ class KubeTarget:
             bodies = all_of([partial(self._body, ref) for ref in refs], WORKERS)
             found = self._explainer.judge_all(refs, bodies)
             return tuple(Readiness(ref, str(one.status), one.message) for ref, one in zip(refs, found, strict=True))
+
+    def ask_service(self, asked: GetThrough) -> Answered:
+        """One GET to a Service, through the API server."""
+        with _understood():
+            return ask_service(self.client, asked)
 
     def _body(self, ref: ObjectRef) -> Json:
         resource = self._discovery.resource(ref.group, ref.version, ref.kind)

@@ -205,7 +205,7 @@ def _leave(ledger: Ledger, ticket: str, environment: str) -> None:
 
 def _applying(ledger: Ledger, placed: Placed, entry: Applying) -> None:
     key = (entry.environment, entry.generation)
-    ledger.rollouts[key] = _intended(ledger.rollouts[key], placed, batch=entry.batch)
+    ledger.rollouts[key] = _intended(ledger.rollouts[key], placed, batch=entry.batch, batch_at=placed.at)
 
 
 def _intended(rollout: RolloutState, placed: Placed, **changes: Any) -> RolloutState:

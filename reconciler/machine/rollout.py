@@ -41,6 +41,7 @@ class Event(StrEnum):
     FAILED = "failed"
     FAILED_WITH_RETURN = "failed_with_return"
     UNREACHABLE = "unreachable"
+    PAUSING = "pausing"  # a pause of the batch has not passed yet
     HELD = "held"
     RESUMED = "resumed"
     RETURN_ORDERED = "return_ordered"  # a person: rollback --now
@@ -92,6 +93,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, tuple[State, tuple[Command, ...]]]] =
             Event.BATCH_READY: (State.APPLYING, (Command.RECORD_BATCH,)),
             Event.LAST_BATCH_READY: (State.READY, (Command.RECORD_SUCCESS,)),
             Event.UNREACHABLE: (State.VERIFYING, (Command.WAIT, Command.VERIFY_BATCH)),
+            Event.PAUSING: (State.VERIFYING, (Command.WAIT, Command.VERIFY_BATCH)),
             **_FAILURES,
         },
         State.ROLLING_BACK: {

@@ -90,6 +90,7 @@ class RolloutState:
     returning: Returning | None = None
     finished: Finished | None = None
     turn: int = 0
+    batch_at: datetime | None = None  # when the last intent was recorded: what a pause is measured from
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,4 +41,5 @@ class PlanAsk:
     held: tuple[Revision, ...] = ()
     checks: tuple[Check, ...] = ()  # of the whole pull request, such as policy beside other changes
     fresh: frozenset[UnitRef] = frozenset()  # nothing of them ended well yet: their releases may adopt what runs (G27)
+    returning: bool = False  # the way back to what ran before: at once, without steps and pauses
     neighbours: tuple[Desired, ...] = ()  # accepted sides of units that are not planned here; they count for the risk

@@ -84,6 +84,7 @@ class Change(Value):
     reversible: bool = True
     known_after_apply: bool = False
     restarts: bool = False
+    replaced: bool = False  # a deletion of what another version of itself took the place of
 
 
 class ActionKind(StrEnum):
@@ -97,6 +98,8 @@ class ActionKind(StrEnum):
     RUN_HOOK = "run_hook"
     RECORD_INSTALL = "record_install"
     FORGET_INSTALL = "forget_install"
+    ASK = "ask"  # a question of the release's spec; changes nothing
+    PAUSE = "pause"  # nothing is done until so much time has passed since this batch was recorded
 
 
 class Action(Value):
@@ -120,10 +123,16 @@ class Action(Value):
     bundle: str = ""  # the bundle's signed checksum digest
     bundle_version: str = ""
     takes: tuple[str, ...] = ()  # field managers whose hold on the fields that we set ends with an adoption (G27)
+    seconds: int = 0  # of a pause
+    probe: str = ""  # of a question: its field in the release's spec, such as "health.checks[0]"
+    instead: str = ""  # of a question: the Service that is asked instead of the one that is switched
 
     def digested(self) -> dict[str, Any]:
         """What the plan's digest is over; what came into this version later is left out where it says nothing."""
-        return {name: value for name, value in self.model_dump().items() if name != "takes" or value}
+        return {name: value for name, value in self.model_dump().items() if value or name not in _LATER}
+
+
+_LATER = frozenset({"takes", "seconds", "probe", "instead"})
 
 
 class Check(Value):
@@ -134,6 +143,25 @@ class Check(Value):
     message: str
     unit: str = ""
     hint: str = ""
+
+
+class Told(StrEnum):
+    """What a line of a rollout's way tells."""
+
+    BESIDE = "beside"
+    SWITCH = "switch"
+    ASK = "ask"
+    ASK_BESIDE = "ask_beside"
+    PAUSE = "pause"
+    LEAVE = "leave"
+    BACK = "back"
+
+
+class Line(Value):
+    """One line of what a rollout does, step by step; words for people, made of what the digest is over."""
+
+    told: Told
+    values: tuple[tuple[str, str | int], ...] = ()
 
 
 class UnitPlan(Value):
@@ -148,6 +176,7 @@ class UnitPlan(Value):
     rollback: bool = False  # automatic return on a failed rollout
     health_timeout_s: int = 300
     accepted: Revision | None = None  # the revision that it replaces; bookkeeping, not digested
+    way: tuple[Line, ...] = ()  # how a strategy goes about it; its actions are what is digested
 
 
 class Touched(Value):

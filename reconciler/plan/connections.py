@@ -22,6 +22,7 @@ NEWEST_TRIED_MINOR: Final = 36  # what the tests run against; a newer server is 
 VERSION: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\D.*)?")
 
 NOT_NEEDED: Final = frozenset({"list namespaces"})  # shows people which namespaces there are, and nothing depends on it
+PROXY: Final = "services/proxy"  # what a Service of the cluster is asked through
 VERBS: Final = {
     ActionKind.APPLY_OBJECT: frozenset({"get", "list", "patch"}),
     ActionKind.DELETE_OBJECT: frozenset({"get", "list", "delete"}),
@@ -75,7 +76,8 @@ def release_rights(
     for one in seen.lacking:
         key, message, hint = _not_granted(cluster, one.words)
         place = (one.group, one.kind, one.namespace)
-        if (one.verb, *place) in used or place in unseen:
+        asks = one.kind == PROXY and any(action.kind is ActionKind.ASK for action in actions)
+        if asks or (one.verb, *place) in used or place in unseen:
             yield error(unit, key, message, hint)
         else:
             later = f"{message}; this plan does not need it, its return or a later change may"
@@ -86,7 +88,9 @@ def _used(action: Action) -> Iterator[tuple[str, str, str, str]]:
     about = action.object
     if about is None:
         return
-    verbs = VERBS[action.kind] | ({"create"} if action.kind is ActionKind.APPLY_OBJECT and not action.pre else set())
+    verbs = VERBS.get(action.kind, frozenset()) | (
+        {"create"} if action.kind is ActionKind.APPLY_OBJECT and not action.pre else set()
+    )
     for verb in verbs:
         yield verb, about.group, about.kind, about.namespace
 

@@ -21,7 +21,7 @@ class PruneLimits:
 
 def deletion_cap(changes: Sequence[Change], owned: int, limits: PruneLimits) -> tuple[Check, ...]:
     """`owned`: how many objects the environment's releases own before the plan."""
-    deleted = sum(change.operation is Operation.DELETE for change in changes)
+    deleted = sum(change.operation is Operation.DELETE and not change.replaced for change in changes)
     if deleted <= limits.max_objects or deleted * 100 <= owned * limits.max_percent:
         return ()
     cap = f"{limits.max_objects} objects or {limits.max_percent} %"

@@ -33,6 +33,7 @@ from reconciler.plan.releases import ReleaseAsk, plan_release
 from reconciler.plan.risk import assess
 from reconciler.plan.sequence import in_batches
 from reconciler.plan.sharing import scopes, sharing, tiers
+from reconciler.plan.strategies import Staging, staged
 from reconciler.plan.units import Unit, ref_of
 from reconciler.specs.desired import Desired
 from reconciler.state.observed import Failure, ObservedCluster
@@ -59,7 +60,9 @@ def make_plan(ask: PlanAsk) -> Plan:
         (change for part in parts.values() for change in part.changes),
         key=lambda change: (SHOWN.index(change.operation), change.unit, change.where, change.subject),
     )
-    units = tuple(_unit_plan(ask, ref) for ref in refs)
+    units = tuple(
+        _unit_plan(ask, ref).model_copy(update={"way": parts[ref].way} if ref in parts else {}) for ref in refs
+    )
     checks = [*ask.checks, *_broken(ask), *(check for part in parts.values() for check in part.checks)]
     checks = list(dict.fromkeys(checks))  # what is true of a connection is said once, whoever uses it
     checks += _guards(ask, units, changes, sum(part.owned for part in parts.values()))
@@ -184,6 +187,11 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
         ),
         ask.key,
     )
+    if new is not None:
+        asking = Staging(
+            str(ref), new, f"cluster/{spec.cluster}", _objects(ask.proposed.desired, ref.name), returning=ask.returning
+        )
+        part = staged(part, asking)
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
     told = _connection(ask, ref, cluster, part) if part.steps or part.checks else ()
     return replace(

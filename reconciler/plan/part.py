@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciler.plan.change import Action, Change, Check, Severity, Touched
+from reconciler.plan.change import Action, Change, Check, Line, Severity, Touched
 from reconciler.state.observed import Failure
 
 
@@ -23,6 +23,7 @@ class Part:
     checks: tuple[Check, ...] = ()
     touched: tuple[Touched, ...] = ()
     owned: int = 0
+    way: tuple[Line, ...] = ()
 
 
 def failed(unit: str, failure: Failure, hint: str = "") -> Check:

@@ -9,6 +9,7 @@ from reconciler.plan.change import Check
 from reconciler.plan.part import error
 from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.release import DEFAULT_WAY_BACK
+from reconciler.specs.kinds.strategy import StrategyType
 
 HINT = "take the field out; it is read and checked already, and acted on by a later version"
 
@@ -16,10 +17,8 @@ HINT = "take the field out; it is read and checked already, and acted on by a la
 def in_release(unit: str, release: Release) -> Iterator[Check]:
     """What a release asks for and would not get."""
     asked = {
-        f"strategy.type: {release.strategy.type.value}": release.strategy.type.value not in {"rolling", "recreate"},
-        "health.checks": release.health.checks,
+        f"strategy.type: {release.strategy.type.value}": release.strategy.type is StrategyType.CANARY,
         "rollback.steps": release.rollback.steps != DEFAULT_WAY_BACK,
-        "rollback.success": release.rollback.success,
         "hooks": release.hooks,
     }
     yield from _said(unit, asked)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from reconciler.plan.change import Operation, Risk, Severity
+from reconciler.plan.change import Operation, Risk, Severity, Told
 
 
 class Locale(StrEnum):
@@ -68,6 +68,8 @@ class Phrases:
     spec_of: str
     later: str
     lines_left_out: str
+    way: str
+    ways: Mapping[Told, str]
     rollback: str
     rollback_first: str
     rollback_to: str
@@ -166,6 +168,18 @@ EN = Phrases(
     spec_of="specs of",
     later="known after apply",
     lines_left_out="{n} more lines are left out here",
+    way="How it goes",
+    ways=MappingProxyType(
+        {
+            Told.BESIDE: "{name} is made beside what runs, and waited for until it is ready",
+            Told.ASK_BESIDE: "the new version alone is asked through Service {service}: {what}",
+            Told.SWITCH: "one write of Service {service} moves all traffic to it",
+            Told.ASK: "asked: {what}",
+            Told.PAUSE: "nothing is done for {time}; {names} is kept",
+            Told.LEAVE: "{names} is deleted",
+            Told.BACK: "before that, a return is one write of Service {service}; after it, the old one is made first",
+        }
+    ),
     rollback="Going back",
     rollback_first="{unit}: the first version here; there is nothing to go back to.",
     rollback_to="{unit}: back to revision {revision} ({counts}), {how}.",
@@ -181,6 +195,7 @@ EN = Phrases(
             "checks": "checks",
             "moved": "moves",
             "diffs": "differences",
+            "way": "steps",
             "rollback": "ways back",
         }
     ),
@@ -270,6 +285,18 @@ ZH = Phrases(
     spec_of="规格",
     later="执行后可知",
     lines_left_out="此处省略 {n} 行",
+    way="步骤",
+    ways=MappingProxyType(
+        {
+            Told.BESIDE: "在现有版本旁新建 {name}，并等待就绪",
+            Told.ASK_BESIDE: "通过 Service {service} 单独检查新版本：{what}",
+            Told.SWITCH: "写入一次 Service {service}，全部流量切换到新版本",
+            Told.ASK: "检查：{what}",
+            Told.PAUSE: "等待 {time}，期间保留 {names}",
+            Told.LEAVE: "删除 {names}",
+            Told.BACK: "在此之前回滚只需写入一次 Service {service}；之后则先重新创建旧版本",
+        }
+    ),
     rollback="回滚",
     rollback_first="{unit}：这里的第一个版本，没有可以回滚的版本。",
     rollback_to="{unit}：回到修订 {revision}（{counts}），{how}。",
@@ -285,6 +312,7 @@ ZH = Phrases(
             "checks": "检查",
             "moved": "移动",
             "diffs": "差异",
+            "way": "步骤",
             "rollback": "回滚",
         }
     ),

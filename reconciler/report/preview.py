@@ -130,6 +130,7 @@ def _parts(plans: PlanSet, context: Context, words: Phrases) -> tuple[Part, ...]
     return (
         _environments(plans, context, words),
         *sections.changes(plans.plans, words),
+        sections.ways(plans.plans, words),
         sections.checks(plans.plans, words, context.locale),
         sections.moves(context.moved, words),
         sections.diffs(plans.plans, words),

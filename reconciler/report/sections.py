@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from reconciler import catalogue
 from reconciler.errors import hint_of
 from reconciler.names import SHORT, UnitKind, UnitRef
-from reconciler.plan.change import Change, Check, Operation, Plan, Risk, Severity, UnitPlan
+from reconciler.plan.change import Change, Check, Line, Operation, Plan, Risk, Severity, UnitPlan
 from reconciler.report.difference import lines_of
 from reconciler.report.fitting import Part
 from reconciler.report.moved import Move
@@ -192,6 +192,23 @@ def _lines(plan: Plan, unit: UnitPlan, words: Phrases) -> list[str]:
             lines += [f"@@ {words.words[change.operation].strip('*')} {change.subject}{later} @@"]
             lines += lines_of(change.fields)
     return lines
+
+
+def ways(plans: Sequence[Plan], words: Phrases) -> Part:
+    """What the strategy of each release does, step by step."""
+    blocks = [
+        f"- {code_name(unit.unit)} ({code_name(plan.environment)}){words.colon.rstrip()}\n"
+        + "".join(f"  {number}. {_line(line, words)}\n" for number, line in enumerate(unit.way, start=1))
+        for plan in plans
+        for unit in plan.units
+        if unit.way
+    ]
+    return Part("way", 2, f"\n#### {words.way}\n\n", blocks, _more_items(words))
+
+
+def _line(line: Line, words: Phrases) -> str:
+    shown = {name: code(value) if isinstance(value, str) else str(value) for name, value in line.values}
+    return words.ways[line.told].format(**shown)
 
 
 def returns(plans: Sequence[Plan], words: Phrases, grant: timedelta) -> Part:

@@ -5,6 +5,8 @@ label selectors, GET, POST, PUT, merge PATCH, server-side apply with field owner
 preconditions, resource versions, UIDs, namespaces, CustomResourceDefinitions, and workloads that roll out on the second
 read after a change, or never where an image says `broken`.
 
+Behind a Service's proxy each ready replica answers in turn (cluster_services.py).
+
 What it does not do: no pods, ReplicaSets, endpoints or garbage collection; no schemas (an unknown field is kept, a
 wrong type accepted, quantities are not rewritten) and only a few defaults; no admission or quota; no RBAC (reviews of
 rights answer by `rules`, nothing is held to them); no watch; no finalizers; deletion is immediate; lists other than the
@@ -27,6 +29,7 @@ from typing import Any, Final, Self
 from reconciler.sandbox.cluster_http import Asked, Server, status
 from reconciler.sandbox.cluster_kinds import Resource
 from reconciler.sandbox.cluster_pki import loopback_identity
+from reconciler.sandbox.cluster_services import answer_of
 from reconciler.sandbox.cluster_store import Body, Refusal, Store, Write, selector
 
 VERSION: Final = "v1.36.3"
@@ -179,10 +182,20 @@ class SandboxCluster:
             if found is not None:
                 self.requests["get" if asked.method == "GET" else "create"] += 1
                 return found
+            match segments:
+                case ["api", "v1", "namespaces", namespace, "services", named, "proxy", *_] if asked.method == "GET":
+                    return self._through(namespace, named)
             return self._on_resource(asked, self._place(segments))
         except Refusal as refusal:
             body = status(refusal.status, refusal.reason, refusal.message, refusal.details)
             return refusal.status, body
+
+    def _through(self, namespace: str, named: str) -> tuple[int, Any]:
+        """A request to a Service, named as SCHEME:NAME:PORT."""
+        self.requests["proxy"] += 1
+        resource = self._store.resources["", "v1", "services"]
+        service = self._store.get(resource, namespace, named.split(":")[1])
+        return answer_of(service, self._store.objects.values(), self.requests["proxy"])
 
     def _fixed(self, asked: Asked, segments: list[str]) -> tuple[int, Any] | None:
         """Version, reviews and discovery; None for everything about objects."""

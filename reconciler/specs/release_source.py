@@ -12,6 +12,7 @@ from reconciler.errors import Place, Problem, Rejected
 from reconciler.names import BlobId
 from reconciler.specs.asking import Read
 from reconciler.specs.cache import ParseCache
+from reconciler.specs.colours import coloured
 from reconciler.specs.finding import VALIDATION, Finding, Hints
 from reconciler.specs.images import image_name, images_of, replace_images
 from reconciler.specs.kinds import Environment, Release
@@ -210,13 +211,14 @@ def _source(
         problems.append(
             Problem(release.place_of("images", name), VALIDATION, f"no container runs the image {name}", hint)
         )
+    sent = coloured(release, [(item.value, item.place()) for item in good], problems)
     return ReleaseSource(
         spec.source.type,
         spec.source.path,
         material.files,
-        tuple(objects),
+        tuple(item for item, _ in sent),
         images_of(objects),
-        tuple(item.place() for item in good),
+        tuple(place for _, place in sent),
     )
 
 

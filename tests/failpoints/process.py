@@ -72,10 +72,10 @@ class Watch:
 
 def run(words: Sequence[str], kill: Kill | None, report: Path | None, heard: Path | None = None) -> int:
     """One command line, watched; its exit code. Whom it tells something hears it in a file."""
-    from reconciler.app import announcing, perform
+    from reconciler.app import announcing, verifying
     from reconciler.cli.main import main
 
-    perform.READINESS_PAUSE = timedelta(milliseconds=10)  # the sandbox's controllers act on the second look
+    verifying.READINESS_PAUSE = timedelta(milliseconds=10)  # the sandbox's controllers act on the second look
     if heard is not None:
         announcing.HttpAnnouncer.announce = functools.partialmethod(_hear, heard)  # type: ignore[method-assign, assignment]
     watch = Watch(kill)

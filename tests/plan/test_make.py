@@ -17,8 +17,9 @@ NEXT = ("apps/web/deployment.yaml", "web:v1", "web:v2")
 
 
 def _spelled(action: Action) -> dict[str, Any]:
-    """Whose fields are taken over came later: where nothing is adopted, digests are what they were."""
-    return {name: value for name, value in action.model_dump(mode="json").items() if name != "takes" or value}
+    """Some of it came later: where it says nothing, digests are what they were."""
+    later = {"takes", "seconds", "probe", "instead"}
+    return {name: value for name, value in action.model_dump(mode="json").items() if value or name not in later}
 
 
 def spelled(made: Plan) -> str:

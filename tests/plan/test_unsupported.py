@@ -20,11 +20,8 @@ PROBE = {"http": {"url": "https://web.example/healthz"}}
 BACK = {"action": "roll_back"}
 
 RELEASES: dict[str, dict[str, Any]] = {
-    "strategy.type: blue_green": {"strategy": {"type": "blue_green", "blueGreen": {"service": "web"}}},
     "strategy.type: canary": {"strategy": {"type": "canary", "canary": {"steps": [{"weight": 10}]}}},
-    "health.checks": {"health": {"checks": [PROBE]}},
     "rollback.steps": {"rollback": {"steps": [BACK]}},
-    "rollback.success": {"rollback": {"success": [PROBE]}},
     "hooks": {"hooks": [{"name": "migrate", "when": "before", "job": "migrate"}]},
 }
 ENVIRONMENTS: dict[str, dict[str, Any]] = {

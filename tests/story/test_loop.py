@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.app import rollouts
+from reconciler.app import way_back
 from reconciler.app.landings import Landings
 from reconciler.app.previews import Previews
 from reconciler.app.rollouts import _Run
@@ -161,7 +161,7 @@ def test_g25_a_return_writes_nothing_before_the_rollout_is_fenced(
     number = stage.propose(tag="v2.0.1-broken")
     stage.approve(number)
     with monkeypatch.context() as patch:
-        patch.setattr(rollouts, "fence", away)
+        patch.setattr(way_back, "fence", away)
         stage.merge(number)
         assert stage.image() == "v2.0.1-broken"
     stage.settle()

@@ -1,0 +1,116 @@
+"""What a batch is verified by: what it applied is ready, what it deleted is gone, what it asks is answered well.
+
+A pause is measured from when its batch was recorded, never from this process's memory: a restart neither shortens nor
+begins it again. What a pause watches is looked at each time that somebody comes by.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconciler.app.probing import Asker
+from reconciler.errors import Rejected, Unavailable
+from reconciler.names import ObjectRef
+from reconciler.plan.change import Action, ActionKind
+from reconciler.plan.hide import hidden
+from reconciler.plan.strategies import probe_in
+from reconciler.ports import Clock, KubeApi, Targets
+from reconciler.specs.colours import service_of
+from reconciler.specs.desired import Desired
+
+READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is quick is not kept waiting
+    timedelta(milliseconds=pause) for pause in (25, 50, 100, 250)
+)
+READINESS_PAUSE = timedelta(milliseconds=500)  # from then on
+APPLIED = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT})
+WATCHED = APPLIED | {ActionKind.PAUSE}
+
+
+class Interrupted(Unavailable):
+    """The process was asked to stop between two looks; the recorded plan goes on after the next start."""
+
+
+def pause_left(batch: Sequence[Action], since: datetime | None, now: datetime) -> timedelta:
+    """How long a batch still has to wait, since it was recorded."""
+    wanted = max((timedelta(seconds=one.seconds) for one in batch if one.kind is ActionKind.PAUSE), default=timedelta())
+    return max(timedelta(), wanted - (now - since)) if since is not None else wanted
+
+
+def object_in(action: Action) -> ObjectRef:
+    """The object of an object action."""
+    one = action.object
+    assert one is not None  # noqa: S101  asked of object actions only
+    return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Verifies batches of one plan towards one desired state."""
+
+    targets: Targets
+    clock: Clock
+    desired: Desired
+    stopping: Callable[[], bool] = lambda: False
+
+    def ready(self, batch: Sequence[Action], timeouts: Mapping[str, timedelta]) -> None:
+        """Wait until everything that the batch applied is ready, and stays so, and what it deleted is gone.
+
+        `timeouts` by unit.
+
+        Raises Rejected(release_apply_failed) with the reason in words, Unavailable where nobody can say.
+        """
+        by_cluster: dict[str, list[Action]] = {}
+        for action in batch:
+            if action.kind in WATCHED and action.object is not None:
+                by_cluster.setdefault(action.target.partition("/")[2], []).append(action)
+        for cluster, actions in sorted(by_cluster.items()):
+            limit = max(timeouts.get(action.unit, timedelta(minutes=10)) for action in actions)
+            self._wait_ready(self.targets.kube(cluster), actions, limit)
+
+    def ask(self, batch: Sequence[Action]) -> None:
+        """Ask what the batch is there to ask. Raises Rejected where it is not answered well, Unavailable as above."""
+        for action in batch:
+            if action.kind is not ActionKind.ASK:
+                continue
+            name = action.unit.partition("/")[2]
+            release = self.desired.releases[name]
+            objects = self.desired.sources[name].objects
+            asker = Asker(
+                self.targets.kube(action.target.partition("/")[2]),
+                self.clock,
+                lambda url, release=release, objects=objects: service_of(url, release, objects),  # type: ignore[misc]
+                self.stopping,
+            )
+            asker.ask(action.probe, probe_in(release.spec, action.probe), action.instead)
+
+    def _wait_ready(self, api: KubeApi, actions: list[Action], limit: timedelta) -> None:
+        refs = list(dict.fromkeys(object_in(action) for action in actions))
+        gone = {object_in(action) for action in actions if action.kind is ActionKind.DELETE_OBJECT}
+        begun = self.clock.now()
+        pauses = iter(READINESS_PAUSES)
+        ready_since = None
+        stable = max((self._stable_for(one.unit) for one in actions if one.kind in APPLIED), default=timedelta())
+        while True:
+            found = api.readiness(refs)
+            failed = [item for item in found if item.status == "Failed" and item.ref not in gone]
+            if failed:
+                reasons = "; ".join(f"{item.ref}: {item.message}" for item in failed)
+                raise Rejected(f"waiting for objects to be ready: {hidden(reasons)}", key="release_apply_failed")
+            now = self.clock.now()
+            waiting = [item for item in found if item.status != ("NotFound" if item.ref in gone else "Current")]
+            if waiting:
+                ready_since = None
+            else:
+                ready_since = ready_since or now
+                if now - ready_since >= stable:
+                    return
+            if waiting and now - begun > limit:
+                reasons = "; ".join(f"{item.ref}: {item.message or 'it is still there'}" for item in waiting)
+                raise Rejected(f"not ready after {limit}: {hidden(reasons)}", key="release_apply_failed")
+            self.clock.wait(next(pauses, READINESS_PAUSE))
+            if self.stopping():
+                raise Interrupted("waiting for objects to be ready: the reconciler is stopping")
+
+    def _stable_for(self, unit: str) -> timedelta:
+        release = self.desired.releases.get(unit.partition("/")[2])
+        return release.spec.health.stable_for if release is not None else timedelta()
