@@ -23,8 +23,21 @@ UNIT = (
     show.Column("PENDING", "pending"),
     WRITTEN,
 )
+
+
+def _pinned(row: Mapping[str, Any]) -> str:
+    """The commit that a release's environment is pinned to, and its tag."""
+    tag = f" ({row['tag']})" if row["tag"] else ""
+    return f"{row['revision'][:12]}{tag}" if row["revision"] else ""
+
+
 COLUMNS: Mapping[str, Sequence[show.Column]] = {
-    "Release": UNIT,
+    "Release": (
+        *UNIT[:3],
+        show.Column("VERSION", "version", widest=24),
+        show.Column("REVISION", _pinned, widest=24),
+        *UNIT[3:],
+    ),
     "Cluster": UNIT,
     "Environment": tuple(one for one in UNIT if one.head != "ENVIRONMENT"),
     "Host": (

@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.app.rollouts import task_of
 from reconciler.doors.reading import Json, Reading
+from reconciler.doors.releases import versions
 from reconciler.doors.specs import spec_json
 from reconciler.errors import Refused
 from reconciler.git.trees import entries
@@ -65,7 +66,11 @@ def specs_of(reading: Reading, kind: Kind) -> list[Json]:
     """Every spec of a kind on the tracked branch, by name, with its state where it is a unit."""
     desired = reading.desired()
     table = TABLES[kind]
-    rows = [{**spec_json(desired, table, name), **_standing(reading, kind, name)} for name in getattr(desired, table)]
+    known = versions(reading) if kind is Kind.RELEASE else {}
+    rows = [
+        {**spec_json(desired, table, name), **_standing(reading, kind, name), **known.get(name, {})}
+        for name in getattr(desired, table)
+    ]
     return [*sorted(rows, key=lambda row: str(row["name"])), *_gone(reading, kind, getattr(desired, table))]
 
 
@@ -219,7 +224,8 @@ def _gone(reading: Reading, kind: Kind, present: Mapping[str, object]) -> list[J
         ref = UnitRef.parse(unit)
         if ref.kind is UNITS[kind] and ref.name not in present:
             spec: Json = {"kind": str(kind), "name": ref.name, "path": "", "line": 0, "labels": {}, "spec": {}}
-            found.append({**spec, **_standing(reading, kind, ref.name)})
+            named: Json = {"version": [], "revision": None, "tag": ""} if kind is Kind.RELEASE else {}
+            found.append({**spec, **_standing(reading, kind, ref.name), **named})
     return found
 
 

@@ -52,6 +52,15 @@ def test_g19_a_promotion_says_what_moves_and_touches_nothing_but_the_revision(fr
     assert f"`{first[:12]}` (tag `v2.0.0`)" in body
     assert "1 of 1 releases move" in body
     assert "| `svc-a` | `v2.0.0` | `v2.0.1` |" in body
+    rows = {row["name"]: row for row in fresh.reader.well("get", "releases", "-o", "json").json}
+    assert {name: (row["version"], row["revision"], row["tag"]) for name, row in rows.items()} == {
+        "svc-a": (["v2.0.0"], first, "v2.0.0"),
+        "svc-a-staging": (["v2.0.0"], None, ""),
+    }
+    table = fresh.reader.well("get", "releases").out
+    assert table.split("VERSION")[1].split()[0] == "REVISION"
+    assert first[:12] in table
+    assert "(v2.0.0)" in table
     again = fresh.person("dev_user").type(*PROMOTE, "--revision", second[:10])
     assert (again.code, "resource_conflict" in again.err) == (2, True)
 
