@@ -6,10 +6,12 @@ Adapters raise only Unavailable, Rejected, Refused and Untrusted (errors.py); ev
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from reconciler.names import ObjectRef, Revision
 from reconciler.secret import Secret
+from reconciler.specs.chart import Chart
 from reconciler.specs.rendering import Renderer as Renderer  # held by the same suite; what reads sources asks it
 from reconciler.state.bundle import Bundle
 from reconciler.state.forge import Access, Comment, CommitStatus, Guard, OwnRules, PullRequest, Review
@@ -109,12 +111,39 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class DesiredObjects:
-    """What a release wants on its cluster: full objects, secrets included. Lives in memory only."""
+    """What a release wants on its cluster: full objects, secrets included. Lives in memory only.
+
+    `chart`: it is a release of Helm, made from this chart (an empty one where it is to go).
+    """
 
     release: str
     namespace: str
     objects: tuple[Json, ...] = field(repr=False)
     needs: tuple["Permission", ...] = ()  # beside what every look and apply needs
+    chart: Chart | None = None
+
+
+class HelmOutcome(StrEnum):
+    """What is recorded of a release of Helm."""
+
+    BEGUN = "begun"  # a new revision, pending
+    DEPLOYED = "deployed"
+    FAILED = "failed"
+    UNINSTALLED = "uninstalled"  # every revision goes
+    FORGOTTEN = "forgotten"  # every revision stays, and is ours no more
+
+
+@dataclass(frozen=True, slots=True)
+class HelmEntry:
+    """One entry in Helm's own history of a release. `artifact` names its content, `before` is the newest revision as
+    it was previewed ("3 deployed"; empty: none)."""
+
+    outcome: HelmOutcome
+    generation: int
+    at: datetime
+    artifact: str = ""
+    before: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +202,11 @@ class KubeApi(Protocol):
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
         """Delete, or with `forget` give up ownership and leave it running. Absent already counts as done."""
+
+    def record_helm(self, wanted: DesiredObjects, entry: HelmEntry) -> None:
+        """Write this into Helm's history of the release; written already counts as done, so a resume writes nothing
+        twice. Needs `begin`. Raises Refused(target_changed) where somebody ran helm since the preview, and
+        Refused(owned_by_another) where the release of Helm is not ours."""
 
     def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]: ...
 

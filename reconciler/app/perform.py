@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from reconciler.app import helming
 from reconciler.app.derived import derived_otherwise
 from reconciler.app.verifying import Verifier, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
@@ -114,16 +115,22 @@ class Performer:
             if action.kind is ActionKind.CONNECT_CLUSTER:
                 _connect(api, cluster, action)
         objects = [action for action in actions if action.kind in OBJECTS]
-        if not objects:
+        entries = [action for action in actions if action.kind in helming.ENTRIES]
+        if not objects and not entries:
             return
         known = self.identities.get(cluster, "")
         if known and api.facts().uid != known:
             message = f"applying to cluster {cluster}: it is another cluster than the accepted one"
             raise Untrusted(message, key="target_changed")
-        releases = sorted({_release(action) for action in objects})
-        for release in releases:
+        for release in sorted({_release(action) for action in (*objects, *entries)}):
             api.begin(release, self._namespace(release), order.generation, order.event, order.turn)
         self.still()
+        for action in entries:  # alone in its phase: no object of the same release is in this batch
+            (wanted,) = self.wanted([_release(action)])
+            helming.enter(api, wanted, action, order.generation, self.clock.now())
+        if not objects:
+            return
+        releases = sorted({_release(action) for action in objects})
         observed = api.observe(self.wanted(releases))  # after the taking: a write carries what was seen here (G25)
         todo = [
             partial(self._one, api, action, item, order.generation)
@@ -139,8 +146,19 @@ class Performer:
         for release in releases:
             source = self.desired.sources.get(release) if release in self.desired.releases else None
             objects = source.objects if source is not None else ()
-            found.append(DesiredObjects(release, self._namespace(release), tuple(objects)))
+            spec = self.desired.releases.get(release)
+            chart = helming.chart_of(spec.spec, source) if spec is not None else None
+            found.append(DesiredObjects(release, self._namespace(release), tuple(objects), chart=chart))
         return found
+
+    def enter_failure(self, plan: Plan, generation: int, words: str) -> None:
+        """Helm's own history says of what this plan began there that it failed."""
+        for batch in plan.batches:
+            begun = [action for action in batch if action.kind is ActionKind.HELM_BEGIN]
+            for target in sorted({action.target for action in begun}):
+                mine = [action for action in begun if action.target == target]
+                api = self.targets.kube(target.partition("/")[2])
+                helming.enter_failure(api, mine, generation, self.clock.now(), words)
 
     def _namespace(self, release: str) -> str:
         spec = self.desired.releases.get(release)

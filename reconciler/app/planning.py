@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.app import addresses
+from reconciler.app import addresses, helming
 from reconciler.app.credentials import normal_address
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal
@@ -250,7 +250,8 @@ class Planner:
             return
         source = proposed.desired.sources.get(ref.name) if new is not None else None
         objects = tuple(source.objects) if source is not None else ()
-        wanted = DesiredObjects(ref.name, spec.namespace or "", objects, _needs(new, objects))
+        chart = helming.chart_of(spec, source)
+        wanted = DesiredObjects(ref.name, spec.namespace or "", objects, _needs(new, objects), chart=chart)
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
 

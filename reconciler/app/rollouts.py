@@ -227,6 +227,8 @@ class _Run:
                 return Event.UNREACHABLE
             case _:
                 self._failure = failure
+                with contextlib.suppress(ReconcilerError):
+                    self._performer.enter_failure(self._plan, self._passed.generation, failure.message)
                 return Event.FAILED
 
     def _away(self, error: Unavailable) -> Event:

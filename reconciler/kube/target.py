@@ -18,6 +18,7 @@ from reconciler.kube.client import WORKERS, Client
 from reconciler.kube.connection import Connection
 from reconciler.kube.discovery import Discovery
 from reconciler.kube.facts import base_needs, facts
+from reconciler.kube.helm_releases import HelmReleases
 from reconciler.kube.managers import history
 from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
@@ -27,7 +28,7 @@ from reconciler.kube.services import ask_service
 from reconciler.kube.waiting import Explainer
 from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
-from reconciler.ports import Answered, ClusterFacts, DesiredObjects, GetThrough, Readiness
+from reconciler.ports import Answered, ClusterFacts, DesiredObjects, GetThrough, HelmEntry, Readiness
 from reconciler.state.observed import Json, Lacking, ObjectHistory, ObservedRelease
 from reconciler.together import all_of
 
@@ -60,6 +61,7 @@ class KubeTarget:
         self._observer = Observer(self.client, self._discovery, owner, parents)
         self._writer = Writer(self.client, self._discovery, owner, parents)
         self._explainer = Explainer(self.client)
+        self._helm = HelmReleases(self.client, owner, self._writer.held)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -72,8 +74,11 @@ class KubeTarget:
 
     def observe(self, releases: Iterable[DesiredObjects], *, rights: bool = False) -> Mapping[str, ObservedRelease]:
         """Live objects of each release by LIST, with a dry run only for what would change."""
+        asked = tuple(releases)
         with _understood():
-            return self._observer.observe(releases, self._writer.saw, rights=rights)
+            return self._helm.added(
+                asked, self._observer.observe(asked, self._writer.saw, rights=rights), rights=rights
+            )
 
     def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
         """What our credential may not do of what these releases need."""
@@ -111,6 +116,11 @@ class KubeTarget:
         leave = self._writer.forget if forget else self._writer.delete
         with _understood():
             leave(release, ref, generation=generation, expected_uid=expected_uid)
+
+    def record_helm(self, wanted: DesiredObjects, entry: HelmEntry) -> None:
+        """Write an entry into Helm's history of a release."""
+        with _understood():
+            self._helm.record(wanted, entry)
 
     def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]:
         """Each object's judgement, in the order asked; of what waits, why."""

@@ -80,13 +80,13 @@ class Writer:
         self._client = client
         self._discovery = discovery
         self._owner = owner
-        self._held = Held(parents)
+        self.held = Held(parents)
         self._seen = Seen()
 
     def begin(self, release: str, generation: int, event: str, turn: int) -> None:
         """Take the release for this turn of this generation."""
         self._seen.forget()
-        self._held.take(release, generation, event, turn)
+        self.held.take(release, generation, event, turn)
 
     def saw(self, live: dict[Place, Json], at: float) -> None:
         """What a look found, begun `at` (monotonic); None: nothing. A first write needs no look of its own."""
@@ -108,14 +108,14 @@ class Writer:
         seen: Json = None
         for attempt in range(ATTEMPTS):
             live, at = self._look(found.path, found.ref, again=attempt > 0)
-            parent = self._held.check_to_write(release, generation, found.ref, at)
+            parent = self.held.check_to_write(release, generation, found.ref, at)
             if live is None:
                 self._check_absent_is_expected(what, expected_uid)
             if attempt and _content(live) != seen:
                 raise _moving(what)  # more than its status moved: whoever decided this looks again
             seen = _content(live)
             if live is None:
-                parent = self._held.again(parent)
+                parent = self.held.again(parent)
             else:
                 self._check_existing(what, release, live, generation, expected_uid)
             sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled)
@@ -170,7 +170,7 @@ class Writer:
         path = resource.path(ref.namespace, ref.name)
         for attempt in range(ATTEMPTS):
             live, at = self._look(path, ref, again=attempt > 0)
-            self._held.check(release, generation, at)
+            self.held.check(release, generation, at)
             if live is None:
                 return
             asked = request(path, live)

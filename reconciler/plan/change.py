@@ -93,6 +93,10 @@ class ActionKind(StrEnum):
     APPLY_OBJECT = "apply_object"
     DELETE_OBJECT = "delete_object"
     FORGET_OBJECT = "forget_object"
+    HELM_BEGIN = "helm_begin"  # entries in Helm's own history of a release
+    HELM_DEPLOYED = "helm_deployed"
+    HELM_UNINSTALL = "helm_uninstall"
+    HELM_FORGET = "helm_forget"
     CONNECT_CLUSTER = "connect_cluster"
     DELIVER_BUNDLE = "deliver_bundle"
     RUN_HOOK = "run_hook"

@@ -27,6 +27,10 @@ VERBS: Final = {
     ActionKind.APPLY_OBJECT: frozenset({"get", "list", "patch"}),
     ActionKind.DELETE_OBJECT: frozenset({"get", "list", "delete"}),
     ActionKind.FORGET_OBJECT: frozenset({"get", "list", "patch"}),
+    ActionKind.HELM_BEGIN: frozenset({"list", "create", "update"}),
+    ActionKind.HELM_DEPLOYED: frozenset({"list", "update", "delete"}),
+    ActionKind.HELM_UNINSTALL: frozenset({"list", "delete"}),
+    ActionKind.HELM_FORGET: frozenset({"list", "update"}),
 }
 
 

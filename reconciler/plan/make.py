@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.canonical import digest_of
 from reconciler.errors import Refused
 from reconciler.names import POLICY, ObjectRef, UnitKind, UnitRef
-from reconciler.plan import connections, guards, unsupported
+from reconciler.plan import connections, guards, helm, unsupported
 from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.change import (
     PRIORITIES,
@@ -36,7 +36,10 @@ from reconciler.plan.sharing import scopes, sharing, tiers
 from reconciler.plan.strategies import Staging, staged
 from reconciler.plan.units import Unit, ref_of
 from reconciler.specs.desired import Desired
-from reconciler.state.observed import Failure, ObservedCluster
+from reconciler.specs.kinds import Release
+from reconciler.specs.kinds.release import SourceKind
+from reconciler.specs.spec import Spec
+from reconciler.state.observed import Failure, ObservedCluster, ObservedRelease
 
 RUNTIMES: Mapping[str, tuple[str, ...]] = {"k8s": ("k8s",), "compose": ("compose",), "hybrid": ("k8s", "compose")}
 # Deletions are shown first; the rest in the order in which a reader asks.
@@ -172,6 +175,9 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
     if known and cluster.uid != known:
         message = f"cluster {spec.cluster} is another one than the accepted one ({known} -> {cluster.uid})"
         return Part(checks=(error(str(ref), "target_changed", message, "check its kubeconfig"),))
+    switched = helm.switches(str(ref), ref.name, _kept_at(old), _kept_at(new)) if old and new else ()
+    if switched:
+        return Part(checks=switched)
     found = cluster.releases.get(ref.name, unseen)
     part = plan_release(
         ReleaseAsk(
@@ -192,10 +198,30 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
             str(ref), new, f"cluster/{spec.cluster}", _objects(ask.proposed.desired, ref.name), returning=ask.returning
         )
         part = staged(part, asking)
+    if spec.source.type is SourceKind.HELM and isinstance(found, ObservedRelease):
+        part = helm.with_entries(_helm_ask(ask, ref, spec, found, removed=new is None), part, ask.key)
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
     told = _connection(ask, ref, cluster, part) if part.steps or part.checks else ()
     return replace(
         part, checks=(*asked, *part.checks, *told), touched=(*part.touched, *(identity if part.steps else ()))
+    )
+
+
+def _kept_at(release: Spec[Release]) -> tuple[str, str | None]:
+    return release.spec.source.type.value, release.spec.namespace
+
+
+def _helm_ask(ask: PlanAsk, ref: UnitRef, spec: Release, found: ObservedRelease, *, removed: bool) -> helm.HelmAsk:
+    source = ask.proposed.desired.sources.get(ref.name) if not removed else None
+    return helm.HelmAsk(
+        unit=str(ref),
+        release=ref.name,
+        cluster=str(spec.cluster),
+        namespace=str(spec.namespace),
+        chart=source.chart if source is not None else None,
+        objects=source.objects if source is not None else (),
+        newest=found.helm,
+        forget=removed and spec.on_removal.value == "forget",
     )
 
 

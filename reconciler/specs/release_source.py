@@ -12,6 +12,7 @@ from reconciler.errors import Place, Problem, Rejected
 from reconciler.names import BlobId
 from reconciler.specs.asking import Read
 from reconciler.specs.cache import ParseCache
+from reconciler.specs.chart import Chart
 from reconciler.specs.colours import coloured
 from reconciler.specs.finding import VALIDATION, Finding, Hints
 from reconciler.specs.images import image_name, images_of, replace_images
@@ -42,6 +43,7 @@ class ReleaseSource:
     images: tuple[str, ...] = ()
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)  # of the objects, in their order
     unrendered: Unrendered | None = None  # why nobody knows here what it says
+    chart: Chart | None = None  # of a release of Helm
 
     @property
     def resolved(self) -> bool:

@@ -84,6 +84,27 @@ class ObjectHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class HelmRevision:
+    """The newest of what Helm remembers of a release (its records are Secrets). `ours`: of this release of ours;
+    `by_us`: we wrote it, and nobody ran helm since; `artifact` is what it then says of its content."""
+
+    number: int
+    status: str  # Helm's words: deployed, failed, pending-upgrade ...
+    ours: bool
+    by_us: bool
+    artifact: str = ""
+    generation: int = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether Helm holds it as being worked on, and refuses to begin anything else."""
+        return self.status.startswith("pending-") or self.status == "uninstalling"
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedRelease:
     """Objects of one release on its cluster: all desired ones, and those it owns that are no longer desired.
 
@@ -94,6 +115,7 @@ class ObservedRelease:
     objects: Mapping[ObjectRef, ObservedObject]
     generation: int = 0  # what the target remembers as the last plan (fencing); 0: never
     lacking: tuple[Lacking, ...] = ()
+    helm: HelmRevision | None = None  # looked for where the release is one of Helm
 
 
 @dataclass(frozen=True, slots=True)

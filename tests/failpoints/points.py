@@ -24,6 +24,7 @@ class Point(StrEnum):
     KUBE_BEGIN = "kube.begin"
     KUBE_APPLY = "kube.apply"
     KUBE_DELETE = "kube.delete"
+    KUBE_HELM = "kube.record_helm"
     HOST_DELIVER = "host.deliver"
     HOST_RUN_HOOK = "host.run_hook"
     HOST_RECORD = "host.record_install"
@@ -99,6 +100,7 @@ PLACES: Mapping[Point, Place] = {
     Point.KUBE_BEGIN: Place("reconciler.kube.target:KubeTarget.begin"),
     Point.KUBE_APPLY: Place("reconciler.kube.target:KubeTarget.apply"),
     Point.KUBE_DELETE: Place("reconciler.kube.target:KubeTarget.delete"),
+    Point.KUBE_HELM: Place("reconciler.kube.target:KubeTarget.record_helm"),
     Point.HOST_DELIVER: Place("reconciler.ssh.host:SshHost.deliver"),
     Point.HOST_RUN_HOOK: Place("reconciler.ssh.host:SshHost.run_hook"),
     Point.HOST_RECORD: Place("reconciler.ssh.host:SshHost.record_install"),
@@ -127,10 +129,10 @@ PORTS: Mapping[str, type] = {
 }
 READS = frozenset(
     {
-        *("kube.facts", "kube.observe", "kube.readiness"),
+        *("kube.facts", "kube.observe", "kube.readiness", "kube.lacking", "kube.history", "kube.ask_service"),
         *("host.observe", "host.close"),
         "forge.statuses",
-        *("audit.tip", "audit.refresh", "audit.pending", "audit.read", "audit.file", "audit.verify"),
+        *("audit.tip", "audit.sync", "audit.refresh", "audit.pending", "audit.read", "audit.file", "audit.verify"),
         *("audit.restore", "audit.trust"),  # a person's repair, one ref and one file: no loop calls them
     }
 )

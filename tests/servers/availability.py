@@ -12,6 +12,7 @@ from tests.servers import debian
 from tests.servers.gitea.build import gitea_cached
 from tests.servers.githubapi.build import github_api_cached
 from tests.servers.gitlabclient.build import gitlab_client_cached
+from tests.servers.helm.build import helm_cached
 from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, built_programs_cached
 from tests.servers.node.images import ARCHITECTURES
 from tests.servers.node.layer import node_layer_cached
@@ -46,6 +47,14 @@ def gitea_lacks() -> str | None:
 def gitlab_client_lacks() -> str | None:
     if gitlab_client_cached() is None and shutil.which("go") is None:
         return "no go and no built client of GitLab in the cache"
+    return None
+
+
+def helm_lacks() -> str | None:
+    if not sys.platform.startswith("linux"):
+        return "not Linux"
+    if helm_cached() is None and shutil.which("go") is None:
+        return "no go and no built Helm in the cache"
     return None
 
 

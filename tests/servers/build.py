@@ -1,4 +1,4 @@
-"""`python -m tests.servers.build [kube|hosts|node|gitea|github|gitlab|all]`: fill the cache before the tests.
+"""`python -m tests.servers.build [kube|hosts|node|gitea|github|gitlab|helm|all]`: fill the cache before the tests.
 
 On a bare Debian machine, as root, it also installs what the servers need of the system. When all is there it only says
 where.
@@ -14,6 +14,7 @@ from tests.servers.availability import (
     gitea_lacks,
     github_api_lacks,
     gitlab_client_lacks,
+    helm_lacks,
     hosts_lack,
     node_lacks,
 )
@@ -21,6 +22,7 @@ from tests.servers.cache import BuildFailed, say
 from tests.servers.gitea.build import gitea
 from tests.servers.githubapi.build import github_api
 from tests.servers.gitlabclient.build import gitlab_client
+from tests.servers.helm.build import helm
 from tests.servers.kube.build import programs
 from tests.servers.node.layer import node_layer
 from tests.servers.rootfs import root_file_system
@@ -58,6 +60,11 @@ def build_github_api() -> Path:
     return github_api()
 
 
+def build_helm() -> Path:
+    _refuse(helm_lacks())
+    return helm()
+
+
 def build_gitlab_client() -> Path:
     _refuse(gitlab_client_lacks())
     return gitlab_client()
@@ -70,6 +77,7 @@ TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
     "gitea": {"Gitea": build_gitea},
     "github": {"GitHub's description of its API": build_github_api},
     "gitlab": {"GitLab's own client": build_gitlab_client},
+    "helm": {"Helm": build_helm},
     "all": {
         "root file system of hosts": build_hosts,
         "Kubernetes": build_kube,
@@ -77,6 +85,7 @@ TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
         "Gitea": build_gitea,
         "GitHub's description of its API": build_github_api,
         "GitLab's own client": build_gitlab_client,
+        "Helm": build_helm,
     },
 }
 

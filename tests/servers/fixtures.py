@@ -16,12 +16,14 @@ from tests.servers.availability import (
     gitea_lacks,
     github_api_lacks,
     gitlab_client_lacks,
+    helm_lacks,
     hosts_lack,
     node_lacks,
 )
 from tests.servers.forge import GiteaServer
 from tests.servers.githubapi.build import github_api
 from tests.servers.gitlabclient.build import gitlab_client
+from tests.servers.helm.build import helm
 from tests.servers.hosts import Host, HostLab, Init
 from tests.servers.kube.build import programs
 from tests.servers.nodecluster import NodeCluster
@@ -86,6 +88,13 @@ def official_github_api() -> Path:
     """GitHub's OpenAPI document."""
     _skip_where(github_api_lacks())
     return github_api()
+
+
+@pytest.fixture(scope="session")
+def official_helm() -> Path:
+    """Helm itself: what renders charts, and the judge of what stands in a release's history."""
+    _skip_where(helm_lacks())
+    return helm()
 
 
 def _skip_where(lacking: str | None) -> None:
