@@ -23,7 +23,7 @@ from tests.story.stage import RELEASE, Stage
 pytestmark = pytest.mark.real
 
 PREVIEW = "reconciler:preview"
-WRITES = 3  # to the cluster, in a run that nothing disturbs: the parent, a ConfigMap, a Deployment
+WRITES = 4  # to the cluster, in a run that nothing disturbs: the parent twice, a ConfigMap, a Deployment
 
 
 class Killed(BaseException):
