@@ -251,6 +251,9 @@ def test_g19_only_the_newest_of_several_tags_is_proposed_by_version(fresh: Stage
         tags.push(name, revision)
     stage.settle()
     assert titles(stage) == ["v2.0.10"]
+    stage.restart()
+    stage.settle()
+    assert titles(stage) == ["v2.0.10"]  # a new process takes no older one either
     tags.push("v2.1", older)
     stage.settle()
     assert titles(stage) == ["v2.0.10", "v2.1"]
