@@ -125,7 +125,9 @@ class Proposals:
         if state is not None and not state.ended:
             known = Known(state.previewed.digest, state.inputs, state.previewed.static)
         needed = state is not None and self._expired(ticket, reviews)
-        unlocked = state is not None and state.previewed.static and self._may_look_now(pull, state, tree, inputs[0])
+        unlocked = state is not None and (
+            (state.previewed.static and self._may_look_now(pull, state, tree, inputs[0])) or self._moved_on(state)
+        )
         if not wants_look(known, inputs, asked=asked or unlocked, expired_and_needed=needed):
             return None
         desired = self.desires.at(tree).desired
@@ -165,6 +167,16 @@ class Proposals:
         if age < timedelta():
             return True
         return age >= ttl and any(review.submitted_at > state.looked_at for review in reviews)
+
+    def _moved_on(self, state: PreviewState) -> bool:
+        """Whether an environment passed another plan since this one was found to be blocked there: it may have stood
+        in the way of nothing but that, such as an environment that nobody had approved yet."""
+        blocked = {plan.environment for plan in state.previewed.plans if plan.blocked}
+        since = state.looked_at
+        return since is not None and any(
+            rollout.passed.environment in blocked and rollout.started_at > since
+            for rollout in (self.journal.ledger.rollouts.values() if blocked else ())
+        )
 
     def _may_look_now(self, pull: PullRequest, state: PreviewState, tree: Revision, tip: Revision) -> bool:
         """Whether a part that was not looked at may be looked at by now; one that still may not costs no look."""

@@ -1,6 +1,7 @@
 """When targets are looked at: only where the author has the right on every side, and never for nothing (G4, G11)."""
 
 from reconciler.app.proposals import _MayLook
+from reconciler.approval.decision import Verb
 from reconciler.specs.desired import Desired
 from tests.story.stage import RELEASE, Stage
 
@@ -41,3 +42,15 @@ def test_g4_an_environment_that_changes_hands_is_looked_at_only_with_both_rights
     assert sides[0] is proposed
     assert any("env-k8s-prod" in side.environments for side in sides[1:])
     assert not may_look(*sides)
+
+
+def test_g6_a_plan_that_stood_on_what_nobody_had_approved_is_made_again_when_that_passed(fresh: Stage) -> None:
+    """The tip does not move by that, and the preview would say for ever what is not so any more."""
+    fresh.settle()
+    number = fresh.propose()
+    blocked = {check.key for plan in fresh.plans(number).plans for check in plan.blocked}
+    assert "environment_status_invalid" in blocked
+    fresh.desk("root").decide(fresh.ledger.previews[min(fresh.ledger.waiting)], Verb.APPROVE, reason="first plan")
+    fresh.settle()
+    fresh.settle()
+    assert [plan.blocked for plan in fresh.plans(number).plans] == [()]
