@@ -79,7 +79,8 @@ class Connections:
             message = f"connecting to cluster {cluster}: {auth.value} needs endpoint and certificateAuthority"
             raise Rejected(message, key="endpoint_invalid")
         if auth is AuthType.CERT_TOKEN:
-            return connection(endpoint, ca_pem, token=secret)
+            token = Secret(secret.reveal().rstrip("\r\n"))  # a file of one line ends with a line break
+            return connection(endpoint, ca_pem, token=token)
         chain, _, key = secret.reveal().partition("-----END CERTIFICATE-----\n")
         begin = key.rfind(KEY_BEGIN, 0, key.find("PRIVATE KEY-----"))
         chain_pem = chain + "-----END CERTIFICATE-----\n" + key[:begin]

@@ -7,7 +7,7 @@ from reconciler.app.wiring import Assembly
 from reconciler.doors.reading import Json
 from reconciler.errors import Refused
 from reconciler.plan.change import Check, Severity
-from reconciler.plan.connections import ending_checks, version_checks
+from reconciler.plan.connections import NOT_NEEDED, ending_checks, version_checks
 from reconciler.ports import DesiredObjects, KubeApi
 from reconciler.specs.desired import Desired
 from reconciler.state.observed import ObservedCluster
@@ -35,10 +35,13 @@ def test(assembly: Assembly, name: str) -> Json:
         "same_cluster": not recorded or recorded == facts.uid,
         "server_version": facts.server_version,
         "namespaces": list(facts.namespaces),
-        "missing_permissions": sorted({*facts.missing_permissions, *told}),
+        "missing_permissions": sorted({*facts.missing_permissions, *told} - NOT_NEEDED),
         "ends": {ending.what: _time(ending.at) for ending in facts.endings},
         "errors": _messages(checks, Severity.ERROR),
-        "warnings": _messages(checks, Severity.WARNING),
+        "warnings": [
+            *_messages(checks, Severity.WARNING),
+            *(f"the credential may not {words}" for words in sorted(NOT_NEEDED & {*facts.missing_permissions})),
+        ],
     }
 
 
