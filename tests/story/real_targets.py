@@ -9,13 +9,18 @@ import httpx
 
 from tests.servers.apiserver import ApiServer
 from tests.servers.hosts import Host
+from tests.servers.nodecluster import NodeCluster
 
 
 @dataclass(slots=True)
 class RealCluster:
-    """The session's API server. It has no nodes, so a workload with replicas never becomes ready there."""
+    """The session's API server, or its node. An API server has no nodes: a workload with replicas is never ready there.
 
-    server: ApiServer
+    `account` is the token that the reconciler is given; what people do there, they do as admin.
+    """
+
+    server: ApiServer | NodeCluster
+    account: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -27,7 +32,7 @@ class RealCluster:
 
     @property
     def token(self) -> str:
-        return self.server.admin_token
+        return self.account or self.server.admin_token
 
     def start(self) -> None:
         """Runs already: the fixture's."""
@@ -69,7 +74,11 @@ class RealCluster:
         self, verb: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         context = ssl.create_default_context(cadata=self.ca_pem)
-        sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **(headers or {})}
+        sent = {
+            "Authorization": f"Bearer {self.server.admin_token}",
+            "Content-Type": "application/json",
+            **(headers or {}),
+        }
         with httpx.Client(verify=context, trust_env=False, timeout=30) as client:
             content = json.dumps(body) if body is not None else None
             return client.request(verb, f"{self.endpoint}/{path}", content=content, headers=sent)

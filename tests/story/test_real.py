@@ -26,10 +26,13 @@ OBJECTS = (DEPLOYMENT, "api/v1/namespaces/svc-a/configmaps/svc-a", "api/v1/names
 class Zeroed(World):
     """The example without replicas, and with little patience for what never becomes ready."""
 
+    replicas = 0
+    patience = "5s"
+
     def example(self) -> dict[str, str]:
         files = super().example()
-        files[MANIFEST] = files[MANIFEST].replace("replicas: 2", "replicas: 0")
-        files[RELEASE] = files[RELEASE].replace("timeout: 5m", "timeout: 5s")
+        files[MANIFEST] = files[MANIFEST].replace("replicas: 2", f"replicas: {self.replicas}")
+        files[RELEASE] = files[RELEASE].replace("timeout: 5m", f"timeout: {self.patience}")
         for name in ("releases/svc-b/production.yaml", "environments/env-compose-prod.yaml"):
             files.pop(name, None)
         hosts = files.get("hosts/hosts.yaml")

@@ -74,7 +74,7 @@ def kubernetes_images(
 
 def web_images(parts: Path, script: Path) -> list[Image]:
     """The versions differ in what `/` answers (web.sh)."""
-    commands = ("sh", "httpd", "mkdir", "cat", "ls", "sleep", "wget", "nslookup")
+    commands = ("sh", "httpd", "mkdir", "tee", "cat", "ls", "sleep", "wget", "nslookup")
     links = {f"bin/{command}": "busybox" for command in commands}
     files = {"bin/busybox": parts / "bin/busybox", "web": script}
     return [Image([f"{WEB}:{tag}"], ["/bin/sh", "/web"], files, links, {"VERSION": tag}) for tag in WEB_TAGS]
