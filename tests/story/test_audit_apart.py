@@ -1,6 +1,7 @@
 """The audit branch in a repository of its own (G1, G24): the same story, and each of the two away while the other is
 there."""
 
+import itertools
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -26,25 +27,25 @@ APPLY = "reconciler/apply: env-k8s-prod"
 CONFIG = "/api/v1/namespaces/svc-a/configmaps/svc-a"
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    built = Stage.build(tmp_path / "world", audit_apart=True)
+def built(folder: Path) -> Iterator[Stage]:
+    made = Stage.build(folder / "world", audit_apart=True)
     try:
-        built.accept_first()
-        yield built
+        made.accept_first()
+        yield made
     finally:
-        built.world.close()
+        made.world.close()
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One in which nothing happens any more."""
-    built = Stage.build(tmp_path_factory.mktemp("quiet") / "world", audit_apart=True)
-    try:
-        built.accept_first()
-        yield built
-    finally:
-        built.world.close()
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One for all that leave it as well as they found it; each proposes a version of its own."""
+    yield from built(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Stage]:
+    """One that only this test uses, and may break."""
+    yield from built(tmp_path)
 
 
 @pytest.fixture
@@ -70,10 +71,19 @@ def hidden(path: Path) -> Path:
     return path.rename(path.with_name(f"{path.stem}-away.git"))
 
 
-def approved(stage: Stage, tag: str = "v2.0.1") -> int:
-    number = stage.propose(tag=tag)
+VERSIONS = itertools.count(1)
+
+
+def proposed(stage: Stage) -> tuple[int, str]:
+    """A pull request that nobody approved yet, and the version that it brings."""
+    tag = f"v3.0.{next(VERSIONS)}"
+    return stage.propose(tag=tag), tag
+
+
+def approved(stage: Stage) -> tuple[int, str]:
+    number, tag = proposed(stage)
     stage.approve(number)
-    return number
+    return number, tag
 
 
 def recorded(stage: Stage, number: int) -> None:
@@ -107,9 +117,9 @@ def named(stage: Stage, lines: str) -> None:
 def test_the_story_is_told_in_the_audit_repository_and_nowhere_else(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    number = approved(stage)
+    number, tag = approved(stage)
     merged = stage.merge(number)
-    assert stage.image() == "v2.0.1"
+    assert stage.image() == tag
     assert stage.statuses(merged)[APPLY][0] == "success"
     assert bare(stage, stage.world.origin).ref(AUDIT) is None
     there = bare(stage, stage.world.audit_origin)
@@ -128,18 +138,18 @@ def test_the_story_is_told_in_the_audit_repository_and_nowhere_else(
     assert any(one["name"] == "audit repository" and one["status"] == "ok" for one in rows["checks"])
 
 
-def test_who_names_the_repository_alone_names_the_audit_repository_by_a_variable(quiet: Stage, tmp_path: Path) -> None:
+def test_who_names_the_repository_alone_names_the_audit_repository_by_a_variable(stage: Stage, tmp_path: Path) -> None:
     from reconciler.doors.reading import Where, read, settings_of
 
-    where = Where(repository=str(quiet.world.origin))
+    where = Where(repository=str(stage.world.origin))
     seat = {"HOME": str(tmp_path / "seat"), "XDG_CACHE_HOME": str(tmp_path / "seat")}
-    found = read(settings_of(where, {**seat, "RECONCILER_AUDIT_REPOSITORY": str(quiet.world.audit_origin)}))
-    assert found.ledger.trusted == quiet.ledger.trusted
-    assert found.audit == quiet.world.opened.journal.branch.tip()
+    found = read(settings_of(where, {**seat, "RECONCILER_AUDIT_REPOSITORY": str(stage.world.audit_origin)}))
+    assert found.ledger.trusted == stage.ledger.trusted
+    assert found.audit == stage.world.opened.journal.branch.tip()
 
 
-def test_at_rest_a_look_costs_one_request_more(quiet: Stage) -> None:
-    opened = quiet.world.opened
+def test_at_rest_a_look_costs_one_request_more(stage: Stage) -> None:
+    opened = stage.world.opened
     audit = audit_mirror(opened)
     opened.reconciler.look()
     before = (opened.mirror.poller.requests, audit.poller.requests, audit.fetches, opened.mirror.fetches)
@@ -149,7 +159,7 @@ def test_at_rest_a_look_costs_one_request_more(quiet: Stage) -> None:
 
 
 def test_mirrors_that_were_deleted_are_made_again_and_lose_nothing(stage: Stage) -> None:
-    stage.merge(approved(stage))
+    stage.merge(approved(stage)[0])
     known = stage.ledger
     shutil.rmtree(stage.world.home / "state" / "cache")
     stage.restart()
@@ -162,14 +172,14 @@ def test_mirrors_that_were_deleted_are_made_again_and_lose_nothing(stage: Stage)
 
 def test_two_reconcilers_on_one_audit_repository_do_everything_once(stage: Stage, other: Assembly) -> None:
     effects = stage.effects()
-    number = stage.propose()
+    number, tag = proposed(stage)
     other.reconciler.settle()
     stage.approve(number)
     other.reconciler.settle()
     merged = stage.merge(number, settle=False)
     other.reconciler.settle()
     stage.settle()
-    assert stage.image() == "v2.0.1"
+    assert stage.image() == tag
     written = Counter(one.path for one in stage.world.sandbox("prod").real_effects[effects:])
     assert [written[path] for path in (CONFIG, f"/{DEPLOYMENT}")] == [1, 1]
     assert stage.statuses(merged)[APPLY][0] == "success"
@@ -181,7 +191,7 @@ def test_what_another_reconciler_records_between_the_two_polls_is_no_rewritten_h
     stage: Stage, other: Assembly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It records that it saw a commit which a mirror polled before does not have yet."""
-    number = approved(stage)
+    number, tag = approved(stage)
     ours = {id(stage.world.opened.mirror), id(audit_mirror(stage.world.opened))}
     polled: list[Mirror] = []
     honest = Mirror.sync
@@ -199,7 +209,7 @@ def test_what_another_reconciler_records_between_the_two_polls_is_no_rewritten_h
     assert polled
     assert stage.ledger.stopped is None
     assert not stage.settle()
-    assert stage.image() == "v2.0.1"
+    assert stage.image() == tag
 
 
 # --- one of the two away (G24)
@@ -207,11 +217,12 @@ def test_what_another_reconciler_records_between_the_two_polls_is_no_rewritten_h
 
 @pytest.mark.parametrize("which", ["audit_origin", "origin"])
 def test_g24_while_one_is_away_a_recorded_plan_is_finished(stage: Stage, which: str) -> None:
-    recorded(stage, approved(stage))
+    number, tag = approved(stage)
+    recorded(stage, number)
     place: Path = getattr(stage.world, which)
     gone = hidden(place)
     looked_in_vain(stage)
-    assert stage.image() == "v2.0.1"
+    assert stage.image() == tag
     branch = stage.world.opened.journal.branch
     assert bool(branch.pending()) is (which == "audit_origin")
     gone.rename(place)
@@ -223,74 +234,74 @@ def test_g24_while_one_is_away_a_recorded_plan_is_finished(stage: Stage, which: 
 
 
 def test_g24_while_the_audit_is_away_nothing_new_starts_and_then_it_does(stage: Stage) -> None:
-    number = approved(stage)
-    effects = stage.effects()
+    number, tag = approved(stage)
+    before, effects = stage.image(), stage.effects()
     gone = hidden(stage.world.audit_origin)
     stage.merge(number, settle=False)
     looked_in_vain(stage)
-    assert (stage.image(), stage.effects()) == ("v2.0.0", effects)
+    assert (stage.image(), stage.effects()) == (before, effects)
     gone.rename(stage.world.audit_origin)
     stage.settle()
-    assert stage.image() == "v2.0.1"
+    assert stage.image() == tag
 
 
-def test_g24_a_tip_there_that_was_rewound_starts_nothing(stage: Stage) -> None:
-    number = approved(stage)
-    older = stage.world.opened.journal.branch.tip()
+def test_g24_a_tip_there_that_was_rewound_starts_nothing(own: Stage) -> None:
+    number, _ = approved(own)
+    older = own.world.opened.journal.branch.tip()
     assert older is not None
-    stage.merge(number, settle=False)
-    effects = stage.effects()
-    there = bare(stage, stage.world.audit_origin)
+    own.merge(number, settle=False)
+    effects = own.effects()
+    there = bare(own, own.world.audit_origin)
     there.set_ref(AUDIT, Revision(str(there.commit(older).parents[0].parents[0].id)))
     with pytest.raises(Untrusted) as refused:
-        stage.settle()
+        own.settle()
     assert refused.value.key == "audit_diverged"
-    assert str(stage.world.audit_origin) in refused.value.message
-    assert stage.effects() == effects
+    assert str(own.world.audit_origin) in refused.value.message
+    assert own.effects() == effects
 
 
 # --- the setting changes
 
 
-def test_g24_another_repository_is_refused_until_the_branch_is_there(stage: Stage, tmp_path: Path) -> None:
-    number = approved(stage)
-    tip = stage.world.opened.journal.branch.tip()
+def test_g24_another_repository_is_refused_until_the_branch_is_there(own: Stage, tmp_path: Path) -> None:
+    number, tag = approved(own)
+    tip = own.world.opened.journal.branch.tip()
     elsewhere = tmp_path / "new-audit.git"
-    made = BareRepository.create(elsewhere, Transport(stage.world.folder / "git-home"))
-    named(stage, f'[audit]\nrepository = "{elsewhere}"\n')
-    stage.world.open()
+    made = BareRepository.create(elsewhere, Transport(own.world.folder / "git-home"))
+    named(own, f'[audit]\nrepository = "{elsewhere}"\n')
+    own.world.open()
     with pytest.raises(Untrusted) as refused:
-        stage.settle()
+        own.settle()
     assert refused.value.key == "audit_diverged"
     assert f"git push {elsewhere} {tip}:{AUDIT}" in refused.value.hint()
     assert made.ref(AUDIT) is None
-    git(stage.world.audit_origin, "push", str(elsewhere), f"{tip}:{AUDIT}")
-    assert not stage.settle()
-    stage.merge(number)
-    assert stage.image() == "v2.0.1"
-    assert made.ref(AUDIT) == stage.world.opened.journal.branch.tip()
+    git(own.world.audit_origin, "push", str(elsewhere), f"{tip}:{AUDIT}")
+    assert not own.settle()
+    own.merge(number)
+    assert own.image() == tag
+    assert made.ref(AUDIT) == own.world.opened.journal.branch.tip()
 
 
-def test_g24_going_back_to_the_shared_repository_is_refused_until_the_branch_is_there(stage: Stage) -> None:
-    tip = stage.world.opened.journal.branch.tip()
-    named(stage, "")
-    stage.world.open()
+def test_g24_going_back_to_the_shared_repository_is_refused_until_the_branch_is_there(own: Stage) -> None:
+    tip = own.world.opened.journal.branch.tip()
+    named(own, "")
+    own.world.open()
     with pytest.raises(Untrusted, match="gone") as refused:
-        stage.settle()
-    git(stage.world.audit_origin, "push", *refused.value.hint().rpartition("git push ")[2].split())
-    assert not stage.settle()
-    assert bare(stage, stage.world.origin).ref(AUDIT) == tip
+        own.settle()
+    git(own.world.audit_origin, "push", *refused.value.hint().rpartition("git push ")[2].split())
+    assert not own.settle()
+    assert bare(own, own.world.origin).ref(AUDIT) == tip
 
 
-def test_g24_with_records_that_were_not_pushed_yet_it_is_not_changed(stage: Stage, tmp_path: Path) -> None:
-    recorded(stage, approved(stage))
-    hidden(stage.world.audit_origin)
+def test_g24_with_records_that_were_not_pushed_yet_it_is_not_changed(own: Stage, tmp_path: Path) -> None:
+    recorded(own, approved(own)[0])
+    hidden(own.world.audit_origin)
     with pytest.raises(Unavailable):
-        stage.world.opened.reconciler.look()
+        own.world.opened.reconciler.look()
     elsewhere = tmp_path / "new-audit.git"
-    BareRepository.create(elsewhere, Transport(stage.world.folder / "git-home"))
-    named(stage, f'[audit]\nrepository = "{elsewhere}"\n')
-    stage.world.open()
+    BareRepository.create(elsewhere, Transport(own.world.folder / "git-home"))
+    named(own, f'[audit]\nrepository = "{elsewhere}"\n')
+    own.world.open()
     with pytest.raises(Untrusted) as refused:
-        stage.settle()
+        own.settle()
     assert refused.value.key == "audit_diverged"
