@@ -39,6 +39,10 @@ PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./@-]*(?::[A-Za-z0-9_./@-]+)*")
 WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 OBJECT_VERBS: Final = ["get", "list", "create", "patch", "delete"]
 PARENT_VERBS: Final = ["get", "list", "create", "update"]
+EXPLAINING: Final = (  # why a rollout waits: nothing else is done with these
+    {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list"]},
+    {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,7 @@ def _access(namespace: str, kinds: list[str]) -> list[dict[str, Any]]:
         group, plural = PLURALS[kind]
         groups.setdefault(group, []).append(plural)
     rules = [{"apiGroups": [group], "resources": found, "verbs": OBJECT_VERBS} for group, found in groups.items()]
+    rules += EXPLAINING
     parents = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": PARENT_VERBS}]
     identity = [{"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]}]
     here = role("Role", {"namespace": namespace}, rules + (parents if namespace == PARENT_NAMESPACE else []))

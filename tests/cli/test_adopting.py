@@ -122,6 +122,8 @@ def test_the_account_has_the_rights_that_are_needed_and_no_more(terminal: Termin
         ("Role", "shop"): [
             {"apiGroups": [""], "resources": ["configmaps", "services"], "verbs": verbs},
             {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": verbs},
+            {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list"]},  # why a rollout waits
+            {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
         ],
         ("Role", "default"): [
             {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "update"]}
