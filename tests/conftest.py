@@ -7,11 +7,14 @@ minutes.
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from reconciler.app import telemetry
 from tests.acceptance import Report
 
 pytest_plugins = ["tests.servers.fixtures"]
+settings.register_profile("untimed", deadline=None)  # a slow machine makes no test fail
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

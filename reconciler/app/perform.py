@@ -170,16 +170,18 @@ class Performer:
         what = f"{action.object.kind} {action.object.namespace}/{action.object.name}"
         if item is None or not item.exists:
             if action.kind is not ActionKind.APPLY_OBJECT:
+                if item is not None and item.failure is not None:
+                    raise Rejected(f"looking at {what}: {item.failure.message}", key=item.failure.key)
                 return False
             if action.pre:
                 raise Refused(f"applying {what}: it is gone since the preview", key="target_changed")
             return True
-        if item.failure is not None:
-            raise Rejected(f"looking at {what}: {item.failure.message}", key=item.failure.key)
         if action.kind is not ActionKind.APPLY_OBJECT:
             if action.uid != item.uid:
                 raise Refused(f"deleting {what}: it is another object than the previewed one", key="target_changed")
             return item.owner == release
+        if item.failure is not None:
+            raise Rejected(f"looking at {what}: {item.failure.message}", key=item.failure.key)
         if item.owner == release and not item.known_after_apply and same(item.live, item.result):
             return False
         found = fingerprint(mask_object(item.live, self.key, kind=item.ref.kind))

@@ -34,6 +34,12 @@ HARMLESS_TAIL: Final = re.compile(
 )
 
 
+# What the API server says of a field that only another object of that name could have.
+UNCHANGEABLE: Final = re.compile(
+    r"\bimmutable\b|may not (?:be changed|change once set)|updates to statefulset spec|cannot change roleRef"
+)
+
+
 @dataclass(frozen=True)
 class Answer:
     """A status code, the bytes that came with it, and what was being done."""
@@ -98,6 +104,12 @@ class Answer:
     def field_conflicts(self) -> tuple[str, ...]:
         """`manager: field` of each field that another manager owns, sorted; no values."""
         return tuple(sorted({_conflict(cause) for cause in self.causes if cause.get("reason") == FIELD_CONFLICT}))
+
+    @property
+    def unchangeable(self) -> bool:
+        """Whether nothing but fields that cannot be changed is in the way."""
+        invalid = self.status == HTTPStatus.UNPROCESSABLE_ENTITY and bool(self.causes)
+        return invalid and all(UNCHANGEABLE.search(_text(cause.get("message"))) for cause in self.causes)
 
 
 Meaning: TypeAlias = Callable[[Answer], ReconcilerError]

@@ -58,6 +58,7 @@ class DryRun:
     result: Json = field(default=None, repr=False)
     conflicts: tuple[str, ...] = ()
     failure: Failure | None = None
+    unchangeable: bool = False  # the failure is of fields that cannot be changed, and nothing else
 
 
 class Observer:
@@ -274,7 +275,7 @@ class Observer:
                 (*answered.conflicts, *recreate.in_the_way(live)),
             )
         if answered.failure is not None:
-            return replace(seen, live=stands, failure=answered.failure)
+            return replace(seen, live=stands, failure=answered.failure, replaceable=answered.unchangeable)
         seen = replace(
             seen,
             live=_compared(found, project(live, union(owned, answered.fields))),
@@ -329,7 +330,8 @@ class Observer:
         error = error_of(answer)
         own_fault = answer.status == HTTPStatus.INTERNAL_SERVER_ERROR  # a webhook that is away, a value it cannot read
         if own_fault or isinstance(error, (Rejected, Refused)):
-            return DryRun(conflicts=conflicts, failure=Failure(error.key, error.message))
+            failure = Failure(error.key, error.message)
+            return DryRun(conflicts=conflicts, failure=failure, unchangeable=answer.unchangeable)
         raise error
 
     def _send(self, found: Wanted, body: Json, *, force: bool) -> Answer:

@@ -26,6 +26,7 @@ class Operation(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    REPLACE = "replace"  # deleted and created again: a field of it cannot be changed
     FORGET = "forget"  # ownership ends, the object keeps running (G28)
     ADOPT = "adopt"  # runs already and was nobody's; nothing restarts by that (G27)
     HAND_OVER = "hand_over"  # moves from one release to another, never deleted (G28)

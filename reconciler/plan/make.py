@@ -45,6 +45,7 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {"k8s": ("k8s",), "compose": ("compose
 # Deletions are shown first; the rest in the order in which a reader asks.
 SHOWN = (
     Operation.DELETE,
+    Operation.REPLACE,
     Operation.FORGET,
     Operation.ADOPT,
     Operation.HAND_OVER,

@@ -39,6 +39,7 @@ CONFIGURATION = 1
 FIRST_DELETION = 4
 LAST_PHASE = max(PHASES.values())
 PRUNE, DISABLED = "opspilot.spec/prune", "disabled"  # on an object: it is let go where others would be deleted
+REPLACE, ALLOWED = "opspilot.spec/replace", "allowed"  # on an object: what cannot be changed is deleted and made again
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
@@ -67,7 +68,7 @@ def plan_release(ask: ReleaseAsk, key: bytes) -> Part:
     owned = sum(1 for item in ask.observed.objects.values() if item.exists and item.owner == ask.release)
     return Part(
         changes=tuple(item.change for item in found if item.change is not None),
-        steps=tuple(item.step for item in found if item.step is not None),
+        steps=tuple(step for item in found for step in (item.first, item.step) if step is not None),
         checks=tuple(check for item in found for check in item.checks),
         touched=tuple(item.touched for item in found if item.touched is not None),
         owned=owned,
@@ -80,6 +81,7 @@ class _Found:
     step: Step | None = None
     touched: Touched | None = None
     checks: tuple[Check, ...] = ()
+    first: Step | None = None  # done before `step`
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,31 @@ class _Planner:
                 failure = Failure("cluster_connect_failed", f"looking at {ref}: it was not looked at")
                 yield _Found(checks=(failed(self.ask.unit, failure),))
             elif item.failure is not None:
-                yield _Found(checks=(failed(self.ask.unit, item.failure),))
+                yield self._failed(ref, item, item.failure)
             else:
                 yield self._one(ref, item)
+
+    def _failed(self, ref: ObjectRef, item: ObservedObject, failure: Failure) -> _Found:
+        if not item.replaceable or item.owner != self.ask.release or ref.kind in DATA_KINDS:
+            return _Found(checks=(failed(self.ask.unit, failure),))
+        if not any(_says(body, REPLACE, ALLOWED) for body in (self.ask.desired[ref], item.live)):
+            hint = f"annotate it with {REPLACE}: {ALLOWED} to have it deleted and created again, or rename it"
+            return _Found(checks=(failed(self.ask.unit, failure, hint),))
+        return self._replace(ref, item)
+
+    def _replace(self, ref: ObjectRef, item: ObservedObject) -> _Found:
+        """Deleted in the batch before the one that creates it again; what was sent is the result (G9)."""
+        phase = PHASES.get(ref.kind, CONFIGURATION)
+        live = self._masked(ref, item.live)
+        absent = ObservedObject(ref, exists=False, known_after_apply=True)
+        made = self._apply(phase, ref, absent, Operation.REPLACE, live, self._masked(ref, self.ask.desired[ref]))
+        assert made.change is not None  # noqa: S101  an apply has one
+        return replace(
+            made,
+            change=made.change.model_copy(update={"restarts": ref.kind in WORKLOADS}),
+            first=Step(phase - 1, self._action(ActionKind.DELETE_OBJECT, ref, item, pre=live, post=None)),
+            touched=self._touched(ref, item, live),
+        )
 
     def _one(self, ref: ObjectRef, item: ObservedObject) -> _Found:
         phase = PHASES.get(ref.kind, CONFIGURATION)
@@ -183,7 +207,7 @@ class _Planner:
 
     def _leave(self, ref: ObjectRef, item: ObservedObject) -> _Found:
         live = self._masked(ref, item.live)
-        kept = _is_kept(item.live)
+        kept = _says(item.live, PRUNE, DISABLED)
         operation = Operation.FORGET if self.ask.forget or kept else Operation.DELETE
         kind = ActionKind.DELETE_OBJECT if operation is Operation.DELETE else ActionKind.FORGET_OBJECT
         loses_data = operation is Operation.DELETE and ref.kind in DATA_KINDS
@@ -234,11 +258,11 @@ def fingerprint(masked: Masked | None) -> str:
     return digest_of("object", masked)
 
 
-def _is_kept(live: Any) -> bool:
-    """Whether we applied it with the annotation that keeps it; what others annotate is not among our fields."""
-    metadata = live.get("metadata") if isinstance(live, dict) else None
+def _says(body: Any, annotation: str, word: str) -> bool:
+    """Whether it is annotated so. Of a live object only what we applied is here, and not what others annotate."""
+    metadata = body.get("metadata") if isinstance(body, dict) else None
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    return isinstance(annotations, dict) and annotations.get(PRUNE) == DISABLED
+    return isinstance(annotations, dict) and annotations.get(annotation) == word
 
 
 def _place(ref: ObjectRef) -> tuple[str, str, str, str]:

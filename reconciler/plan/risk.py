@@ -57,7 +57,8 @@ def _tier(subject: Subject) -> Risk:
 
 
 def _deletion(subject: Subject) -> Risk | None:
-    deleted = [change for change in subject.changes if change.operation is Operation.DELETE and not change.replaced]
+    going = (Operation.DELETE, Operation.REPLACE)
+    deleted = [change for change in subject.changes if change.operation in going and not change.replaced]
     if not deleted:
         return None
     if any(map(deletes_data, deleted)):

@@ -101,6 +101,7 @@ EN = Phrases(
     counts=MappingProxyType(
         {
             Operation.DELETE: "{n} to delete",
+            Operation.REPLACE: "{n} to delete and create again",
             Operation.FORGET: "{n} to let go",
             Operation.ADOPT: "{n} to adopt",
             Operation.HAND_OVER: "{n} to hand over",
@@ -114,6 +115,7 @@ EN = Phrases(
     words=MappingProxyType(
         {
             Operation.DELETE: "**delete**",
+            Operation.REPLACE: "**delete and create again**",
             Operation.FORGET: "**let go** (keeps running)",
             Operation.ADOPT: "adopt",
             Operation.HAND_OVER: "hand over",
@@ -222,6 +224,7 @@ ZH = Phrases(
     counts=MappingProxyType(
         {
             Operation.DELETE: "删除 {n}",
+            Operation.REPLACE: "删除并重建 {n}",
             Operation.FORGET: "放手 {n}",
             Operation.ADOPT: "接管 {n}",
             Operation.HAND_OVER: "移交 {n}",
@@ -235,6 +238,7 @@ ZH = Phrases(
     words=MappingProxyType(
         {
             Operation.DELETE: "**删除**",
+            Operation.REPLACE: "**删除并重建**",
             Operation.FORGET: "**放手**（继续运行）",
             Operation.ADOPT: "接管",
             Operation.HAND_OVER: "移交",

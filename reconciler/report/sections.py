@@ -24,6 +24,7 @@ NAMED = 10  # names in one line; the rest is counted
 # What may be lost comes first, then the order in which it is done.
 ORDER = (
     Operation.DELETE,
+    Operation.REPLACE,
     Operation.FORGET,
     Operation.ADOPT,
     Operation.HAND_OVER,
@@ -38,6 +39,7 @@ UNDONE = {
     Operation.CREATE: Operation.DELETE,
     Operation.DELETE: Operation.CREATE,
     Operation.UPDATE: Operation.UPDATE,
+    Operation.REPLACE: Operation.REPLACE,
     Operation.FORGET: Operation.HAND_OVER,
     Operation.HAND_OVER: Operation.HAND_OVER,
 }

@@ -193,8 +193,10 @@ def test_an_invalid_object_names_the_field_and_not_the_value(lab: Lab) -> None:
     changed = lab.deployment()
     changed["spec"]["selector"]["matchLabels"]["app"] = "canary-value"
     changed["spec"]["template"]["metadata"]["labels"]["app"] = "canary-value"
-    failure = lab.see(changed).failure
+    seen = lab.see(changed)
+    failure = seen.failure
     assert failure is not None
+    assert seen.replaceable
     assert "spec.selector: Invalid value (field is immutable)" in failure.message
     assert "canary" not in failure.message
 

@@ -263,3 +263,28 @@ def test_a_ca_file_with_a_key_in_it_is_refused() -> None:
     identity = client_identity()
     with pytest.raises(Rejected):
         connection("https://127.0.0.1:1", identity.ca + identity.private_key, token=Secret("t"))
+
+
+FIXED = "Invalid value: canary: field is immutable"
+ROLE = 'Invalid value: {"kind":"Role"}: cannot change roleRef'
+SET = "Forbidden: updates to statefulset spec for fields other than 'replicas', 'template' are forbidden"
+
+
+@pytest.mark.parametrize(
+    ("status", "messages", "unchangeable"),
+    [
+        (422, [FIXED], True),
+        (422, [ROLE], True),
+        (422, [SET], True),
+        (422, [FIXED, "Required value"], False),
+        (422, ["Required value"], False),
+        (422, [], False),
+        (403, [FIXED], False),
+    ],
+)
+def test_only_fields_that_cannot_change_make_it_a_case_for_another_object(
+    status: int, messages: list[str], *, unchangeable: bool
+) -> None:
+    causes = [{"reason": "FieldValueInvalid", "message": message, "field": "spec"} for message in messages]
+    body = {"kind": "Status", "status": "Failure", "reason": "Invalid", "details": {"causes": causes}}
+    assert Answer(status, json.dumps(body).encode(), "applying").unchangeable is unchangeable

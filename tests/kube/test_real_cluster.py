@@ -317,3 +317,14 @@ def test_the_parent_says_where_members_are_as_applysets_do(lab: Lab) -> None:
     assert [item["metadata"]["name"] for item in listed["items"]] == ["settings"]
     kinds = found["metadata"]["annotations"]["applyset.kubernetes.io/contains-group-kinds"]
     assert kinds == "ConfigMap,Deployment.apps"
+
+
+def test_what_is_wrong_beside_a_field_that_cannot_change_is_no_case_for_another_object(lab: Lab) -> None:
+    lab.roll(lab.deployment())
+    changed = lab.deployment()
+    changed["spec"]["selector"]["matchLabels"]["app"] = "other"
+    changed["spec"]["template"]["metadata"]["labels"]["app"] = "other"
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = ""
+    seen = lab.see(changed)
+    assert seen.failure is not None
+    assert not seen.replaceable

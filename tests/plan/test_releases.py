@@ -10,7 +10,7 @@ from reconciler.names import ObjectRef
 from reconciler.plan.change import ActionKind, Operation, Severity
 from reconciler.plan.mask import mask_object
 from reconciler.plan.part import Part
-from reconciler.plan.releases import PRUNE, ReleaseAsk, plan_release
+from reconciler.plan.releases import PRUNE, REPLACE, ReleaseAsk, plan_release
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 from tests.plan.world import KEY
 
@@ -165,6 +165,33 @@ def test_what_was_applied_with_pruning_disabled_is_let_go_and_said(annotations: 
     assert change.operation is (Operation.FORGET if kept else Operation.DELETE)
     assert step.action.kind is (ActionKind.FORGET_OBJECT if kept else ActionKind.DELETE_OBJECT)
     assert [PRUNE in check.message for check in made.checks] == [True] * kept
+
+
+NO = Failure("release_apply_failed", "field is immutable")
+MAY = {"metadata": {"annotations": {REPLACE: "allowed"}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "live", "fields", "replaced"),
+    [
+        ("Deployment", MAY, None, {}, True),
+        ("ConfigMap", body(a=1), MAY, {}, True),  # on the way back the old source does not say it yet
+        ("Deployment", body(a=1), None, {}, False),
+        ("Deployment", MAY, None, {"replaceable": False}, False),
+        ("Deployment", MAY, None, {"owner": "other"}, False),
+        ("PersistentVolumeClaim", MAY, None, {}, False),
+    ],
+)
+def test_only_what_may_be_is_deleted_and_made_again(
+    kind: str, wanted: Any, live: Any, fields: dict[str, Any], *, replaced: bool
+) -> None:
+    one = ref(kind)
+    made = part({one: wanted}, stands(one, live, **{"failure": NO, "replaceable": True, **fields}))
+    assert [check.key for check in made.checks] == [NO.key] * (not replaced)
+    assert [change.operation for change in made.changes] == [Operation.REPLACE] * replaced
+    kinds = [(step.action.kind, step.action.uid) for step in sorted(made.steps, key=lambda step: step.phase)]
+    assert kinds == [(ActionKind.DELETE_OBJECT, "7"), (ActionKind.APPLY_OBJECT, "")] * replaced
+    assert len({step.phase for step in made.steps}) == len(made.steps)
 
 
 def test_g28_what_is_gone_already_or_anothers_is_not_deleted_and_not_counted() -> None:

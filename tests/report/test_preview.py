@@ -285,6 +285,7 @@ def test_what_may_be_lost_comes_first_whatever_the_order_of_the_plan() -> None:
     words = [line.split(" | ")[0] for line in shown.splitlines() if "svc-a-old" in line]
     assert words == [
         "| **delete**",
+        "| **delete and create again**",
         "| **let go** (keeps running)",
         "| adopt",
         "| hand over",
