@@ -16,6 +16,8 @@ PULLS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
     | {"RegistryUnavailable", "SignatureValidationFailed"}
 )
+# Reasons whose message is the cluster's own; a hook's that failed quotes what the hook printed.
+SAID_BY_CLUSTER: Final = PULLS | {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})  # says nothing: its events may
 CRASHING: Final = "CrashLoopBackOff"
 # Events whose message is the cluster's own; of any other only its reason is told.
@@ -141,7 +143,8 @@ def _container_reason(container: Body, image: str) -> str:
     name, restarts = f"container {container.get('name')}", container.get("restartCount", 0)
     waiting = state.get("waiting") or {}
     reason = str(waiting.get("reason", ""))
-    said = ": ".join(filter(None, (reason, _short(str(waiting.get("message", ""))))))
+    message = _short(str(waiting.get("message", ""))) if reason in SAID_BY_CLUSTER else ""
+    said = f"{reason}: {message}" if message else reason
     ended = state.get("terminated") or before.get("terminated") or {}
     if is_crashing(container):
         again = f"was restarted {restarts} time{'' if restarts == 1 else 's'}"

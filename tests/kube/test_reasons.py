@@ -93,6 +93,8 @@ def test_a_pod_says_what_keeps_it_from_being_ready(body: Body, words: str) -> No
 
 def test_what_a_program_wrote_at_its_end_is_not_quoted() -> None:
     bodies = [pod(container(1, terminated=ended(3))), pod(container(terminated=ended(3)))]
+    hook = pod(waits("PostStartHookError", f'exited with 1: , message: "{OUTPUT}"'))
+    assert in_the_way(hook) == "container web waits: PostStartHookError"
     evicted: Body = {**pod(), "status": {"phase": "Failed", "message": OUTPUT}}
     assert [body for body in [*bodies, evicted] if OUTPUT in in_the_way(body)] == []
 
