@@ -90,13 +90,12 @@ class Explainer:
             sets = self._page(path, f"listing ReplicaSets of {ref}", query)
         unready = [pod for pod in of_newest_revision(body, pods, sets) if not is_ready(pod)]
         reasons = [(pod["metadata"]["name"], in_the_way(pod)) for pod in unready]
-        silent = next((pod for pod, (_, reason) in zip(unready, reasons, strict=True) if not reason), None)
         known = [(name, reason) for name, reason in reasons if reason]
-        if silent is not None and (words := self._told(silent)):
-            known.append((silent["metadata"]["name"], words))
-        if known or unready or ref.kind in TELLS_REFUSALS:
+        if known or (not unready and ref.kind in TELLS_REFUSALS):
             return in_words(known)
-        return self._told(body)
+        silent = unready[0] if unready else body
+        words = self._told(silent)
+        return in_words([(silent["metadata"]["name"], words)]) if unready and words else words
 
     def _claim(self, body: Json, found: Judgement) -> Judgement:
         if found.status is not Status.IN_PROGRESS:

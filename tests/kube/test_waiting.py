@@ -117,6 +117,14 @@ def test_of_a_pod_that_says_nothing_its_events_are_asked_for(tmp_path: Path) -> 
     assert asked == ["/api/v1/namespaces/default/pods", "/api/v1/namespaces/default/events"]
 
 
+def test_a_pod_that_says_what_is_wrong_is_enough(tmp_path: Path) -> None:
+    """What the events would add is not worth a request, nor a right that may be missing."""
+    both = said({"items": [pod(running={}), pod(waiting={"reason": "ErrImagePull"})]})
+    found, asked = judged(tmp_path, REF, DEPLOYMENTS, said(deployment()), both, REFUSED)
+    assert "ErrImagePull" in found.message
+    assert asked == ["/api/v1/namespaces/default/pods"]
+
+
 @pytest.mark.parametrize("refused", [REFUSED, answer(500), answer(404)])
 def test_pods_that_cannot_be_read_are_said_and_the_judgement_stays(tmp_path: Path, refused: Play) -> None:
     found, _ = judged(tmp_path, REF, DEPLOYMENTS, said(deployment()), refused)
