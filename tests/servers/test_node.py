@@ -145,22 +145,25 @@ import os, signal, sys
 from pathlib import Path
 from tests.servers.node.workload import Web
 from tests.servers.nodecluster import NodeCluster
-with NodeCluster(Path(sys.argv[1])) as cluster:
-    cluster.apply(Web("default").deployment())
+with NodeCluster(Path(sys.argv[1]), workers=1) as cluster:
+    cluster.apply(Web("default", replicas=4).deployment())
     cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    print(cluster.number, flush=True)
+    pods = cluster.get("pods", "--namespace=default")["items"]
+    print(cluster.number, *sorted({pod["spec"]["nodeName"] for pod in pods}), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_of_a_killed_run_the_next_sweeps_pods_network_and_disk(tmp_path: Path) -> None:
+def test_a_worker_that_joined_runs_pods_and_of_a_killed_run_the_next_sweeps_all(tmp_path: Path) -> None:
     lacking = node_lacks()
     if lacking is not None:
         pytest.skip(lacking)
     argv = [sys.executable, "-c", KILLED_RUN, str(tmp_path / "killed")]
     killed = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    number = int(killed.stdout)
+    first, *nodes = killed.stdout.split()
+    number = int(first)
+    assert nodes == ["host1", "host2"]
     assert (tmp_path / "killed/hosts/host1/plain/var/lib/containerd").exists()
     with HostLab(tmp_path / "next", 1) as lab:
         swept = lab.number == number or network.traces(number) == []
