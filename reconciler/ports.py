@@ -193,11 +193,20 @@ class KubeApi(Protocol):
         object, so that a write costs one request."""
 
     def apply(
-        self, release: str, body: Json, *, generation: int, expected_uid: str, take: frozenset[str] = frozenset()
+        self,
+        release: str,
+        body: Json,
+        *,
+        generation: int,
+        expected_uid: str,
+        take: frozenset[str] = frozenset(),
+        replicas: int = 0,
     ) -> None:
         """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet.
 
         `take`: the field managers whose hold on the fields that we set ends; of an object of nobody's alone (G27).
+        `replicas`: how many pods what is not there yet begins with, where an autoscaler will have the number; 0: as the
+        body or the server says.
         """
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
@@ -209,6 +218,9 @@ class KubeApi(Protocol):
         Refused(owned_by_another) where the release of Helm is not ours."""
 
     def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]: ...
+
+    def replicas(self, ref: ObjectRef) -> int:
+        """How many pods a workload is to have now; 0 where it is not there."""
 
     def ask_service(self, asked: GetThrough) -> Answered:
         """One GET to a Service from where the API server stands. May be called by several threads at once.

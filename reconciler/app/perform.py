@@ -16,6 +16,7 @@ from typing import Any
 
 from reconciler.app import helming
 from reconciler.app.derived import derived_otherwise
+from reconciler.app.first_replicas import first_replicas
 from reconciler.app.verifying import Verifier, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
 from reconciler.names import Digest, ObjectRef
@@ -133,7 +134,7 @@ class Performer:
         releases = sorted({_release(action) for action in objects})
         observed = api.observe(self.wanted(releases))  # after the taking: a write carries what was seen here (G25)
         todo = [
-            partial(self._one, api, action, item, order.generation)
+            partial(self._one, api, action, item, order)
             for action in objects
             for item in [_item(observed, _release(action), action)]
             if self._pending(action, item, _release(action))
@@ -192,15 +193,17 @@ class Performer:
             raise Refused(message, key="target_changed", hint="look at a new preview; somebody else changed it")
         return True
 
-    def _one(self, api: KubeApi, action: Action, item: ObservedObject | None, generation: int) -> None:
+    def _one(self, api: KubeApi, action: Action, item: ObservedObject | None, order: Order) -> None:
         ref, release = object_in(action), _release(action)
         uid = item.uid if item is not None and item.exists else ""
         if action.kind is ActionKind.APPLY_OBJECT:
             body, take = self._body(release, ref), frozenset(action.takes)
-            api.apply(release, body, generation=generation, expected_uid=uid, take=take)
+            objects = self.desired.sources[release].objects
+            begins = first_replicas(api, order.plan, action, body, objects) if not uid else 0
+            api.apply(release, body, generation=order.generation, expected_uid=uid, take=take, replicas=begins)
         else:
             forget = action.kind is ActionKind.FORGET_OBJECT
-            api.delete(release, ref, generation=generation, expected_uid=action.uid, forget=forget)
+            api.delete(release, ref, generation=order.generation, expected_uid=action.uid, forget=forget)
 
     def _body(self, release: str, ref: ObjectRef) -> Any:
         for body in self.desired.sources[release].objects:

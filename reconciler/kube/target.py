@@ -97,7 +97,14 @@ class KubeTarget:
             self._writer.begin(release, generation, event, turn)
 
     def apply(
-        self, release: str, body: Json, *, generation: int, expected_uid: str, take: frozenset[str] = frozenset()
+        self,
+        release: str,
+        body: Json,
+        *,
+        generation: int,
+        expected_uid: str,
+        take: frozenset[str] = frozenset(),
+        replicas: int = 0,
     ) -> None:
         """Server-side apply one object. Call `observe` with the release's desired objects before: it tells which
         numbers of replicas belong to an autoscaler that may not exist yet."""
@@ -109,6 +116,7 @@ class KubeTarget:
                 expected_uid=expected_uid,
                 take=take,
                 autoscaled=self._observer.autoscaled,
+                replicas=replicas,
             )
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
@@ -128,6 +136,12 @@ class KubeTarget:
             bodies = all_of([partial(self._body, ref) for ref in refs], WORKERS)
             found = self._explainer.judge_all(refs, bodies)
             return tuple(Readiness(ref, str(one.status), one.message) for ref, one in zip(refs, found, strict=True))
+
+    def replicas(self, ref: ObjectRef) -> int:
+        """How many pods a workload is to have; 0 where it is not there."""
+        with _understood():
+            body = self._body(ref)
+            return int(body["spec"].get("replicas", 1)) if body is not None else 0
 
     def ask_service(self, asked: GetThrough) -> Answered:
         """One GET to a Service, through the API server."""

@@ -101,8 +101,9 @@ class Writer:
         expected_uid: str,
         autoscaled: frozenset[Scaled],
         take: frozenset[str] = frozenset(),
+        replicas: int = 0,
     ) -> None:
-        """Server-side apply under our field manager, never forced. `take`: see adopt.py."""
+        """Server-side apply under our field manager, never forced. `take`: see adopt.py; `replicas`: see the port."""
         found = self._wanted(release, body)
         what = f"applying {found.ref}"
         seen: Json = None
@@ -119,6 +120,8 @@ class Writer:
             else:
                 self._check_existing(what, release, live, generation, expected_uid)
             sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled)
+            if live is None and replicas:
+                sent["spec"] = {**sent["spec"], "replicas": replicas}
             if live is not None and take and not self._owner.owner(live):
                 moved = self._take_over(found, live, sent, take)
                 if moved is not None and _is_moved(moved):

@@ -139,6 +139,16 @@ def _asked(stage: Stage) -> None:
     stage.desk("dev_user").person().comment(number, "/reconciler hold")
 
 
+def _blue_green(stage: Stage) -> None:
+    """An approved pull request that makes a release blue-green, with a new version; nobody has looked at its merge."""
+    strategy = "strategy: {type: blue_green, blueGreen: {service: svc-a, scaleDownDelay: 0s}}"
+    asked = "health: {timeout: 5m, checks: [{http: {url: 'http://svc-a.svc-a.svc/healthz'}}]}"
+    text = stage.release_text("v2.0.1").replace("health: {timeout: 5m}", asked).rstrip() + f"\n  {strategy}\n"
+    number = stage.propose({RELEASE: text})
+    stage.approve(number)
+    stage.merge(number, settle=False)
+
+
 def _returned(stage: Stage) -> None:
     """The merged revert pull request of what was rolled back, which is ours and needs no approval."""
     _ordered(Verb.ROLLBACK)(stage)
@@ -200,6 +210,7 @@ SCENES = {
         Scene("release", _merged, _APPLIES),
         Scene("moved", _moved, _SAYS | _NEW),
         Scene("broken", lambda stage: _merged(stage, "v2.0.1-broken"), _APPLIES),
+        Scene("blue-green", _blue_green, _APPLIES | {Point.KUBE_DELETE}),
         Scene("removal", _removed, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
         Scene("held", _pushed, _SAYS | {Point.STEP_CACHE}),
         Scene("refused", _refused, _SAYS | {Point.FORGE_COMMENT}),

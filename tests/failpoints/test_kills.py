@@ -24,6 +24,8 @@ SOME = (
     ("held", Side.BEFORE, Point.FORGE_STATUS),
     ("rollback", Side.AFTER, Point.AUDIT_APPEND),
     ("forgotten", Side.AFTER, Point.KUBE_APPLY),
+    ("blue-green", Side.AFTER, Point.KUBE_APPLY),
+    ("blue-green", Side.BEFORE, Point.KUBE_DELETE),
 )
 EVERY = tuple((name, side, point) for name, scene in SCENES.items() for point in sorted(scene.reaches) for side in Side)
 

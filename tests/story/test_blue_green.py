@@ -1,12 +1,14 @@
 """A version beside the other one, one write that moves the traffic, and the way back: on the sandbox's cluster."""
 
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from reconciler.approval.decision import Verb
 from reconciler.names import Revision
+from tests.failpoints.scenes import make_world
+from tests.failpoints.theatre import Theatre
 from tests.story.stage import RELEASE, Stage
 
 SERVICE = "api/v1/namespaces/svc-a/services/svc-a"
@@ -56,12 +58,28 @@ def land(stage: Stage, files: dict[str, str | None], branch: str) -> Revision:
     return stage.merge(number)
 
 
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """A world that is put back to one of two moments: svc-a v2.0.0 as rolling, and v2.0.1 as blue-green."""
+    with Theatre.opened(tmp_path_factory.mktemp("blue-green"), make_world("plain")) as made:
+        made.stage.accept_first()
+        made.keep("rolling")
+        made.put_back("rolling")
+        made.stage.restart()
+        land(made.stage, {RELEASE: text(made.stage, "v2.0.1", delay="0s")}, "to-blue-green")
+        assert made.stage.ledger.units["release/svc-a"].outcome == "applied"
+        made.keep("blue")
+        yield made
+
+
 @pytest.fixture
-def blue(stage: Stage) -> Stage:
-    """svc-a v2.0.1 stands as blue-green, and what stood before is gone."""
-    land(stage, {RELEASE: text(stage, "v2.0.1", delay="0s")}, "to-blue-green")
-    assert stage.ledger.units["release/svc-a"].outcome == "applied"
-    return stage
+def stage(theatre: Theatre) -> Stage:
+    return theatre.play("rolling", lambda _: None)
+
+
+@pytest.fixture
+def blue(theatre: Theatre) -> Stage:
+    return theatre.play("blue", lambda _: None)
 
 
 def test_rolling_becomes_blue_green_without_a_gap(stage: Stage) -> None:
@@ -183,7 +201,7 @@ def test_a_rollback_in_the_pause_is_one_write_of_the_service_and_a_deletion(blue
     assert blue.ledger.units["release/svc-a"].outcome == "rolled_back"
 
 
-def test_a_failure_is_tried_again_and_goes_through(blue: Stage, tmp_path: Path) -> None:
+def test_a_failure_is_tried_again_and_goes_through(blue: Stage) -> None:
     land(blue, {RELEASE: text(blue, "v2.0.2-sick", automatic=False)}, "bad")
     blue.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="again")
     blue.settle()
@@ -212,3 +230,39 @@ def test_the_preview_shows_the_steps(blue: Stage) -> None:
     assert [line.partition(" ")[0] for line in lines] == ["-", "1.", "2.", "3.", "4.", "5.", "6.", "7."]
     assert lines[3] == "3. one write of Service `svc-a` moves all traffic to it"
     assert lines[5] == f"5. nothing is done for `10m`; `Deployment.apps svc-a/{before}` is kept"
+
+
+AUTOSCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: svc-a}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: svc-a}
+  minReplicas: 2
+  maxReplicas: 20
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]
+"""
+
+
+def test_a_new_version_begins_with_as_many_pods_as_the_autoscaler_gave_the_old_one(blue: Stage) -> None:
+    (before,) = workloads(blue)
+    land(blue, {"releases/svc-a/manifests/hpa.yaml": AUTOSCALER}, "scaled")
+    cluster = blue.world.sandbox("prod")
+    path = "apis/apps/v1/namespaces/svc-a/deployments/"
+    cluster.edit(path + before, {"spec": {"replicas": 7}}, "kube-controller-manager")
+    number = blue.propose({RELEASE: text(blue, "v2.0.2")}, branch="next")
+    digest = blue.preview(number).previewed.digest
+    cluster.edit(path + before, {"spec": {"replicas": 9}}, "kube-controller-manager")
+    blue.settle()
+    assert blue.preview(number).previewed.digest == digest  # the autoscaler's number is in no digest
+    blue.approve(number)
+    blue.merge(number)
+    (after,) = workloads(blue).keys() - {before}
+    made, scaler = (
+        cluster.look(path + after),
+        cluster.look("apis/autoscaling/v2/namespaces/svc-a/horizontalpodautoscalers/svc-a"),
+    )
+    assert made is not None
+    assert scaler is not None
+    assert made["spec"]["replicas"] == 9
+    assert scaler["spec"]["scaleTargetRef"]["name"] == after
