@@ -108,6 +108,7 @@ class Reconciler:
         """While the repository is away, what was recorded is finished or goes back, and nothing new starts (G24)."""
         with contextlib.suppress(Unavailable):
             self.journal.catch_up()  # what the mirror has; a new process has read nothing yet
+        self._hear_holds()
         if self.journal.ledger.stopped is None:
             self._carry_out()
 
@@ -195,10 +196,24 @@ class Reconciler:
 
     def _hear(self) -> None:
         """Take orders in while rollouts run: a hold stops them before their next batch (G23)."""
-        self._catch_up()
+        try:
+            self._catch_up()
+        except Unavailable:
+            self._hear_holds()
+            raise
         tip = self.mirror.refs().get(f"refs/heads/{self.branch}")
         if tip is not None and not self.stopping():
             self._take_orders(tip)
+
+    def _hear_holds(self) -> None:
+        """With an audit repository of its own, the desired state may be there while the audit is away (G24)."""
+        if not self.journal.branch.apart:
+            return
+        with contextlib.suppress(Unavailable):
+            self.mirror.sync()
+        tip = self.mirror.refs().get(f"refs/heads/{self.branch}")
+        if tip is not None:
+            self.orders.take_in_holds(tip, self._guarded)
 
     def _take_orders(self, tip: Revision) -> None:
         self.orders.take_in(tip, self._guarded, landed=self.landings.taken_in == tip)

@@ -84,6 +84,13 @@ class Orders:
                 continue
             guard(f"order to {one.decision.verb}", lambda o=one: self._take(o, tip))  # type: ignore[misc]
 
+    def take_in_holds(self, tip: Revision, guard: Guard) -> None:
+        """What stops something is heard also while the audit branch is away; everything else waits for it (G24)."""
+        known = {one.decision for decided in self.journal.ledger.decisions.values() for one in decided}
+        for one in arrived(self.mirror, frozenset(known | self._passed_over), self._settled):
+            if one.decision.verb is Verb.HOLD:
+                guard(f"order to {one.decision.verb}", lambda o=one: self._take(o, tip))  # type: ignore[misc]
+
     def _take(self, one: Arrived, tip: Revision) -> None:
         policy = self.planner.policy()
         person = policy.persons.by_key(one.signer)
@@ -270,7 +277,8 @@ class Orders:
             entry=entry,
         )
         notes = [note, *(() if isinstance(entry, Decided) else self._taken(one, resource))]
-        self.journal.record(notes, guarded=True)  # another reconciler may have taken it: an order is carried out once
+        # another reconciler may have taken it: an order is carried out once, and a hold holds however often it is said
+        self.journal.record(notes, guarded=True, keep=isinstance(entry, Hold))
 
     def _taken(self, one: Arrived, resource: str) -> Iterator[Note]:
         """Remember the order's text, so that it is carried out once."""

@@ -54,7 +54,7 @@ class AuditBranch:
         self._mirror = mirror
         self._key = key
         self._anchor = anchor
-        self._apart = apart
+        self.apart = apart
         self._trusted = frozenset((*trusted, key.public.line))
 
     def tip(self) -> Revision | None:
@@ -77,7 +77,7 @@ class AuditBranch:
 
     def sync(self) -> None:
         """Poll the remote, where no other look at the same repository does. Raises Unavailable, Rejected."""
-        if self._apart:
+        if self.apart:
             self._mirror.sync()
 
     def refresh(self) -> Revision | None:

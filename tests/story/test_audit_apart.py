@@ -13,6 +13,7 @@ import pytest
 from reconciler.app.rollouts import _Run
 from reconciler.app.settings import FILE_NAME, load_settings
 from reconciler.app.wiring import Assembly, assemble
+from reconciler.approval.decision import Verb
 from reconciler.errors import Unavailable, Untrusted
 from reconciler.git.audit_branch import AUDIT
 from reconciler.git.bare import BareRepository
@@ -231,6 +232,38 @@ def test_g24_while_one_is_away_a_recorded_plan_is_finished(stage: Stage, which: 
     assert stage.statuses(stage.tip())[APPLY][0] == "success"
     assert (branch.verify(), branch.pending()) == ((), ())
     assert bare(stage, stage.world.audit_origin).ref(AUDIT) == branch.tip()
+
+
+def test_g24_a_hold_works_while_the_audit_is_away_and_is_kept_there_later(stage: Stage) -> None:
+    number, tag = approved(stage)
+    before = stage.image()
+    recorded(stage, number)
+    stage.desk("dev_user").order("release/svc-a", Verb.HOLD, reason="wait")
+    gone = hidden(stage.world.audit_origin)
+    looked_in_vain(stage)
+    assert stage.image() == before
+    assert "release/svc-a" in stage.ledger.holds
+    gone.rename(stage.world.audit_origin)
+    stage.settle()
+    branch = stage.world.opened.journal.branch
+    assert (branch.verify(), branch.pending()) == ((), ())
+    assert stage.image() == before
+    stage.desk("dev_user").order("release/svc-a", Verb.RESUME, reason="go on")
+    stage.settle()
+    assert stage.image() == tag
+
+
+def test_g24_while_the_audit_is_away_nothing_else_that_people_ask_for_is_heard(stage: Stage) -> None:
+    before = (stage.image(), stage.world.opened.journal.branch.pending())
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="another one")
+    gone = hidden(stage.world.audit_origin)
+    looked_in_vain(stage)
+    assert (stage.image(), stage.world.opened.journal.branch.pending()) == before
+    assert not stage.world.opened.forge.open_pull_requests()  # nor is a revert proposed
+    gone.rename(stage.world.audit_origin)
+    stage.clock.advance(timedelta(days=2))  # it comes too late then, so that the world is left as it was
+    stage.settle()
+    assert stage.image() == before[0]
 
 
 def test_g24_while_the_audit_is_away_nothing_new_starts_and_then_it_does(stage: Stage) -> None:
