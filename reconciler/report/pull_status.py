@@ -60,6 +60,9 @@ def approval_status(ticket: str, plans: PlanSet, judgements: Mapping[str, Judgem
         case _ if any(one.by_merging for one in judgements.values()):
             alone = ", ".join(sorted({name for one in judgements.values() for name in one.by_merging}))
             return commit_status(Situation.SELF_APPROVED, people=alone, locale=locale)
+        case _ if given >= needed and (blocks := [block for one in judgements.values() for block in one.blocks]):
+            first = blocks[0].message  # enough people agree, and something else is in the way
+            return commit_status(Situation.APPROVAL_BLOCKED, given=given, needed=needed, first=first, locale=locale)
         case _:
             return commit_status(
                 Situation.APPROVAL_WANTED,

@@ -51,6 +51,7 @@ class Situation(StrEnum):
     UNMANAGED_PREVIEW = "unmanaged_preview"
     UNMANAGED_APPROVAL = "unmanaged_approval"
     APPROVAL_WANTED = "approval_wanted"
+    APPROVAL_BLOCKED = "approval_blocked"
     APPROVAL_VOID = "approval_void"
     APPROVAL_EXPIRED = "approval_expired"
     APPROVED = "approved"
@@ -118,6 +119,9 @@ TEXTS: Mapping[Situation, Text] = MappingProxyType(
         _S_.UNMANAGED_APPROVAL: Text(_O, _S, "0 changes, no approval", "0 项变化，无需审批"),
         _S_.APPROVAL_WANTED: Text(
             _O, _P, "approvals: {given} of {needed}; {ticket}@{digest}", "审批 {given}/{needed}；{ticket}@{digest}"
+        ),
+        _S_.APPROVAL_BLOCKED: Text(
+            _O, _P, "approvals: {given} of {needed}, but {first}", "审批 {given}/{needed}，但 {first}"
         ),
         _S_.APPROVAL_VOID: Text(
             _O, _P, "approvals: 0 of {needed}; the plan moved to {digest}", "审批 0/{needed}；计划已变为 {digest}"

@@ -9,11 +9,14 @@ from reconciler.approval.judgement import Verdict, Why
 from reconciler.approval.persons import ForgeKind
 from reconciler.approval.policy import Policies
 from reconciler.approval.question import Requester
-from reconciler.names import Revision
-from reconciler.plan.change import Risk
+from reconciler.names import Digest, Revision
+from reconciler.plan.change import PlanSet, Risk
+from reconciler.report.phrases import Locale
+from reconciler.report.pull_status import approval_status
 from reconciler.specs.kinds import User
 from reconciler.specs.kinds.settings import ForkPolicy
 from reconciler.specs.kinds.user import Logins
+from reconciler.state.forge import StatusState
 from reconciler.state.forge import Verdict as Said
 from tests.approval.builders import (
     BINDINGS,
@@ -282,6 +285,9 @@ def test_g16_the_author_needs_apply(author: str) -> None:
     assert judgement.verdict is Verdict.PENDING
     assert judgement.key == "permission_denied"
     assert judgement.reasons[0].startswith("the author may not propose this")
+    told = approval_status("dep-appr-1", PlanSet(plans=(), digest=Digest("d" * 64)), {"": judgement}, Locale.EN)
+    assert (told.state, told.description[:17]) == (StatusState.PENDING, "approvals: 1 of 1")
+    assert "but the author may not propose this" in told.description
 
 
 def test_logins_of_another_forge_name_nobody() -> None:
