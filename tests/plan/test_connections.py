@@ -121,6 +121,11 @@ def test_a_servers_version_is_held_against_what_we_can_work_with(
     assert {check.key for check in made if check.severity is Severity.ERROR} <= {"k8s_version_incompatible"}
 
 
+def test_what_is_only_said_of_a_version_has_no_error_key() -> None:
+    made = [check for version in ("v1.37.0", "") for check in version_checks("one", version, connecting=True)]
+    assert [check.key for check in made] == ["", ""]
+
+
 def test_too_old_a_server_blocks_a_release_on_it(files: Files) -> None:
     made = planned(files, lambda cluster: replace(cluster, server_version="v1.19.0"))
     assert [check.key for check in made.blocked] == ["k8s_version_incompatible"]
