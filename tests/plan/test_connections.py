@@ -9,8 +9,9 @@ import pytest
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Check, Plan, Severity
 from reconciler.plan.connections import ending_checks, version_checks
+from reconciler.plan.guards import PruneLimits
 from reconciler.state.observed import Ending, Failure, Lacking, Observed, ObservedCluster, ObservedObject
-from tests.plan.world import AT, Files, plan, seen
+from tests.plan.world import AT, Files, plan, release, seen
 
 NEXT = ("apps/web/deployment.yaml", "web:v1", "web:v2")
 
@@ -62,6 +63,21 @@ def test_what_is_created_and_what_is_deleted_needs_its_own_rights(files: Files) 
     assert said(created) == [(Severity.ERROR, "create services in web"), (Severity.WARNING, "delete services in web")]
     deleted = plan(files.good, more.good, observed=look(files, more))
     assert (Severity.ERROR, "delete services in web") in said(deleted)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "needed"),
+    [("delete", {"get", "list", "delete"}), ("forget", {"get", "list", "patch"})],
+)
+def test_what_leaves_needs_to_be_read_and_let_go(files: Files, leaves: str, needed: set[str]) -> None:
+    before = files.but({"web.yaml": release("web", more=f", onRemoval: {leaves}")})
+    after = before.but({"web.yaml": None})
+    for verb in ("get", "list", "patch", "create", "delete"):
+        found = seen(after.good, before.good)
+        look = replace(found, clusters={"one": with_lacking(lacks(verb))(found.clusters["one"])})
+        made = plan(after.good, before.good, observed=look, limits=PruneLimits(100, 100))
+        told = [check.severity for check in made.checks if check.key == "cluster_permission_insufficient"]
+        assert told == [Severity.ERROR if verb in needed else Severity.WARNING], verb
 
 
 def test_an_object_that_could_not_be_asked_about_has_its_rights_named_as_errors(files: Files) -> None:
