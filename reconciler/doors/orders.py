@@ -4,9 +4,11 @@ Signs and submits; whether somebody may is judged by the reconciler under the po
 its bare name where only one has it.
 """
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from reconciler.approval.decision import Verb
+from reconciler.approval.persons import ForgeKind
 from reconciler.doors.people import Desk
 from reconciler.doors.pulls import Order
 from reconciler.doors.reading import Reading
@@ -70,6 +72,9 @@ def revert(reading: Reading, desk: Desk, release: str, reason: str) -> Proposed:
 
 def propose(reading: Reading, desk: Desk, branch: str, commit: Revision, title: str, body: str) -> Proposed:
     """Push a new branch and open its pull request. Raises Refused where the branch exists, or there is no way to."""
+    if reading.settings.forge_kind is not ForgeKind.EMBEDDED:
+        with closing(desk.account()) as account:
+            return Proposed(account.propose(branch, commit, title, body), branch)
     person = desk.person()  # before anything is pushed that nobody would open
     ref = branch_ref(branch)
     if push(reading.mirror.repository, reading.mirror.remote, ref, None, commit) is not PushResult.DONE:

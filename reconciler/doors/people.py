@@ -13,7 +13,7 @@ from reconciler.app.clock import SystemClock
 from reconciler.app.decisions import submit
 from reconciler.app.desire import Desires
 from reconciler.app.settings import Settings
-from reconciler.app.wiring import keys_at, open_audit_mirror, open_mirror, renderer_of, repository_id
+from reconciler.app.wiring import api_forge, keys_at, open_audit_mirror, open_mirror, renderer_of, repository_id
 from reconciler.approval.decision import CommitSubject, Decision, PullSubject, Subject, UnitSubject, Verb
 from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
@@ -27,7 +27,7 @@ from reconciler.git.keys import SigningKey
 from reconciler.git.mirror import Mirror
 from reconciler.machine.ledger import Ledger, PreviewState
 from reconciler.names import SHORT, Revision
-from reconciler.ports import Clock
+from reconciler.ports import ApiForge, Clock
 from reconciler.specs.cache import SqliteCache
 from reconciler.specs.desired import Desired
 
@@ -62,6 +62,11 @@ class Desk:
             name=self.login,
             required=self.required,
         )
+
+    def account(self) -> ApiForge:
+        """A forge with an API as the person's own account: the one whose token the variable holds on this machine.
+        Raises Refused where it holds none."""
+        return api_forge(self.settings, self.mirror, self.clock, self.key.public.line)
 
     def forge(self) -> ForgeLedger:
         """The forge's log as this machine reads it."""

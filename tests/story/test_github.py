@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.doors import propose
+from reconciler.doors.reading import read
+from reconciler.errors import Refused
 from reconciler.forges.keeping import SETTLED
 from tests.story.clock import MovableClock
-from tests.story.github_people import BOT, GitHubWorld
+from tests.story.github_people import BOT, TOKEN_VARIABLE, GitHubWorld
 from tests.story.stage import RELEASE, Stage
 
 
@@ -73,6 +76,26 @@ def test_a_release_is_approved_by_a_review_and_applied_and_neither_a_stale_revie
     bodies = ours(stage, number)
     assert len(set(bodies)) == len(bodies)
     _rest_is_free(stage)
+
+
+def test_a_person_proposes_with_a_token_of_their_own_and_is_the_author(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = world_of(stage).fake
+    fake.tokens["github_pat_of_somebody"] = "dev_user"
+    desk = stage.desk("dev_user")
+    reading = read(desk.settings, stage.clock)
+    with monkeypatch.context() as patch:
+        patch.delenv(TOKEN_VARIABLE)
+        with pytest.raises(Refused, match="there is no token") as refused:
+            propose.release(reading, desk, "svc-a", "env-k8s-prod", {"image_tag": "v2.0.7"})
+        patch.setenv(TOKEN_VARIABLE, "github_pat_of_somebody")
+        made = propose.release(reading, desk, "svc-a", "env-k8s-prod", {"image_tag": "v2.0.7"})
+    assert TOKEN_VARIABLE in refused.value.hint()
+    pull = stage.pull(made.number)
+    assert (pull.author, pull.head_ref, pull.title) == ("dev_user", made.branch, "svc-a: image_tag v2.0.7")
+    stage.settle()
+    assert len(ours(stage, made.number)) == 1
 
 
 def _rest_is_free(stage: Stage) -> None:
