@@ -12,7 +12,8 @@ from typing import Protocol, runtime_checkable
 from reconciler.names import ObjectRef, Revision
 from reconciler.secret import Secret
 from reconciler.specs.chart import Chart
-from reconciler.specs.rendering import Renderer as Renderer  # held by the same suite; what reads sources asks it
+from reconciler.specs.rendering import Renderer as Renderer  # what reads sources asks it
+from reconciler.specs.sealed import Opener as Opener  # the same
 from reconciler.state.bundle import Bundle
 from reconciler.state.forge import Access, Comment, CommitStatus, Guard, OwnRules, PullRequest, Review
 from reconciler.state.observed import (

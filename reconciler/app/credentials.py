@@ -83,6 +83,22 @@ class Vault:
         return Refused(f"opening credential {name}: {why}", key="credential_scope_denied", hint=hint)
 
 
+@dataclass(frozen=True, slots=True)
+class AgeIdentity:
+    """What opens Secrets that are encrypted to this reconciler."""
+
+    keys: Keys
+
+    @property
+    def recipient(self) -> str:
+        """What people encrypt to. Raises Unavailable for a damaged identity."""
+        return age_recipient(self.keys)
+
+    def open(self, armored: str) -> bytes | None:
+        """What was encrypted to it, else None."""
+        return decrypted(armored, self.keys)
+
+
 def decrypted(armored: str, keys: Keys) -> bytes | None:
     """What was encrypted to this reconciler; None where it was not. Raises Unavailable for a damaged identity."""
     import pyrage

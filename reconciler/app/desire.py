@@ -15,7 +15,7 @@ from reconciler.git.mirror import Mirror
 from reconciler.names import BlobId, Revision, UnitRef
 from reconciler.plan.make import Side
 from reconciler.plan.units import Cutter, Unit
-from reconciler.ports import Bundles, Renderer
+from reconciler.ports import Bundles, Opener, Renderer
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.desired import Desired
 from reconciler.specs.load import Loaded, load, uninterrupted
@@ -53,6 +53,7 @@ class Desires:
     key: bytes = field(repr=False)
     branch: str = ""  # the tracked one
     renderer: Renderer | None = None
+    opener: Opener | None = None
     _sides: OrderedDict[str, Side] = field(default_factory=OrderedDict)
     _last: tuple[Loaded, Side] | None = None  # what the next one takes over where nothing changed
     _plains: OrderedDict[str, Plain] = field(default_factory=OrderedDict)
@@ -109,7 +110,7 @@ class Desires:
             loaded = load(entries, self._read, self.cache, reader, loaded_before)
             pins = self._pins(loaded, revision)
             known = side_before.desired if side_before is not None else None
-            desired = resolve(loaded, entries, self._read, self.cache, reader, known, pins, self.renderer)
+            desired = resolve(loaded, entries, self._read, self.cache, reader, known, pins, self.renderer, self.opener)
         digests = {
             version: bundle.digest
             for version, bundle in self.found_bundles(desired).items()
@@ -126,7 +127,9 @@ class Desires:
         with Reader() as reader:
             loaded = load(entries, self._read, self.cache, reader, loaded_before)
             known = side_before.desired if side_before is not None else None
-            desired = resolve(loaded, entries, self._read, self.cache, reader, known, renderer=self.renderer)
+            desired = resolve(
+                loaded, entries, self._read, self.cache, reader, known, renderer=self.renderer, opener=self.opener
+            )
         return Plain(entries, desired, Cutter(self.key, {}).cut(desired))
 
     def _entries(self, revision: Revision) -> tuple[TreeEntry, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reconciler.app.announcing import HttpAnnouncer
 from reconciler.app.clock import SystemClock
 from reconciler.app.commands import Commands
-from reconciler.app.credentials import Vault
+from reconciler.app.credentials import AgeIdentity, Vault
 from reconciler.app.desire import Desires
 from reconciler.app.drift import Drift
 from reconciler.app.emergencies import Emergencies
@@ -139,7 +139,7 @@ def assemble(
     mirror = open_mirror(settings, token)
     bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
     cache = SqliteCache(settings.cache / "specs.sqlite")
-    desires = Desires(mirror, cache, bundles, keys.hmac, settings.branch, renderer_of(settings))
+    desires = Desires(mirror, cache, bundles, keys.hmac, settings.branch, renderer_of(settings), AgeIdentity(keys))
     audit = open_audit_mirror(settings, mirror)
     branch = AuditBranch(audit, keys.signing, settings.audit_tip, apart=audit is not mirror)
     journal = Journal(branch, clock)

@@ -33,6 +33,7 @@ from reconciler.plan.releases import ReleaseAsk, plan_release
 from reconciler.plan.risk import assess
 from reconciler.plan.sequence import in_batches
 from reconciler.plan.sharing import scopes, sharing, tiers
+from reconciler.plan.sources import about_source
 from reconciler.plan.strategies import Staging, staged
 from reconciler.plan.units import Unit, ref_of
 from reconciler.specs.desired import Desired
@@ -164,7 +165,7 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
     if source is not None and source.unrendered is not None:  # nobody knows what it says: never read as nothing
         why = source.unrendered
         return Part(checks=(error(str(ref), why.key, f"release {ref.name}: {why.message}", why.hint),))
-    asked = tuple(unsupported.in_release(str(ref), new.spec)) if new is not None else ()
+    asked = (*(unsupported.in_release(str(ref), new.spec) if new is not None else ()), *about_source(str(ref), source))
     if ask.observed is None:
         return replace(_static_release(ask, ref), checks=asked)
     unseen = Failure("cluster_connect_failed", f"looking at cluster {spec.cluster}: it was not looked at")

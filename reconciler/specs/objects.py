@@ -31,6 +31,7 @@ class Placed:
     path: str
     way: Steps
     places: Mapping[str, list[int]]
+    sealed: bool = False  # it was encrypted
 
     def place(self, *steps: str | int) -> Place:
         """Where a part of it is written; the nearest known part around it."""
@@ -77,7 +78,10 @@ def is_object(item: Placed, problems: list[Problem]) -> bool:
             "lower case letters, digits and '-'",
         ),
     )
-    good = True
+    good = "sops" not in item.value
+    if not good:
+        message = "what SOPS encrypted stands in a document of its own"
+        problems.append(Problem(item.place(), VALIDATION, message, "take it out of the list"))
     for value, pattern, steps, words in wanted:
         if not (isinstance(value, str) and pattern.fullmatch(value)):
             good = False

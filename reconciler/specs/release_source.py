@@ -20,15 +20,17 @@ from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.kustomization import closures
 from reconciler.specs.manifest_files import ManifestFile, manifest_files
-from reconciler.specs.objects import Placed, default_namespaces, flattened, is_object, once
+from reconciler.specs.objects import Placed, default_namespaces, flattened, is_object, object_ref, once
 from reconciler.specs.reader import Reader
 from reconciler.specs.rendering import Renderer, Rendering, Unrendered
+from reconciler.specs.sealed import NotOpened, Opener, holds_values, is_sealed, opened
 from reconciler.specs.source import TreeEntry
 from reconciler.specs.spec import Spec
 from reconciler.specs.substitute import Filling, Steps, TooMuch
 from reconciler.specs.tree import Tree
 from reconciler.specs.workload import put_workload
 
+NOTHING: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": []}
 MOST_TEXT = 16 * 1024 * 1024  # characters of one release's objects, filled in
 
 
@@ -39,11 +41,12 @@ class ReleaseSource:
     type: SourceKind
     path: str
     files: tuple[tuple[str, BlobId], ...] = ()
-    objects: tuple[dict[str, Any], ...] = ()
+    objects: tuple[dict[str, Any], ...] = field(default=(), repr=False)  # Secrets with their values among them
     images: tuple[str, ...] = ()
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)  # of the objects, in their order
     unrendered: Unrendered | None = None  # why nobody knows here what it says
     chart: Chart | None = None  # of a release of Helm
+    in_the_open: tuple[str, ...] = ()  # Secrets whose values stand in Git as plain text
 
     @property
     def resolved(self) -> bool:
@@ -77,12 +80,14 @@ class Sources:
         cache: ParseCache | None,
         reader: Reader | None,
         renderer: Renderer | None = None,
+        opener: Opener | None = None,
     ) -> None:
         self._tree = Tree(entries)
         self._read = read
         self._cache = cache
         self._reader = reader
         self._rendering = Rendering(renderer, read, cache)
+        self._opener = opener
         self._texts: dict[BlobId, bytes] = {}
 
     def read(
@@ -108,7 +113,7 @@ class Sources:
         answers = manifest_files(blobs, self._content, self._cache, self._reader)
         hints = Hints()
         for release, environment, material in wanted:
-            source = _source(release, environment, material, answers, hints)
+            source = _source(release, environment, material, answers, hints, self._opener)
             found[release.name] = (source, tuple(material.problems))
         return found
 
@@ -183,23 +188,24 @@ def _source(
     material: "_Material",
     answers: Mapping[BlobId, ManifestFile],
     hints: Hints,
+    opener: Opener | None,
 ) -> ReleaseSource:
     spec = release.spec
     problems = material.problems
     if not material.read or environment is None:  # without its environment, nobody knows what to fill in
         return ReleaseSource(spec.source.type, spec.source.path, material.files, unrendered=material.unrendered)
-    variables = variables_of(release, environment)
-    placed = []
-    left = MOST_TEXT
     rendered = bool(material.kustomization)
-    for path, blob in material.read:
-        for finding in answers[blob].findings:
-            problems.append(_unplaced(finding, path) if rendered else finding.at(path))
-        for document in answers[blob].placed(path):
-            document = replace(document, places={}) if rendered else document
-            filled, left = _filled(document, variables, left, problems, hints)
-            placed.append(filled)
-    flat = [item for document in placed for item in flattened(document, problems)]
+    placed: list[Placed] = []
+    try:
+        for path, blob in material.read:
+            for finding in answers[blob].findings:
+                problems.append(_unplaced(finding, path) if rendered else finding.at(path))
+            placed += [_opened(one, material, environment.name, opener) for one in answers[blob].placed(path)]
+    except _NoKey:
+        why = Unrendered("permission_denied", "opening its encrypted Secrets: no age identity is here")
+        return ReleaseSource(spec.source.type, spec.source.path, material.files, unrendered=why)
+    filled = _all_filled(placed, variables_of(release, environment), problems, hints)
+    flat = [item for document in filled for item in flattened(document, problems)]
     good = [item for item in flat if is_object(item, problems)]
     if rendered and not good and not problems:  # an empty release would delete everything
         problems.append(Problem(Place(material.kustomization), VALIDATION, "it renders to nothing"))
@@ -221,7 +227,41 @@ def _source(
         tuple(item for item, _ in sent),
         images_of(objects),
         tuple(place for _, place in sent),
+        in_the_open=tuple(str(object_ref(item.value)) for item in good if not item.sealed and holds_values(item.value)),
     )
+
+
+class _NoKey(Exception):
+    """Something is encrypted, and this process opens nothing."""
+
+
+def _opened(document: Placed, material: "_Material", environment: str, opener: Opener | None) -> Placed:
+    """The document as it was before it was encrypted, if it was; an empty one where it cannot be opened."""
+    document = replace(document, places={}) if material.kustomization else document
+    if not is_sealed(document.value):
+        return document
+    if opener is None:
+        raise _NoKey
+    try:
+        clear = opened(document.value, environment, opener, whole=not material.kustomization)
+    except NotOpened as error:
+        message = f"opening what SOPS encrypted{_in_object(document.value)}: {error.message}"
+        material.problems.append(Problem(document.place(*error.steps), error.key, message, error.hint))
+        return replace(document, value=NOTHING)
+    return replace(document, value=clear, sealed=True)
+
+
+def _all_filled(
+    placed: Iterable[Placed], variables: Mapping[str, str], problems: list[Problem], hints: Hints
+) -> list[Placed]:
+    """Every document with its holes filled; what was encrypted is nobody's text and stays as it is."""
+    filled = []
+    left = MOST_TEXT
+    for document in placed:
+        if not document.sealed:
+            document, left = _filled(document, variables, left, problems, hints)
+        filled.append(document)
+    return filled
 
 
 def _unplaced(finding: Finding, path: str) -> Problem:
@@ -251,5 +291,5 @@ def _filled(
         value = filling.fill(document.value)
     except TooMuch:
         problems.append(Problem(document.place(), VALIDATION, f"the source is larger than {MOST_TEXT:,} characters"))
-        return Placed({"apiVersion": "v1", "kind": "List", "items": []}, document.path, (), document.places), 0
-    return Placed(value, document.path, (), document.places), filling.left
+        return replace(document, value=NOTHING), 0
+    return replace(document, value=value), filling.left

@@ -39,6 +39,7 @@ from reconciler.specs.references import Reach, references
 from reconciler.specs.release_rules import circles, release_rules, shared_objects
 from reconciler.specs.release_source import ReleaseSource, Sources
 from reconciler.specs.rendering import Renderer
+from reconciler.specs.sealed import Opener
 from reconciler.specs.source import TreeEntry
 from reconciler.specs.spec import Spec
 from reconciler.specs.topology import access_rules, cluster_rules, host_rules, node_rules, vip_conflicts, vip_hosts
@@ -58,12 +59,14 @@ def resolve(  # noqa: PLR0913  what it reads with is named by its callers
     before: Desired | None = None,
     pins: Pins = MappingProxyType({}),
     renderer: Renderer | None = None,
+    opener: Opener | None = None,
 ) -> Desired:
     """What a revision says, with every problem of loading and resolving.
 
     `before`: another revision, of which the sources of unchanged releases are taken over. It changes what this costs,
     never the answer. `pins`: of every environment that holds a `revision`, what that leads to; without them it is not
     followed. `renderer`: what renders kustomizations; without one they stay unrendered, and their releases blocked.
+    `opener`: what opens encrypted Secrets; the same without one.
     """
     specs, good, unpinned = composed(loaded.specs, pins)
     tables = _tables(specs)
@@ -73,7 +76,7 @@ def resolve(  # noqa: PLR0913  what it reads with is named by its callers
     sources: dict[str, tuple[ReleaseSource, tuple[Problem, ...]]] = {}
     for pin, files in ((None, entries), *((name, pin.entries) for name, pin in good.items())):
         releases = (one for one in desired.releases.values() if _pin_of(one, good) == pin)
-        sources |= Sources(files, read, cache, reader, renderer).read(
+        sources |= Sources(files, read, cache, reader, renderer, opener).read(
             ((release, desired.environments.get(release.spec.environment)) for release in releases), known_source
         )
     desired = replace(desired, sources=MappingProxyType({name: source for name, (source, _) in sources.items()}))

@@ -93,5 +93,6 @@ def test_an_output_without_measure_is_a_problem(tool: Kustomize) -> None:
 def test_very_many_objects_are_a_problem(tool: Kustomize) -> None:
     text = "".join(f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{n}}}\n" for n in range(100_000))
     desired = read(kustomized({PROD: "resources: [x.yaml]", "app/prod/x.yaml": text}), tool)
-    assert desired.problems
-    assert desired.sources["app"].objects == ()
+    source = desired.sources["app"]
+    assert desired.problems or source.unrendered is not None  # which limit ends it depends on the machine's load
+    assert source.objects == ()

@@ -17,6 +17,7 @@ from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, built_programs_cac
 from tests.servers.node.images import ARCHITECTURES
 from tests.servers.node.layer import node_layer_cached
 from tests.servers.rootfs import root_file_system_cached
+from tests.servers.sops.build import sops_cached
 
 HOST_PROGRAMS = ("ip", "nsenter", "unshare", "setpriv", "mount", "bash")
 
@@ -55,6 +56,12 @@ def helm_lacks() -> str | None:
         return "not Linux"
     if helm_cached() is None and shutil.which("go") is None:
         return "no go and no built Helm in the cache"
+    return None
+
+
+def sops_lacks() -> str | None:
+    if sops_cached() is None and shutil.which("go") is None:
+        return "no go and no built SOPS in the cache"
     return None
 
 

@@ -19,6 +19,7 @@ from tests.servers.availability import (
     helm_lacks,
     hosts_lack,
     node_lacks,
+    sops_lacks,
 )
 from tests.servers.forge import GiteaServer
 from tests.servers.githubapi.build import github_api
@@ -27,6 +28,7 @@ from tests.servers.helm.build import helm
 from tests.servers.hosts import Host, HostLab, Init
 from tests.servers.kube.build import programs
 from tests.servers.nodecluster import NodeCluster
+from tests.servers.sops.build import sops
 
 HOST_COUNT = 3
 
@@ -43,6 +45,13 @@ def real_kubectl() -> Path:
     """A folder with the real kubectl, which has Kustomize in it."""
     _skip_where(apiserver_lacks())
     return programs()
+
+
+@pytest.fixture(scope="session")
+def real_sops() -> Path:
+    """The real program that encrypts Secrets."""
+    _skip_where(sops_lacks())
+    return sops()
 
 
 @pytest.fixture(scope="session")

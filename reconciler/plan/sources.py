@@ -1,0 +1,24 @@
+"""What a reader of a preview should know of a release's source besides what would change. Blocks nothing."""
+
+from collections.abc import Iterator
+
+from reconciler.plan.change import Check, Severity
+from reconciler.plan.part import warning
+from reconciler.specs.release_source import ReleaseSource
+
+MOST_NAMED = 5  # images in one line
+
+
+def about_source(unit: str, source: ReleaseSource | None) -> Iterator[Check]:
+    """What a reader should know of a source: which images may become others, and which secrets everybody can read."""
+    if source is None:
+        return
+    loose = [image for image in source.images if "@sha256:" not in image]
+    if source.images:
+        words = f"{unit}: {len(source.images) - len(loose)} of {len(source.images)} images pinned by digest"
+        more = f", and {len(loose) - MOST_NAMED} more" if len(loose) > MOST_NAMED else ""
+        words += f"; by tag only: {', '.join(loose[:MOST_NAMED])}{more}" if loose else ""
+        yield Check(severity=Severity.INFO, key="", message=words, unit=unit)
+    for name in source.in_the_open:
+        message = f"{name} stands in Git as plain text; who reads the repository reads its values"
+        yield warning(unit, "", message, "encrypt it with SOPS, or leave it to the cluster (docs/sources.md)")

@@ -1,0 +1,187 @@
+"""Secrets that SOPS encrypted to the reconciler's age recipient: opened in memory, or a reason why not.
+
+Knows SOPS's format for YAML (https://getsops.io/docs/#encryption-protocol): each leaf is AES-256-GCM under one data key
+with the way to it as additional data, the data key is encrypted with age, and a MAC covers every value in order. Rules:
+only values of a Secret may be encrypted; the environment that it is for stands inside the encryption, so that nobody
+can copy it to another; what does not verify is not used, and no message holds a value.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from reconciler.specs.finding import VALIDATION
+
+MARK = "sops"  # the field that SOPS adds to what it encrypted
+BOUND = "opspilot.spec/environment"  # the annotation that names the environment; encrypted like the values
+REGEX = f"^(data|stringData|{BOUND})$"
+HINT = f"sops encrypt --age RECIPIENT --encrypted-regex '{REGEX}' FILE"
+BROKEN = "artifact_checksum_mismatch"
+DENIED = "credential_scope_denied"
+KEY_BYTES = 32
+MOST_KEYS = 100  # of recipients
+_LEAF = re.compile(r"ENC\[AES256_GCM,data:([^,]*),iv:([^,]*),tag:([^,]*),type:([a-z]+)\]")
+Steps = tuple[str, ...]
+
+
+class Opener(Protocol):
+    """The reconciler's age identity."""
+
+    @property
+    def recipient(self) -> str:
+        """What people encrypt to."""
+
+    def open(self, armored: str) -> bytes | None:
+        """What was encrypted to this recipient; None where it was not."""
+
+
+class NotOpened(Exception):
+    """Why a Secret cannot be opened, and where in it. The words hold no value."""
+
+    def __init__(self, message: str, *steps: str, key: str = VALIDATION, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.steps = steps
+        self.key = key
+        self.hint = hint
+
+
+def is_sealed(value: Any) -> bool:
+    """Whether SOPS encrypted this object, or somebody wants us to think so."""
+    return isinstance(value, dict) and MARK in value
+
+
+def opened(value: Mapping[str, Any], environment: str, opener: Opener, *, whole: bool) -> dict[str, Any]:
+    """The Secret as it was before it was encrypted. Raises NotOpened.
+
+    `whole`: it stands as SOPS wrote it, so that its MAC can be verified; a kustomization changes order and names.
+    """
+    if value.get("kind") != "Secret":
+        raise NotOpened("only a Secret may be encrypted", "kind", hint="put what is secret into a Secret")
+    about = value[MARK]
+    if not isinstance(about, dict) or about.get("key_groups") or about.get("shamir_threshold"):
+        raise NotOpened("its sops block is not one that can be read here", MARK, hint=HINT)
+    walk = _Walk(AESGCM(_data_key(about, opener)))
+    clear = walk.value({name: part for name, part in value.items() if name != MARK}, ())
+    _check_bound(walk, clear, environment)
+    if whole:
+        _check_mac(walk, about)
+    _check_text(clear)
+    return _unbound(clear)
+
+
+def _data_key(about: Mapping[str, Any], opener: Opener) -> bytes:
+    listed = about.get("age")
+    for entry in (listed if isinstance(listed, list) else [])[:MOST_KEYS]:
+        match entry:
+            case {"recipient": str(recipient), "enc": str(armored)} if recipient == opener.recipient:
+                found = opener.open(armored)
+                if found is not None and len(found) == KEY_BYTES:
+                    return found
+    raise NotOpened(
+        "it is not encrypted to this reconciler", MARK, key=DENIED, hint=f"its recipient is {opener.recipient}: {HINT}"
+    )
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One way through an object: opens what is encrypted, and hashes every value in its order."""
+
+    cipher: AESGCM = field(repr=False)
+    mac: Any = field(default_factory=hashlib.sha512)
+    sealed: set[Steps] = field(default_factory=set)
+
+    def value(self, value: Any, way: Steps) -> Any:
+        match value:
+            case dict():
+                return {str(name): self.value(part, (*way, str(name))) for name, part in value.items()}
+            case list():
+                return [self.value(part, way) for part in value]  # SOPS does not count them
+            case str() if value.startswith("ENC["):
+                return self._leaf(value, way)
+            case None:
+                return None
+            case _:
+                self.mac.update(_bytes(value))
+                return value
+
+    def _leaf(self, text: str, way: Steps) -> Any:
+        bound = way == ("metadata", "annotations", BOUND)
+        if not (bound or (len(way) == 2 and way[0] in ("data", "stringData"))):
+            message = "only values of data and stringData may be encrypted"
+            raise NotOpened(message, *way, hint=HINT)
+        clear, kind = self.opened(text, f"{':'.join(way)}:", *way)
+        self.mac.update(clear)
+        self.sealed.add(way)
+        if kind != "str":
+            return None  # not text, so not a value of a Secret: said later, without the value
+        try:
+            return clear.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+
+    def opened(self, text: str, additional: str, *steps: str) -> tuple[bytes, str]:
+        """A leaf's content and its type. Raises NotOpened."""
+        found = _LEAF.fullmatch(text)
+        try:
+            if found is None:
+                raise ValueError
+            content, nonce, tag = (base64.b64decode(part, validate=True) for part in found.groups()[:3])
+            return self.cipher.decrypt(nonce, content + tag, additional.encode()), found[4]
+        except (ValueError, binascii.Error, InvalidTag):
+            pass  # the error may hold what was read
+        raise NotOpened("it was changed after it was encrypted", *steps, key=BROKEN, hint="encrypt it again")
+
+
+def _bytes(value: Any) -> bytes:
+    """As SOPS turns a value into bytes: Go's spelling of booleans and numbers."""
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f").removesuffix(".0").encode()
+    return str(value).encode("utf-8", "surrogatepass")  # True and False are spelled alike in both
+
+
+def _check_mac(walk: _Walk, about: Mapping[str, Any]) -> None:
+    mac, at = about.get("mac"), about.get("lastmodified")
+    if about.get("mac_only_encrypted") or not isinstance(mac, str) or not isinstance(at, str):
+        raise NotOpened("its MAC does not cover every value", MARK, key=BROKEN, hint=HINT)
+    said, _ = walk.opened(mac, at, MARK)
+    if said != walk.mac.hexdigest().upper().encode():
+        raise NotOpened("it was changed after it was encrypted", MARK, key=BROKEN, hint="encrypt it again")
+
+
+def _check_bound(walk: _Walk, clear: Mapping[str, Any], environment: str) -> None:
+    way = ("metadata", "annotations", BOUND)
+    if way not in walk.sealed:
+        message = f"the annotation {BOUND} does not name its environment inside the encryption"
+        raise NotOpened(message, "metadata", key=DENIED, hint=f"add {BOUND}: {environment}, then {HINT}")
+    if clear["metadata"]["annotations"][BOUND] != environment:
+        raise NotOpened("it was encrypted for another environment", "metadata", key=DENIED)
+
+
+def _check_text(clear: Mapping[str, Any]) -> None:
+    for part in ("data", "stringData"):
+        values = clear.get(part)
+        if values is not None and not isinstance(values, dict):
+            raise NotOpened(f"{part} is no mapping", part)
+        for name, value in (values or {}).items():
+            if not isinstance(value, str):
+                raise NotOpened(f"{part}.{name[:80]} is no text", part, hint="quote it before you encrypt it")
+
+
+def _unbound(clear: dict[str, Any]) -> dict[str, Any]:
+    annotations = {name: text for name, text in clear["metadata"]["annotations"].items() if name != BOUND}
+    metadata = {name: part for name, part in clear["metadata"].items() if name != "annotations"}
+    return {**clear, "metadata": {**metadata, **({"annotations": annotations} if annotations else {})}}
+
+
+def holds_values(body: Mapping[str, Any]) -> bool:
+    """Whether this is a Secret that says values itself."""
+    return body["kind"] == "Secret" and bool(body.get("data") or body.get("stringData"))
