@@ -21,7 +21,7 @@ AREAS: dict[str, tuple[int, tuple[str, ...]]] = {
 P0 = frozenset({"C-01", "C-02", "C-03", "C-04", "C-05", "C-06"})
 NUMBER = re.compile(r"test_(?:.*_)?c(\d\d)_")
 HOW = """Written by `python -m pytest tests/story --acceptance docs/acceptance.md`. C-01, C-02, C-03, C-06, C-11 and
-C-12 also run on a real API server and real hosts: `make real`."""
+C-12 also run on a real API server and real hosts, C-01 to C-04 and C-06 to C-08 on a real Gitea: `make real`."""
 WHY_NOT = {"C-10": "Compose releases are not in this version"}
 
 
