@@ -21,6 +21,7 @@ from reconciler.state.reasons import (
     in_the_way,
     in_words,
     is_ready,
+    left_behind,
     of_newest_revision,
     selector_of,
     told_by,
@@ -88,7 +89,10 @@ class Explainer:
         if ref.kind == "Deployment" and has_revisions(pods):
             path = f"/apis/{ref.group}/{ref.version}/namespaces/{ref.namespace}/replicasets"
             sets = self._page(path, f"listing ReplicaSets of {ref}", query)
-        unready = [pod for pod in of_newest_revision(body, pods, sets) if not is_ready(pod)]
+        newest = of_newest_revision(body, pods, sets)
+        unready = [pod for pod in newest if not is_ready(pod)]
+        if ref.kind == "StatefulSet" and not unready and (stuck := left_behind(pods, newest)):
+            return stuck
         reasons = [(pod["metadata"]["name"], in_the_way(pod)) for pod in unready]
         known = [(name, reason) for name, reason in reasons if reason]
         if known or (not unready and ref.kind in TELLS_REFUSALS):

@@ -78,13 +78,27 @@ def of_newest_revision(workload: Body, pods: Sequence[Body], replica_sets: Seque
     A Deployment's are told by its ReplicaSet of the same revision, a StatefulSet's by its status; where neither is
     known, the newest pod's revision counts.
     """
-    revisions = {_revision_of(pod) for pod in pods}
-    if len(revisions) < 2:
-        return list(pods)
     wanted = _rolled_out(workload, replica_sets)
     if wanted is None:
+        if not has_revisions(pods):
+            return list(pods)
         wanted = _revision_of(max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", ""))))
     return [pod for pod in pods if _revision_of(pod) == wanted]
+
+
+def left_behind(pods: Sequence[Body], newest: Sequence[Body]) -> str:
+    """What a StatefulSet's pods of another revision say that are broken; it waits for such a pod and never replaces it.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+    """
+    others = [pod for pod in pods if pod not in newest and not is_ready(pod)]
+    reasons = [(str(pod["metadata"]["name"]), reason) for pod in others if (reason := in_the_way(pod))]
+    if not reasons:
+        return ""
+    names = " ".join(name for name, _ in reasons)
+    return (
+        f"{in_words(reasons)}; it is of another revision, and its StatefulSet waits for it: kubectl delete pod {names}"
+    )
 
 
 def has_revisions(pods: Sequence[Body]) -> bool:
@@ -119,12 +133,15 @@ _OPERATORS: Final = {"In": "{0} in ({1})", "NotIn": "{0} notin ({1})", "Exists":
 
 def _pod_reasons(pod: Body) -> Iterator[str]:
     status = pod.get("status", {})
-    if status.get("phase") == "Failed":
-        yield f"it failed: {status.get('reason') or 'a container ended with an error'}"
+    failed = status.get("phase") == "Failed"
+    if failed and status.get("reason"):
+        yield f"it failed: {status['reason']}"
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         yield f"it has no node ({scheduled.get('reason', '')}): {_short(str(scheduled.get('message', '')))}"
     yield from (words for _, words in containers_in_the_way(pod))
+    if failed:
+        yield "it failed: a container ended with an error"
 
 
 _CONTAINERS: Final = ("initContainers", "containers")

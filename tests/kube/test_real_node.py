@@ -211,6 +211,19 @@ def test_success_is_said_only_after_the_new_revision_rolled_out_and_its_pods_alo
     assert [pod["status"]["containerStatuses"][0]["ready"] for pod in alive] == [True, True]
 
 
+def test_a_stateful_set_that_went_back_and_waits_for_a_broken_pod_says_which(looking: Looking) -> None:
+    """It replaces no pod that is not ready, so going back to the spec before is not enough."""
+    good, bad = (replace(looking.web, image=image) for image in (looking.cluster.images[0], f"{WEB}:v406"))
+    looking.cluster.apply(good.stateful_set())
+    looking.until(good.stateful_set(), status=Status.CURRENT)
+    looking.cluster.apply(bad.stateful_set())
+    looking.until(bad.stateful_set(), f"pod web-0: container web cannot pull image {WEB}:v406")
+    looking.cluster.apply(good.stateful_set())
+    looking.until(good.stateful_set(), "pod web-0: ", "of another revision", "kubectl delete pod web-0")
+    looking.cluster.kubectl("delete", "pod", "web-0", f"--namespace={good.namespace}")
+    looking.until(good.stateful_set(), status=Status.CURRENT)
+
+
 def test_where_all_is_ready_nothing_but_the_objects_is_asked_for(looking: Looking) -> None:
     body = looking.web.deployment()
     looking.cluster.apply(body)

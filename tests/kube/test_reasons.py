@@ -10,6 +10,7 @@ from reconciler.state.reasons import (
     in_the_way,
     in_words,
     is_ready,
+    left_behind,
     of_newest_revision,
     selector_of,
     told_by,
@@ -78,6 +79,11 @@ PODS: dict[str, tuple[Body, str]] = {
         "it has no node (Unschedulable): 0/3 nodes: no cpu",
     ),
     "evicted": ({**pod(), "status": {"phase": "Failed", "reason": "Evicted"}}, "it failed: Evicted"),
+    "failed, by the end of its container": (
+        pod(container(terminated=ended(4)), phase="Failed"),
+        "container web ended with exit code 4 (Error)",
+    ),
+    "failed, and nothing says why": (pod(phase="Failed"), "it failed: a container ended with an error"),
     "an init container": (
         {**pod(), "status": {"initContainerStatuses": [{**waits("ErrImagePull"), "name": "first"}]}},
         "container first cannot pull image : ErrImagePull",
@@ -171,6 +177,16 @@ def test_a_stateful_sets_pods_are_those_of_its_update_revision() -> None:
     old, new = (pod(name=name, labels={"controller-revision-hash": name}) for name in ("old", "new"))
     body = {"kind": "StatefulSet", "metadata": {}, "status": {"updateRevision": "new"}}
     assert names(of_newest_revision(body, [old, new], [])) == ["new"]
+    assert names(of_newest_revision(body, [old], [])) == []
+
+
+def test_a_broken_pod_of_another_revision_that_a_stateful_set_waits_for_is_named_with_what_to_do() -> None:
+    broken = pod(waits("ErrImagePull"), name="web-1")
+    reason = f"pod web-1: container web cannot pull image {IMAGE}: ErrImagePull"
+    way = "it is of another revision, and its StatefulSet waits for it: kubectl delete pod web-1"
+    assert left_behind([NEW, broken], [NEW]) == f"{reason}; {way}"
+    assert left_behind([NEW, pod(container(running={}), name="starts")], [NEW]) == ""
+    assert left_behind([broken], [broken]) == ""
 
 
 def test_where_no_revision_is_known_the_youngest_pods_count() -> None:
