@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from reconciler.app import helming
+from reconciler.app.canaries import canary_in, canary_pending, with_canaries
 from reconciler.app.derived import derived_otherwise
 from reconciler.app.first_replicas import first_replicas
 from reconciler.app.verifying import Verifier, object_in
@@ -132,12 +133,13 @@ class Performer:
         if not objects:
             return
         releases = sorted({_release(action) for action in objects})
-        observed = api.observe(self.wanted(releases))  # after the taking: a write carries what was seen here (G25)
+        # after the taking: a write carries what was seen here (G25)
+        observed = api.observe(with_canaries(self.wanted(releases), objects))
         todo = [
             partial(self._one, api, action, item, order)
             for action in objects
             for item in [_item(observed, _release(action), action)]
-            if self._pending(action, item, _release(action))
+            if self._pending(action, item, _release(action), order.plan)
         ]
         all_of(todo, SIDE_BY_SIDE)  # one batch: none of them waits for another
 
@@ -165,10 +167,12 @@ class Performer:
         spec = self.desired.releases.get(release)
         return (spec.spec.namespace or "") if spec is not None else self.namespaces.get(release, "")
 
-    def _pending(self, action: Action, item: ObservedObject | None, release: str) -> bool:
+    def _pending(self, action: Action, item: ObservedObject | None, release: str, plan: Plan) -> bool:
         """Whether the action is still to be done; raises Refused(target_changed) where neither side matches (G20)."""
         assert action.object is not None  # noqa: S101  only object actions come here
         what = f"{action.object.kind} {action.object.namespace}/{action.object.name}"
+        if action.canary:
+            return canary_pending(action, item, plan, self.key)
         if item is None or not item.exists:
             if action.kind is not ActionKind.APPLY_OBJECT:
                 if item is not None and item.failure is not None:
@@ -197,15 +201,23 @@ class Performer:
         ref, release = object_in(action), _release(action)
         uid = item.uid if item is not None and item.exists else ""
         if action.kind is ActionKind.APPLY_OBJECT:
-            body, take = self._body(release, ref), frozenset(action.takes)
+            body, take = self._body(release, ref, action.replicas), frozenset(action.takes)
             objects = self.desired.sources[release].objects
             begins = first_replicas(api, order.plan, action, body, objects) if not uid else 0
             api.apply(release, body, generation=order.generation, expected_uid=uid, take=take, replicas=begins)
         else:
             forget = action.kind is ActionKind.FORGET_OBJECT
-            api.delete(release, ref, generation=order.generation, expected_uid=action.uid, forget=forget)
+            api.delete(
+                release,
+                ref,
+                generation=order.generation,
+                expected_uid=uid if action.canary else action.uid,
+                forget=forget,
+            )
 
-    def _body(self, release: str, ref: ObjectRef) -> Any:
+    def _body(self, release: str, ref: ObjectRef, pods: int) -> Any:
+        if pods:
+            return canary_in(self.desired.sources[release].objects, pods)
         for body in self.desired.sources[release].objects:
             if ref_of(body) == ref:
                 return body

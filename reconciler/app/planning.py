@@ -19,6 +19,7 @@ from reconciler.approval.policy import Policies, Policy
 from reconciler.errors import ReconcilerError
 from reconciler.machine.states import UnitState
 from reconciler.names import POLICY, Revision, UnitKind, UnitRef
+from reconciler.plan.canary import bodies
 from reconciler.plan.change import Check, Plan, PlanSet
 from reconciler.plan.guards import PruneLimits
 from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
@@ -251,7 +252,9 @@ class Planner:
         source = proposed.desired.sources.get(ref.name) if new is not None else None
         objects = tuple(source.objects) if source is not None else ()
         chart = helming.chart_of(spec, source)
-        wanted = DesiredObjects(ref.name, spec.namespace or "", objects, _needs(new, objects), chart=chart)
+        canary = bodies(objects, new.spec.strategy.canary if new is not None else None)
+        looked_at = (*objects, *canary)
+        wanted = DesiredObjects(ref.name, spec.namespace or "", looked_at, _needs(new, objects), chart=chart)
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
 

@@ -130,6 +130,8 @@ class Action(Value):
     takes: tuple[str, ...] = ()  # field managers whose hold on the fields that we set ends with an adoption (G27)
     seconds: int = 0  # of a pause
     probe: str = ""  # of a question: its field in the release's spec, such as "health.checks[0]"
+    canary: bool = False  # of a step of a canary: what the plan's other steps of it leave is no stranger's doing
+    replicas: int = 0  # of a step of a canary: its pods
     instead: str = ""  # of a question: the Service that is asked instead of the one that is switched
 
     def digested(self) -> dict[str, Any]:
@@ -137,7 +139,7 @@ class Action(Value):
         return {name: value for name, value in self.model_dump().items() if value or name not in _LATER}
 
 
-_LATER = frozenset({"takes", "seconds", "probe", "instead"})
+_LATER = frozenset({"takes", "seconds", "probe", "instead", "canary", "replicas"})
 
 
 class Check(Value):
@@ -160,6 +162,10 @@ class Told(StrEnum):
     PAUSE = "pause"
     LEAVE = "leave"
     BACK = "back"
+    SHARE = "share"
+    WATCH = "watch"
+    PROMOTE = "promote"
+    BACK_CANARY = "back_canary"
 
 
 class Line(Value):

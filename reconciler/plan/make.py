@@ -195,13 +195,11 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
         ),
         ask.key,
     )
-    if new is not None:
-        asking = Staging(
-            str(ref), new, f"cluster/{spec.cluster}", _objects(ask.proposed.desired, ref.name), returning=ask.returning
-        )
-        part = staged(part, asking)
     if spec.source.type is SourceKind.HELM and isinstance(found, ObservedRelease):
         part = helm.with_entries(_helm_ask(ask, ref, spec, found, removed=new is None), part, ask.key)
+    if new is not None:
+        objects = _objects(ask.proposed.desired, ref.name)
+        part = staged(part, Staging(str(ref), new, f"cluster/{spec.cluster}", objects, found, ask.key, ask.returning))
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
     told = _connection(ask, ref, cluster, part) if part.steps or part.checks else ()
     return replace(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.names import ObjectRef
+from reconciler.plan.canary import CanaryAsk, with_canary
 from reconciler.plan.change import Action, ActionKind, Check, Line, Plan, Reference, Told
 from reconciler.plan.hide import hidden
 from reconciler.plan.part import Part, Step, warning
@@ -22,13 +23,18 @@ from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.fields import format_duration
 from reconciler.specs.kinds.probes import Probe
 from reconciler.specs.spec import Spec
+from reconciler.state.observed import Failure, ObservedRelease
 
-SPREAD = 10  # between two phases of plan/releases.py there is room for these
-ASK_BESIDE = 22  # after workloads (2), before the switch
-SWITCH = 25
-ASK = 36  # after everything that is applied (0 to 3), before anything is deleted (4 and more)
-PAUSE = 38
-HEALTH, SUCCESS = "health.checks", "rollback.success"  # where questions stand in a release's spec
+SPREAD = 1000  # between two phases of plan/releases.py there is room for these
+ASK_BESIDE = 2200  # after workloads (2), before the switch
+SWITCH = 2500
+ASK = 3600  # after everything that is applied (0 to 3), before anything is deleted (4 and more)
+PAUSE = 3800
+HEALTH, SUCCESS, STEPS = (
+    "health.checks",
+    "rollback.success",
+    "strategy.canary.checks",
+)  # where questions stand in a release's spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Staging:
     release: Spec[Release]
     target: str
     objects: Mapping[ObjectRef, Any] = field(repr=False)
+    observed: ObservedRelease | Failure
+    key: bytes = field(repr=False)
     returning: bool = False
 
 
@@ -50,7 +58,14 @@ def staged(part: Part, ask: Staging) -> Part:
     if ask.release.spec.strategy.blue_green is not None:
         return _blue_green(moved, ask, ask.release.spec.strategy.blue_green.service)
     asked = _asked(ask)
-    return _with(moved, _asks(ask, asked, ASK), _lines(Told.ASK, asked))
+    found = _with(moved, _asks(ask, asked, ASK), _lines(Told.ASK, asked))
+    settings = ask.release.spec.strategy.canary
+    if settings is None or ask.returning:
+        return found
+    cluster = ask.target.partition("/")[2]
+    steps = CanaryAsk(ask.unit, ask.release.name, cluster, settings, ask.objects, ask.observed, ask.key)
+    made = with_canary(found, steps)
+    return made if made.way == found.way else replace(made, way=(*made.way, *found.way))
 
 
 def probe_in(release: Release, place: str) -> Probe:
@@ -61,7 +76,9 @@ def probe_in(release: Release, place: str) -> Probe:
 
 def probes(release: Release) -> Iterator[tuple[str, Probe]]:
     """Every question of a release's spec by its place."""
-    for place, group in ((HEALTH, release.health.checks), (SUCCESS, release.rollback.success)):
+    canary = release.strategy.canary
+    steps = (STEPS, canary.checks if canary is not None else ())
+    for place, group in ((HEALTH, release.health.checks), (SUCCESS, release.rollback.success), steps):
         for number, probe in enumerate(group):
             yield f"{place}[{number}]", probe
 
@@ -97,6 +114,8 @@ def standing(plan: Plan, batch: int) -> str:
     """Where traffic is when a rollout stops at a batch, in words; empty where no strategy moved any."""
     found = []
     for unit in plan.units:
+        if any(line.told is Told.SHARE for line in unit.way) and _canary_stands(plan, unit.unit, batch):
+            found.append(f"the canary of {unit.unit} still answers its share beside what ran before")
         for service in (dict(line.values)["service"] for line in unit.way if line.told is Told.SWITCH):
             at = next(
                 n for n, actions in enumerate(plan.batches) if any(_writes(a, unit.unit, service) for a in actions)
@@ -105,6 +124,12 @@ def standing(plan: Plan, batch: int) -> str:
             doubtful = "may answer from either version: its switch was not seen to end"
             found.append(f"Service {service} {doubtful if batch == at else words}")
     return "; ".join(found)
+
+
+def _canary_stands(plan: Plan, unit: str, batch: int) -> bool:
+    """Whether a canary was made by then, and is not taken away again."""
+    done = [one for actions in plan.batches[: batch + 1] for one in actions if one.unit == unit and one.canary]
+    return bool(done) and all(one.kind is ActionKind.APPLY_OBJECT for one in done)
 
 
 def _writes(action: Action, unit: str, service: str | int) -> bool:

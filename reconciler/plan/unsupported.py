@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from reconciler.plan.change import Check
 from reconciler.plan.part import error
 from reconciler.specs.kinds import Environment, Release
-from reconciler.specs.kinds.release import DEFAULT_WAY_BACK
+from reconciler.specs.kinds.release import DEFAULT_WAY_BACK, SourceKind
 from reconciler.specs.kinds.strategy import StrategyType
 
+OF_CHARTS = frozenset({StrategyType.ROLLING, StrategyType.RECREATE})  # nothing is renamed in what a chart renders to
 HINT = "take the field out; it is read and checked already, and acted on by a later version"
 
 
 def in_release(unit: str, release: Release) -> Iterator[Check]:
     """What a release asks for and would not get."""
+    way = release.strategy.type
     asked = {
-        f"strategy.type: {release.strategy.type.value}": release.strategy.type is StrategyType.CANARY,
+        f"strategy.type: {way.value} of a chart": release.source.type is SourceKind.HELM and way not in OF_CHARTS,
         "rollback.steps": release.rollback.steps != DEFAULT_WAY_BACK,
         "hooks": release.hooks,
     }

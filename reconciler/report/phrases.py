@@ -179,6 +179,10 @@ EN = Phrases(
             Told.ASK: "asked: {what}",
             Told.PAUSE: "nothing is done for {time}; {names} is kept",
             Told.LEAVE: "{names} is deleted",
+            Told.SHARE: "{weight} % of {of} replicas: {pods} new pods beside them, about {share} % of the traffic",
+            Told.WATCH: "they are watched for {time}, then asked {asked} questions",
+            Told.PROMOTE: "{name} gets the new version, all {of} replicas, a few at a time",
+            Told.BACK_CANARY: "before {name} is touched, a return only deletes the canary",
             Told.BACK: "before that, a return is one write of Service {service}; after it, the old one is made first",
         }
     ),
@@ -298,6 +302,10 @@ ZH = Phrases(
             Told.ASK: "检查：{what}",
             Told.PAUSE: "等待 {time}，期间保留 {names}",
             Told.LEAVE: "删除 {names}",
+            Told.SHARE: "{of} 个副本的 {weight} % 为 {pods} 个新版本 Pod，与旧版本并存，约占流量 {share} %",
+            Told.WATCH: "观察 {time}，然后做 {asked} 项检查",
+            Told.PROMOTE: "{name} 的全部 {of} 个副本逐步更新到新版本",
+            Told.BACK_CANARY: "在更新 {name} 之前，回滚只需删除金丝雀",
             Told.BACK: "在此之前回滚只需写入一次 Service {service}；之后则先重新创建旧版本",
         }
     ),

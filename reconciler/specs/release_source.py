@@ -12,6 +12,7 @@ from reconciler.errors import Place, Problem, Rejected
 from reconciler.names import BlobId
 from reconciler.specs.asking import Read
 from reconciler.specs.cache import ParseCache
+from reconciler.specs.canaries import check_canary
 from reconciler.specs.chart import Chart
 from reconciler.specs.colours import coloured
 from reconciler.specs.finding import VALIDATION, Finding, Hints
@@ -219,6 +220,7 @@ def _source(
         problems.append(
             Problem(release.place_of("images", name), VALIDATION, f"no container runs the image {name}", hint)
         )
+    check_canary(release, [(item.value, item.place()) for item in good], problems)
     sent = coloured(release, [(item.value, item.place()) for item in good], problems)
     return ReleaseSource(
         spec.source.type,

@@ -149,6 +149,14 @@ def _blue_green(stage: Stage) -> None:
     stage.merge(number, settle=False)
 
 
+def _canary(stage: Stage) -> None:
+    """An approved pull request of a next version with a canary whose merge nobody has looked at."""
+    strategy = "strategy: {type: canary, canary: {steps: [{weight: 20, pause: 0s}, {weight: 80, pause: 0s}]}}"
+    number = stage.propose({RELEASE: stage.release_text("v2.0.1").rstrip() + f"\n  {strategy}\n"})
+    stage.approve(number)
+    stage.merge(number, settle=False)
+
+
 def _returned(stage: Stage) -> None:
     """The merged revert pull request of what was rolled back, which is ours and needs no approval."""
     _ordered(Verb.ROLLBACK)(stage)
@@ -210,6 +218,7 @@ SCENES = {
         Scene("release", _merged, _APPLIES),
         Scene("moved", _moved, _SAYS | _NEW),
         Scene("broken", lambda stage: _merged(stage, "v2.0.1-broken"), _APPLIES),
+        Scene("canary", _canary, _APPLIES | {Point.KUBE_DELETE}),
         Scene("blue-green", _blue_green, _APPLIES | {Point.KUBE_DELETE}),
         Scene("removal", _removed, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
         Scene("held", _pushed, _SAYS | {Point.STEP_CACHE}),

@@ -24,6 +24,7 @@ SOME = (
     ("held", Side.BEFORE, Point.FORGE_STATUS),
     ("rollback", Side.AFTER, Point.AUDIT_APPEND),
     ("forgotten", Side.AFTER, Point.KUBE_APPLY),
+    ("canary", Side.AFTER, Point.KUBE_APPLY),
     ("blue-green", Side.AFTER, Point.KUBE_APPLY),
     ("blue-green", Side.BEFORE, Point.KUBE_DELETE),
 )

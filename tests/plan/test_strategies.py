@@ -4,9 +4,13 @@ from typing import Any
 
 import pytest
 
+from reconciler.names import ObjectRef
+from reconciler.plan.canary import bodies
 from reconciler.plan.change import Action, ActionKind, Plan, Told
 from reconciler.plan.strategies import standing
+from reconciler.specs.canaries import TRACK, canary_of
 from reconciler.specs.colours import VERSION
+from reconciler.state.observed import ObservedObject
 from tests.plan.world import DEPLOYMENT, Files, keys, plan, release
 
 PATH = "apps/web/deployment.yaml"
@@ -181,3 +185,118 @@ def test_it_is_said_where_traffic_is(blue: Files) -> None:
         "Service front answers from the new version",
     ]
     assert standing(plan(blue.good, None), 0) == ""
+
+
+STEPS = "steps: [{weight: 20, pause: 1m}, {weight: 60, pause: 0s}], checks: [{http: {url: 'http://front.web.svc/'}}]"
+CANARY = f", strategy: {{type: canary, canary: {{{STEPS}}}}}"
+FOUR = DEPLOYMENT.replace("replicas: 2", "replicas: 4")
+REF = ObjectRef("apps", "v1", "Deployment", "web", "web-canary")
+
+
+@pytest.fixture
+def shared(files: Files) -> Files:
+    more = {"web.yaml": release("web", more=CANARY), "apps/web/service.yaml": SERVICE, PATH: FOUR}
+    return files.but(more)
+
+
+def looked(files: Files, **more: Any) -> dict[str, Any]:
+    """What a look says of the canary."""
+    (body,) = bodies(files.good.desired.sources["web"].objects, files.good.desired.releases["web"].spec.strategy.canary)
+    return {"extra": {"web": [ObservedObject(REF, **{"exists": False, "result": body, **more})]}}
+
+
+def test_a_canary_grows_step_by_step_and_the_old_pods_are_touched_last(shared: Files) -> None:
+    new = shared.edited(PATH, "web:v1", "web:v2")
+    made = plan(new.good, shared.good, **looked(new))
+    assert keys(made) == []
+    assert said(made) == [
+        ["apply_object Deployment web-canary"],
+        ["pause Deployment web-canary"],
+        ["ask strategy.canary.checks[0]"],
+        ["apply_object Deployment web-canary"],
+        ["ask strategy.canary.checks[0]"],
+        ["apply_object Deployment web"],
+        ["delete_object Deployment web-canary"],
+    ]
+    first, second, left = (one for batch in made.batches for one in batch if one.canary)
+    assert (first.replicas, second.replicas, first.pre, left.post) == (1, 3, "", "")
+    assert (second.pre, left.pre) == (first.post, second.post)  # each finds what the one before left (G20)
+    shares = [dict(line.values) for unit in made.units for line in unit.way if line.told is Told.SHARE]
+    assert shares == [
+        {"weight": 20, "of": 4, "pods": 1, "share": 20},
+        {"weight": 60, "of": 4, "pods": 3, "share": 43},
+    ]
+
+
+def test_a_canary_is_the_new_pods_under_a_name_and_a_label_of_its_own(shared: Files) -> None:
+    (stable,) = (one for name, one in objects(shared).items() if name == "Deployment web")
+    found = canary_of(stable, 3)
+    assert (found["metadata"]["name"], found["spec"]["replicas"]) == ("web-canary", 3)
+    assert found["spec"]["selector"]["matchLabels"] == {"app": "web", TRACK: "canary"}
+    assert found["spec"]["template"]["metadata"]["labels"] == {"app": "web", TRACK: "canary"}
+    assert found["spec"]["template"]["spec"] == stable["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("replicas: 4", "replicas: 5"), ("labels: {app: web}}\nspec", "labels: {a: b}}\nspec")]
+)
+def test_what_changes_no_pods_needs_no_canary(shared: Files, old: str, new: str) -> None:
+    changed = shared.edited(PATH, old, new)
+    made = plan(changed.good, shared.good, **looked(changed))
+    assert said(made) == [["apply_object Deployment web"]]
+
+
+def test_the_first_version_and_a_return_need_no_canary(shared: Files) -> None:
+    assert not [one for batch in plan(shared.good, None, **looked(shared)).batches for one in batch if one.canary]
+    new = shared.edited(PATH, "web:v1", "web:v2")
+    back = plan(shared.good, new.good, returning=True, **looked(shared))
+    assert said(back) == [["apply_object Deployment web"]]
+
+
+def test_a_canary_that_was_left_behind_goes_on_or_goes_away(shared: Files) -> None:
+    new = shared.edited(PATH, "web:v1", "web:v2")
+    stands = {"exists": True, "uid": "7", "owner": "web", "live": {"spec": {"replicas": 1}}}
+    (first, *_, left) = (
+        one for b in plan(new.good, shared.good, **looked(new, **stands)).batches for one in b if one.canary
+    )
+    assert (first.uid, left.uid, bool(first.pre)) == ("7", "7", True)
+    gone = plan(shared.edited("apps/web/config.yaml", "'1'", "'2'").good, shared.good, **looked(shared, **stands))
+    assert said(gone)[-1] == ["delete_object Deployment web-canary"]
+
+
+def test_a_stranger_under_the_canary_s_name_blocks(shared: Files) -> None:
+    new = shared.edited(PATH, "web:v1", "web:v2")
+    made = plan(new.good, shared.good, **looked(new, exists=True, uid="7", owner=""))
+    assert keys(made) == ["owned_by_another"]
+
+
+SCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec: {scaleTargetRef: {kind: Deployment, name: web}}
+"""
+TAKEN = FOUR.replace("name: web, labels", "name: web-canary, labels").replace("app: web", "app: c")
+ROUTE = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web}\nspec: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"apps/web/hpa.yaml": SCALER}, "beside an autoscaler"),
+        ({"apps/web/route.yaml": ROUTE}, "by the weights of a HTTPRoute"),
+        ({"apps/web/service.yaml": SERVICE.replace("app: web", "app: x")}, "here: none"),
+        ({PATH: DEPLOYMENT.replace("Deployment", "StatefulSet")}, "here: StatefulSet web"),
+        ({"apps/web/c.yaml": TAKEN}, "is taken"),
+    ],
+)
+def test_what_a_canary_cannot_do_is_a_problem_with_a_place(shared: Files, more: dict[str, str], message: str) -> None:
+    (problem,) = shared.but(more).side.desired.problems
+    assert message in problem.message
+    assert (problem.place.path, problem.place.line > 0) == ("web.yaml", True)
+
+
+def test_it_is_said_that_a_canary_still_stands(shared: Files) -> None:
+    new = shared.edited(PATH, "web:v1", "web:v2")
+    made = plan(new.good, shared.good, **looked(new))
+    assert [bool(standing(made, batch)) for batch in range(7)] == [True] * 6 + [False]

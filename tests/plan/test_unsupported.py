@@ -20,7 +20,10 @@ PROBE = {"http": {"url": "https://web.example/healthz"}}
 BACK = {"action": "roll_back"}
 
 RELEASES: dict[str, dict[str, Any]] = {
-    "strategy.type: canary": {"strategy": {"type": "canary", "canary": {"steps": [{"weight": 10}]}}},
+    "strategy.type: canary of a chart": {
+        "source": {"type": "helm", "path": "charts/web"},
+        "strategy": {"type": "canary", "canary": {"steps": [{"weight": 10}]}},
+    },
     "rollback.steps": {"rollback": {"steps": [BACK]}},
     "hooks": {"hooks": [{"name": "migrate", "when": "before", "job": "migrate"}]},
 }
