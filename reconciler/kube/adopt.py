@@ -7,11 +7,13 @@ still stops it.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from reconciler.kube import marks
+from reconciler.kube.cleaning import DEFAULTS
 from reconciler.kube.managers import OURS, paths_of
 from reconciler.kube.projection import Fields
 from reconciler.state.observed import Holder, Json, ObservedObject
@@ -45,7 +47,8 @@ def _holders(live: Json, fields: Fields) -> Iterator[Holder]:
     for entry in _entries(live):
         if entry.get("manager") in OURS or entry.get("subresource") == "status":
             continue
-        paths = tuple(paths_of(live, shared(entry.get("fieldsV1") or {}, fields)))
+        held = entry.get("fieldsV1") or {}
+        paths = tuple(paths_of(live, shared(held, fields)))
         if paths:
             yield Holder(
                 manager=str(entry.get("manager", "")),
@@ -54,13 +57,14 @@ def _holders(live: Json, fields: Fields) -> Iterator[Holder]:
                 at=str(entry.get("time", "")),
                 paths=paths,
                 ours=False,
+                defaults=tuple(paths_of(live, without(defaulted(live, held), fields))),
             )
 
 
 def ownership(live: Json, fields: Fields, managers: frozenset[str]) -> Json:
     """A merge patch that takes some fields out of what these managers hold; None where they hold none of them."""
     entries = [
-        {**entry, "fieldsV1": without(entry.get("fieldsV1") or {}, fields)}
+        {**entry, "fieldsV1": _left(live, entry.get("fieldsV1") or {}, fields)}
         if entry.get("manager") in managers and entry.get("subresource") != "status"
         else entry
         for entry in _entries(live)
@@ -76,6 +80,38 @@ def ownership(live: Json, fields: Fields, managers: frozenset[str]) -> Json:
             "managedFields": left or [{}],  # an empty list would mean "as it was"; one empty entry means none
         }
     }
+
+
+def _left(live: Json, held: Fields, fields: Fields) -> Fields:
+    """What a manager keeps: neither what we set, nor what only the server's defaults recorded for it. Those are values
+    that nobody wrote, and whoever sets one of them later would meet a manager that never meant it."""
+    rest = without(held, fields)
+    return rest if rest == held else without(rest, defaulted(live, rest))
+
+
+def defaulted(value: Json, fields: Fields) -> Fields:
+    """Those of some fields that stand as the server puts them in."""
+    found: dict[str, Any] = {}
+    for head, below in fields.items():
+        if not head.startswith(("f:", "k:")):
+            continue
+        name = head.removeprefix("f:")
+        inner = value.get(name) if head.startswith("f:") and isinstance(value, dict) else _keyed(value, head)
+        if inner is None:
+            continue
+        if head.startswith("f:") and inner in DEFAULTS.get(name, ()):
+            found[head] = below
+        elif inside := defaulted(inner, below):
+            found[head] = inside
+    return found
+
+
+def _keyed(value: Json, head: str) -> Json:
+    """The item of a list that a `k:` names."""
+    wanted = json.loads(head[2:]) if head.startswith("k:") else None
+    if wanted is None or not isinstance(value, list):
+        return None
+    return next((item for item in value if isinstance(item, dict) and wanted.items() <= item.items()), None)
 
 
 def shared(one: Fields, other: Fields) -> Fields:

@@ -15,6 +15,7 @@ from reconciler.state.observed import ObservedObject
 REFUSED: Final = frozenset({"Secret", "Namespace", "CustomResourceDefinition"})
 NOT_SHOWN: Final = "(exists)"
 US: Final = "reconciler"
+NOBODY: Final = "nobody"
 REMOVE: Final = "take it out of the source, rename it, or remove the object by hand first"
 LEAVE_OUT: Final = "leave it out of the source and refer to it by its name; it stays as it is"
 RESET: Final = "clear its managedFields (`value: [{}]`, see docs/adopting.md)"
@@ -33,7 +34,7 @@ def managers(item: ObservedObject) -> tuple[str, ...]:
 
 
 def held(item: ObservedObject) -> dict[str, list[str]]:
-    """Which fields are taken from whom: what an approval covers."""
+    """Which fields are taken from whom, for us: what an approval covers."""
     found: dict[str, list[str]] = {}
     for holder in item.holders:
         found[holder.manager] = sorted({*found.get(holder.manager, ()), *holder.paths})
@@ -41,14 +42,19 @@ def held(item: ObservedObject) -> dict[str, list[str]]:
 
 
 def fields(changed: tuple[FieldChange, ...], item: ObservedObject) -> tuple[FieldChange, ...]:
-    """Fields whose value changes, without what stands there; then each field whose ownership moves, and from whom."""
+    """Fields whose value changes, without what stands there; then each field whose ownership moves, and from whom;
+    what the server put in and recorded for the same managers becomes nobody's, so that it may be set later."""
     hidden = tuple(one.model_copy(update={"before": None if one.before is None else NOT_SHOWN}) for one in changed)
     moved = tuple(
         FieldChange(path=f"manager of {path}", before=manager, after=US)
         for manager, paths in sorted(held(item).items())
         for path in paths
     )
-    return (*hidden, *moved)
+    left = tuple(
+        FieldChange(path=f"manager of {path}", before=manager, after=NOBODY)
+        for manager, path in sorted({(one.manager, path) for one in item.holders for path in one.defaults})
+    )
+    return (*hidden, *moved, *left)
 
 
 def refused(unit: str, cluster: str, ref: ObjectRef, item: ObservedObject, *, new: bool) -> Check:

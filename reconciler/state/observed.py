@@ -74,6 +74,7 @@ class Holder:
     at: str
     paths: tuple[str, ...]
     ours: bool
+    defaults: tuple[str, ...] = ()  # held of what the server put in: with an adoption nobody holds them (G27)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,22 @@ def test_g27_without_moving_the_ownership_it_would(lab: Lab) -> None:
     assert conflict.startswith("kubectl-client-side-apply: ")
 
 
+def test_g27_a_default_that_the_server_recorded_for_another_may_be_set_later(lab: Lab) -> None:
+    """Nobody wrote it; without this, whoever sets it one day meets a manager that never meant it."""
+    made = lab.deployment()
+    made["spec"].update(revisionHistoryLimit=10, minReadySeconds=3)
+    lab.outside.create(lab.path("deployments", group="apps"), made, "kubectl-client-side-apply")
+    [holder] = lab.see(lab.deployment()).holders
+    assert "spec.revisionHistoryLimit" in holder.defaults
+    assert "spec.minReadySeconds" not in holder.defaults
+    adopt(lab, lab.deployment(), "kubectl-client-side-apply")
+    body = lab.deployment()
+    body["spec"].update(revisionHistoryLimit=3)
+    assert lab.see(body).conflicts == ()
+    body["spec"].update(minReadySeconds=5)  # somebody did write this
+    assert [one.partition(":")[0] for one in lab.see(body).conflicts] == ["kubectl-client-side-apply"]
+
+
 def test_g27_another_value_is_applied_where_its_manager_was_named(lab: Lab) -> None:
     running(lab)
     body = lab.deployment(image="registry.example/web:v2")

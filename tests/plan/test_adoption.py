@@ -58,6 +58,16 @@ def test_g27_one_manager_may_hold_fields_twice() -> None:
     assert adoption.managers(item) == ("k",)
 
 
+def test_g27_what_the_server_put_in_becomes_nobodys_and_is_said() -> None:
+    one = replace(holder("k", "data.a"), defaults=("spec.b", "spec.a"))
+    [change] = adopted(runs(SETTINGS, {}, {}, one, one)).changes
+    assert [(field.path, field.after) for field in change.fields] == [
+        ("manager of data.a", "reconciler"),
+        ("manager of spec.a", "nobody"),
+        ("manager of spec.b", "nobody"),
+    ]
+
+
 def test_g4_another_value_is_a_change_and_what_stands_there_is_not_shown() -> None:
     before, after = {"data": {"a": "hunter2", "c": "same"}}, {"data": {"a": "1", "b": "2", "c": "same"}}
     made = adopted(runs(SETTINGS, before, after))
