@@ -34,7 +34,9 @@ def test_a_right_that_this_plan_does_not_need_is_a_warning(stage: Stage) -> None
     stage.world.sandbox("prod").rules = [{**EVERYTHING, "verbs": ["get", "list", "create", "patch", "update"]}]
     number = stage.propose()
     checks = [check for plan in stage.plans(number).plans for check in plan.checks]
-    assert {check.severity for check in checks} == {Severity.WARNING}
+    rights = {check.severity for check in checks if check.key == "cluster_permission_insufficient"}
+    assert rights == {Severity.WARNING}
+    assert not any(check.severity is Severity.ERROR for check in checks)
     assert any("may not delete deployments.apps in svc-a" in check.message for check in checks)
     stage.approve(number)
     stage.merge(number)
