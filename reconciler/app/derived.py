@@ -5,6 +5,7 @@ cannot be derived here and now is waited for; what is derived otherwise is sent 
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from reconciler.errors import ReconcilerError, Refused, Unavailable
 from reconciler.machine.entry import Accepted
@@ -13,6 +14,8 @@ from reconciler.plan.change import Plan
 from reconciler.plan.make import Side
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds.release import SourceKind
+
+RENDERED: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.HELM})
 
 
 def check_derived(side: Side, wanted: Iterable[Accepted]) -> None:
@@ -37,7 +40,7 @@ def derived_otherwise(
     for unit in sorted(units):
         ref = UnitRef.parse(unit)
         source = desired.sources.get(ref.name)
-        if source is None or source.type is not SourceKind.KUSTOMIZE or unit != f"release/{ref.name}":
+        if source is None or source.type not in RENDERED or unit != f"release/{ref.name}":
             continue
         try:
             _check_rendered(desired, ref)

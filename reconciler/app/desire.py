@@ -17,7 +17,9 @@ from reconciler.plan.make import Side
 from reconciler.plan.units import Cutter, Unit
 from reconciler.ports import Bundles, Opener, Renderer
 from reconciler.specs.cache import ParseCache
+from reconciler.specs.charts import ChartRenderer
 from reconciler.specs.desired import Desired
+from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.load import Loaded, load, uninterrupted
 from reconciler.specs.pins import Pin, pinned
 from reconciler.specs.reader import Reader
@@ -54,6 +56,7 @@ class Desires:
     branch: str = ""  # the tracked one
     renderer: Renderer | None = None
     opener: Opener | None = None
+    charts: ChartRenderer | None = None
     _sides: OrderedDict[str, Side] = field(default_factory=OrderedDict)
     _last: tuple[Loaded, Side] | None = None  # what the next one takes over where nothing changed
     _plains: OrderedDict[str, Plain] = field(default_factory=OrderedDict)
@@ -86,13 +89,8 @@ class Desires:
 
     def _renders_again(self, desired: Desired) -> bool:
         """Whether something was not rendered because its tool was missing, and the tool is here now."""
-        if self.renderer is None or not desired.lacks_tool:
-            return False
-        try:
-            self.renderer.identity()
-        except Unavailable:
-            return False
-        return True
+        tools = {SourceKind.KUSTOMIZE: self.renderer, SourceKind.HELM: self.charts}
+        return any(_is_there(tools[kind]) for kind in desired.lacks_tool)
 
     def forget(self) -> None:
         """Drop what is kept: the bundles on disk changed."""
@@ -110,7 +108,9 @@ class Desires:
             loaded = load(entries, self._read, self.cache, reader, loaded_before)
             pins = self._pins(loaded, revision)
             known = side_before.desired if side_before is not None else None
-            desired = resolve(loaded, entries, self._read, self.cache, reader, known, pins, self.renderer, self.opener)
+            desired = resolve(
+                loaded, entries, self._read, self.cache, reader, known, pins, self.renderer, self.opener, self.charts
+            )
         digests = {
             version: bundle.digest
             for version, bundle in self.found_bundles(desired).items()
@@ -128,7 +128,7 @@ class Desires:
             loaded = load(entries, self._read, self.cache, reader, loaded_before)
             known = side_before.desired if side_before is not None else None
             desired = resolve(
-                loaded, entries, self._read, self.cache, reader, known, renderer=self.renderer, opener=self.opener
+                loaded, entries, self._read, self.cache, reader, known, {}, self.renderer, self.opener, self.charts
             )
         return Plain(entries, desired, Cutter(self.key, {}).cut(desired))
 
@@ -175,3 +175,10 @@ class Desires:
             except ReconcilerError as error:
                 found[version] = Failure(error.key, error.message)
         return found
+
+
+def _is_there(tool: Renderer | ChartRenderer | None) -> bool:
+    try:
+        return tool is not None and bool(tool.identity())
+    except Unavailable:
+        return False

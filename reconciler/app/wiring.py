@@ -44,6 +44,7 @@ from reconciler.git.transport import Transport
 from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
 from reconciler.ports import ApiForge, Clock, HostApi
+from reconciler.rendering.helm import Helm
 from reconciler.rendering.kustomize import Kustomize
 from reconciler.secret import Secret, TokenSource
 from reconciler.specs.cache import SqliteCache
@@ -101,6 +102,11 @@ def renderer_of(settings: Settings) -> Kustomize:
     return Kustomize(settings.state / RENDERED)
 
 
+def charts_of(settings: Settings) -> Helm:
+    """What renders charts. Looks for its tool when it is asked."""
+    return Helm(settings.state / RENDERED)
+
+
 def open_audit_mirror(settings: Settings, mirror: Mirror) -> Mirror:
     """The mirror that the audit branch is in: the desired state's own, unless reconciler.toml names another
     repository. Connects to nothing. Raises Refused where its token is none."""
@@ -139,7 +145,8 @@ def assemble(
     mirror = open_mirror(settings, token)
     bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
     cache = SqliteCache(settings.cache / "specs.sqlite")
-    desires = Desires(mirror, cache, bundles, keys.hmac, settings.branch, renderer_of(settings), AgeIdentity(keys))
+    tools = renderer_of(settings), AgeIdentity(keys), charts_of(settings)
+    desires = Desires(mirror, cache, bundles, keys.hmac, settings.branch, *tools)
     audit = open_audit_mirror(settings, mirror)
     branch = AuditBranch(audit, keys.signing, settings.audit_tip, apart=audit is not mirror)
     journal = Journal(branch, clock)

@@ -14,7 +14,7 @@ from typing import Any
 from reconciler.app.clock import SystemClock
 from reconciler.app.keys import age_recipient, load_keys
 from reconciler.app.settings import ENVIRONMENT_PREFIX, FILE_NAME, AuditPlace, SecretSource, Settings
-from reconciler.app.wiring import api_forge, audit_forge, open_mirror, renderer_of
+from reconciler.app.wiring import api_forge, audit_forge, charts_of, open_mirror, renderer_of
 from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
 from reconciler.bundle.index import PATH as INDEX
@@ -28,6 +28,7 @@ from reconciler.git.keys import SigningKey
 from reconciler.git.transport import Transport
 from reconciler.names import SHORT
 from reconciler.ports import ForgeInspector
+from reconciler.rendering.helm import Helm
 from reconciler.rendering.kustomize import Kustomize
 
 OLDEST_GIT = (2, 38)
@@ -50,7 +51,8 @@ def examine(where: Where) -> Json:
 
 def _findings(settings: Settings, where: Where, *, operator: bool) -> Iterator[Finding]:
     yield from _git(settings_of(where))
-    yield _kustomize(renderer_of(settings_of(where)))
+    yield _tool("kustomize", renderer_of(settings_of(where)), "kustomizations")
+    yield _tool("helm", charts_of(settings_of(where)), "charts")
     reading: list[Reading] = []
     yield from _tried("repository", lambda: _repository(where, reading))
     for one in reading:
@@ -88,16 +90,17 @@ def _git(settings: Settings) -> Iterator[Finding]:
     yield from _tried("git", look)
 
 
-def _kustomize(renderer: Kustomize) -> Finding:
-    """Which tool renders kustomizations, and how far it can be limited here."""
+def _tool(name: str, renderer: Kustomize | Helm, sources: str) -> Finding:
+    """Which tool renders sources, and how far it can be limited here."""
     try:
         tool = renderer.tool()
     except ReconcilerError as error:
-        return Finding("kustomize", "ok", f"not found: releases from kustomizations are blocked ({error.key})")
+        why = error.message.partition(": ")[2]
+        return Finding(name, "ok", f"not found ({why}): releases from {sources} are blocked ({error.key})")
     words = f"{tool.version} of {tool.path}, {tool.mode}"
     if not tool.cut_off:
-        return Finding("kustomize", "warn", f"{words}; its network cannot be taken away here", UNSHARED)
-    return Finding("kustomize", "ok", f"{words}, without network")
+        return Finding(name, "warn", f"{words}; its network cannot be taken away here", UNSHARED)
+    return Finding(name, "ok", f"{words}, without network")
 
 
 def _repository(where: Where, reading: list[Reading]) -> Iterator[Finding]:

@@ -13,7 +13,15 @@ from reconciler.app.clock import SystemClock
 from reconciler.app.decisions import submit
 from reconciler.app.desire import Desires
 from reconciler.app.settings import Settings
-from reconciler.app.wiring import api_forge, keys_at, open_audit_mirror, open_mirror, renderer_of, repository_id
+from reconciler.app.wiring import (
+    api_forge,
+    charts_of,
+    keys_at,
+    open_audit_mirror,
+    open_mirror,
+    renderer_of,
+    repository_id,
+)
 from reconciler.approval.decision import CommitSubject, Decision, PullSubject, Subject, UnitSubject, Verb
 from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
@@ -171,7 +179,8 @@ def open_desk(settings: Settings, login: str, key: Path | SigningKey, clock: Clo
     # a person's machine never compares secrets, so its HMAC key only has to be stable
     tag = hashlib.sha256(b"desk").digest()
     cache = SqliteCache(settings.cache / "specs.sqlite")
-    desires = Desires(mirror, cache, bundles, tag, settings.branch, renderer_of(settings))
+    tools = renderer_of(settings), None, charts_of(settings)
+    desires = Desires(mirror, cache, bundles, tag, settings.branch, *tools)
     return Desk(settings, mirror, desires, login, signing, clock or SystemClock())
 
 

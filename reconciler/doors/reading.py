@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.app.clock import SystemClock
 from reconciler.app.desire import Desires
 from reconciler.app.settings import FILE_NAME, NO_CREDENTIALS, AuditPlace, Settings, carries_credentials, load_settings
-from reconciler.app.wiring import keys_at, open_audit_mirror, open_mirror, renderer_of, repository_id
+from reconciler.app.wiring import charts_of, keys_at, open_audit_mirror, open_mirror, renderer_of, repository_id
 from reconciler.approval.persons import Person as PolicyPerson
 from reconciler.approval.policy import Policy
 from reconciler.bundle.folder import FolderBundles
@@ -235,7 +235,8 @@ def read(settings: Settings, clock: Clock | None = None) -> Reading:
     # a person's machine never compares secrets, so its HMAC key only has to be stable
     tag = hashlib.sha256(b"desk").digest()
     cache = SqliteCache(settings.cache / "specs.sqlite")
-    desires = Desires(mirror, cache, FolderBundles((), ()), tag, settings.branch, renderer_of(settings))
+    tools = renderer_of(settings), None, charts_of(settings)
+    desires = Desires(mirror, cache, FolderBundles((), ()), tag, settings.branch, *tools)
     tip = mirror.refs().get(f"refs/heads/{settings.branch}")
     return Reading(settings, desires, clock or SystemClock(), tip, view)
 

@@ -158,7 +158,7 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
         return Part(checks=(error(str(ref), "release_state_invalid", message, hint),))
     if new is not None and new.spec.suspend:  # after the move: a later step would not find what it left there
         return Part(checks=(warning(str(ref), "", f"release {ref.name} is suspended: accepted, and not applied"),))
-    if spec.source.type.value not in {"manifests", "kustomize"} or spec.cluster is None:
+    if spec.source.type is SourceKind.COMPOSE or spec.cluster is None:
         message = f"release {ref.name}: sources of type {spec.source.type.value} cannot be applied by this version"
         return Part(checks=(error(str(ref), "release_state_invalid", message, "set suspend: true, or use manifests"),))
     source = ask.proposed.desired.sources.get(ref.name) if new is not None else None

@@ -17,7 +17,7 @@ from reconciler.errors import Rejected, Unavailable
 from reconciler.plan.hide import hidden
 from reconciler.rendering import cell
 from reconciler.rendering.child import SLOW, Ran, run
-from reconciler.rendering.folder import private_folder
+from reconciler.rendering.folder import WITHIN, private_folder
 from reconciler.specs.rendering import MISSING
 
 LONGEST = 600  # characters of what the tool says
@@ -78,7 +78,7 @@ class Kustomize:
             stat = path.stat()
             key = (str(path), stat.st_mtime_ns, stat.st_size)
             with self._lock:
-                known = self._tools.get(key) or _looked_at(path, build, asked, version_of)
+                known = self._tools.get(key) or looked_at(path, build, asked, version_of)
                 if known is not None:
                     self._tools = {key: known}
                     return known
@@ -104,11 +104,13 @@ class Kustomize:
                 return ran.output
             if ran.why == SLOW:  # a loaded machine, and not what it renders
                 raise Unavailable(f"rendering: {ran.why}", key="rate_limited")
-            raise Rejected(f"rendering: {_words(ran, root)}", key="validation_error")
+            raise Rejected(f"rendering: {words_of(ran, root)}", key="validation_error")
 
 
-def _looked_at(path: Path, build: tuple[str, ...], asked: tuple[str, ...], read: Callable[[str], str]) -> Tool | None:
+def looked_at(path: Path, build: tuple[str, ...], asked: tuple[str, ...], read: Callable[[str], str]) -> Tool | None:
+    """The tool at a path, as it says itself, in the narrowest cell that it runs in; None where it does not say."""
     with tempfile.TemporaryDirectory(prefix="reconciler-") as empty:
+        Path(empty).chmod(WITHIN)  # some look for settings there, and take a folder that they may not read for an error
         for mode in (cell.SEALED, cell.OPEN):  # what is no static program cannot be sealed
             try:
                 ran = run(mode, Path(empty), path, asked)
@@ -120,7 +122,8 @@ def _looked_at(path: Path, build: tuple[str, ...], asked: tuple[str, ...], read:
     return None
 
 
-def _words(ran: Ran, root: Path) -> str:
+def words_of(ran: Ran, root: Path) -> str:
+    """Why nothing was rendered, without secrets and without the folder that the files lay in."""
     if ran.why:
         return ran.why
     if ran.code is not None and ran.code < 0:

@@ -22,6 +22,7 @@ from reconciler.specs.kinds import (
     Settings,
     User,
 )
+from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.release_source import ReleaseSource, variables_of
 from reconciler.specs.rendering import MISSING
 from reconciler.specs.spec import Spec
@@ -59,10 +60,10 @@ class Desired:
     unreadable: bool = False  # a file or document may belong to any environment and cannot be read
 
     @property
-    def lacks_tool(self) -> bool:
-        """Whether the source of a release could not be rendered because the tool for it was missing."""
-        found = (source.unrendered for source in self.sources.values())
-        return any(one is not None and one.key == MISSING for one in found)
+    def lacks_tool(self) -> frozenset[SourceKind]:
+        """The types of sources of which one could not be rendered because the tool for it was missing."""
+        found = ((source.type, source.unrendered) for source in self.sources.values())
+        return frozenset(kind for kind, one in found if one is not None and one.key == MISSING)
 
     def may_plan(self, environment: str) -> bool:
         """Whether everything that an environment says was read and is right."""

@@ -1,7 +1,7 @@
 """A release's source: which files it is, and for manifests the objects they say with everything filled in.
 
 Knows the order in which objects are filled in, checked and given what the release says of its workload. Rules: a
-kustomization counts as what it renders to; helm and compose are kept as blobs for those who render them.
+kustomization or a chart counts as what it renders to; compose is kept as blobs for those who render it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +14,7 @@ from reconciler.specs.asking import Read
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.canaries import check_canary
 from reconciler.specs.chart import Chart
+from reconciler.specs.charts import ChartRenderer, OneRelease, chart_parts, kept_by_helm
 from reconciler.specs.colours import coloured
 from reconciler.specs.finding import VALIDATION, Finding, Hints
 from reconciler.specs.images import image_name, images_of, replace_images
@@ -52,7 +53,7 @@ class ReleaseSource:
     @property
     def resolved(self) -> bool:
         """Whether its objects are everything that it says. Else its files stand for it."""
-        return self.type in (SourceKind.MANIFESTS, SourceKind.KUSTOMIZE) and self.unrendered is None
+        return self.type is not SourceKind.COMPOSE and self.unrendered is None
 
 
 @dataclass(slots=True)
@@ -62,8 +63,10 @@ class _Material:
     files: tuple[tuple[str, BlobId], ...]
     problems: list[Problem]
     read: tuple[tuple[str, BlobId], ...] = ()
-    kustomization: str = ""
+    rendered: str = ""  # the file that says how: a kustomization, or a Chart.yaml
     entries: tuple[TreeEntry, ...] = ()
+    more: Mapping[str, bytes] = field(default_factory=dict)
+    chart: Chart | None = None
     unrendered: Unrendered | None = None
 
 
@@ -82,13 +85,15 @@ class Sources:
         reader: Reader | None,
         renderer: Renderer | None = None,
         opener: Opener | None = None,
+        charts: ChartRenderer | None = None,
     ) -> None:
         self._tree = Tree(entries)
         self._read = read
         self._cache = cache
         self._reader = reader
-        self._rendering = Rendering(renderer, read, cache)
+        self._renderer = renderer
         self._opener = opener
+        self._charts = charts
         self._texts: dict[BlobId, bytes] = {}
 
     def read(
@@ -96,11 +101,13 @@ class Sources:
     ) -> dict[str, tuple[ReleaseSource, tuple[Problem, ...]]]:
         """By release: its source, and what is wrong with it. `known` has those that were right before."""
         asked = tuple(releases)
+        hints = Hints()
         kustomized = self._kustomized(release for release, _ in asked if _is(release, SourceKind.KUSTOMIZE))
         found: dict[str, tuple[ReleaseSource, tuple[Problem, ...]]] = {}
         wanted: list[tuple[Spec[Release], Spec[Environment] | None, _Material]] = []
         for release, environment in asked:
-            material = kustomized.get(release.name) or self._files(release)
+            charted = self._charted(release, environment, hints) if _is(release, SourceKind.HELM) else None
+            material = charted or kustomized.get(release.name) or self._files(release)
             there = known(release, environment, material.files) if not material.problems else None
             if there is not None:
                 found[release.name] = (there, ())
@@ -108,11 +115,10 @@ class Sources:
             found[release.name] = (ReleaseSource(release.spec.source.type, release.spec.source.path), ())  # its place
             wanted.append((release, environment, material))
         for release, _, material in wanted:
-            if _is(release, SourceKind.KUSTOMIZE) and not material.problems:
-                self._render(material)
+            if material.rendered and not material.problems:
+                self._render(release, material)
         blobs = [blob for _, _, material in wanted for _, blob in material.read]
         answers = manifest_files(blobs, self._content, self._cache, self._reader)
-        hints = Hints()
         for release, environment, material in wanted:
             source = _source(release, environment, material, answers, hints, self._opener)
             found[release.name] = (source, tuple(material.problems))
@@ -125,30 +131,50 @@ class Sources:
             name: _Material(
                 tuple((entry.path, entry.blob) for _, entry in sorted(closure.entries.items())),
                 closure.problems,
-                kustomization=closure.file,
+                rendered=closure.file,
                 entries=tuple(closure.entries[path] for path in sorted(closure.entries)),
             )
-            for name, closure in closures(self._tree, roots, self._kustomizations).items()
+            for name, closure in closures(self._tree, roots, self._said).items()
         }
 
-    def _kustomizations(self, files: Iterable[TreeEntry]) -> dict[str, ManifestFile]:
+    def _charted(
+        self, release: Spec[Release], environment: Spec[Environment] | None, hints: Hints
+    ) -> "_Material | None":
+        """What its chart is made of; without its environment, nobody knows what to fill into its values."""
+        if environment is None:
+            return None
+        parts = chart_parts(self._tree, release, variables_of(release, environment), self._said, self._read, hints)
+        return _Material(
+            parts.named,
+            parts.problems,
+            rendered=parts.file,
+            entries=parts.entries,
+            more=parts.more,
+            chart=parts.chart,
+        )
+
+    def _said(self, files: Iterable[TreeEntry]) -> dict[str, ManifestFile]:
         wanted = tuple(files)
         answers = manifest_files((entry.blob for entry in wanted), self._read, self._cache, self._reader)
         return {entry.path: answers[entry.blob] for entry in wanted}
 
-    def _render(self, material: "_Material") -> None:
-        folder = material.kustomization.rpartition("/")[0]
+    def _render(self, release: Spec[Release], material: "_Material") -> None:
+        folder = material.rendered.rpartition("/")[0]
+        renderer = self._renderer
+        if material.chart is not None:
+            one = (release.name, str(release.spec.namespace))
+            renderer = OneRelease(self._charts, *one) if self._charts is not None else None
         try:
-            text = self._rendering.text(folder, material.entries)
+            text = Rendering(renderer, self._read, self._cache).text(folder, material.entries, material.more)
         except Rejected as error:
-            place = Place(material.kustomization)
+            place = Place(material.rendered)
             material.problems.append(Problem(place, error.key, error.message, error.own_hint))
             return
         if isinstance(text, Unrendered):
             material.unrendered = text
             return
         self._texts[text.blob] = text.content
-        material.read = ((material.kustomization, text.blob),)
+        material.read = ((material.rendered, text.blob),)
 
     def _content(self, blob: BlobId) -> bytes:
         text = self._texts.get(blob)
@@ -195,7 +221,7 @@ def _source(
     problems = material.problems
     if not material.read or environment is None:  # without its environment, nobody knows what to fill in
         return ReleaseSource(spec.source.type, spec.source.path, material.files, unrendered=material.unrendered)
-    rendered = bool(material.kustomization)
+    rendered = bool(material.rendered)
     placed: list[Placed] = []
     try:
         for path, blob in material.read:
@@ -205,11 +231,15 @@ def _source(
     except _NoKey:
         why = Unrendered("permission_denied", "opening its encrypted Secrets: no age identity is here")
         return ReleaseSource(spec.source.type, spec.source.path, material.files, unrendered=why)
-    filled = _all_filled(placed, variables_of(release, environment), problems, hints)
+    filled = placed
+    if material.chart is None:  # the values of a chart were filled in before it was rendered
+        filled = _all_filled(placed, variables_of(release, environment), problems, hints)
     flat = [item for document in filled for item in flattened(document, problems)]
     good = [item for item in flat if is_object(item, problems)]
+    if material.chart is not None:
+        good = kept_by_helm(good, release, problems)
     if rendered and not good and not problems:  # an empty release would delete everything
-        problems.append(Problem(Place(material.kustomization), VALIDATION, "it renders to nothing"))
+        problems.append(Problem(Place(material.rendered), VALIDATION, "it renders to nothing"))
     default_namespaces([item.value for item in good], str(spec.namespace))
     put_workload(good, release, problems, hints)
     objects = [item.value for item in good]
@@ -230,6 +260,7 @@ def _source(
         images_of(objects),
         tuple(place for _, place in sent),
         in_the_open=tuple(str(object_ref(item.value)) for item in good if not item.sealed and holds_values(item.value)),
+        chart=material.chart,
     )
 
 
@@ -239,13 +270,13 @@ class _NoKey(Exception):
 
 def _opened(document: Placed, material: "_Material", environment: str, opener: Opener | None) -> Placed:
     """The document as it was before it was encrypted, if it was; an empty one where it cannot be opened."""
-    document = replace(document, places={}) if material.kustomization else document
+    document = replace(document, places={}) if material.rendered else document
     if not is_sealed(document.value):
         return document
     if opener is None:
         raise _NoKey
     try:
-        clear = opened(document.value, environment, opener, whole=not material.kustomization)
+        clear = opened(document.value, environment, opener, whole=not material.rendered)
     except NotOpened as error:
         message = f"opening what SOPS encrypted{_in_object(document.value)}: {error.message}"
         material.problems.append(Problem(document.place(*error.steps), error.key, message, error.hint))

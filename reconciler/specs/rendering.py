@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from reconciler.errors import ReconcilerError, Rejected, Unavailable
@@ -63,15 +64,17 @@ class Rendering:
         self._cache = cache if cache is not None else MemoryCache()
         self._version = f"{reading_version()}:kustomize"
 
-    def text(self, folder: str, entries: Iterable[TreeEntry]) -> Text | Unrendered:
-        """What a folder's kustomization says, made of these files. Raises Rejected."""
+    def text(
+        self, folder: str, entries: Iterable[TreeEntry], more: Mapping[str, bytes] = MappingProxyType({})
+    ) -> Text | Unrendered:
+        """What a folder renders to, made of these files and of more that stand in no tree. Raises Rejected."""
         if self._renderer is None:
-            return Unrendered(MISSING, "rendering its kustomization: nothing renders here")
+            return Unrendered(MISSING, "rendering it: nothing renders here")
         try:
-            key = _key(self._renderer.identity(), folder, entries)
+            key = _key(self._renderer.identity(), folder, entries, more)
             kept = self._cache.get_many(self._version, [key]).get(key)
             if kept is None:
-                kept = self._asked(self._renderer, folder, entries)
+                kept = self._asked(self._renderer, folder, entries, more)
                 self._cache.put_many(self._version, {key: kept})
         except Unavailable as error:
             return Unrendered(error.key, error.message, error.own_hint)
@@ -80,10 +83,10 @@ class Rendering:
         content = kept.removeprefix(_SAID)
         return Text(_id(content), content)
 
-    def _asked(self, renderer: Renderer, folder: str, entries: Iterable[TreeEntry]) -> bytes:
+    def _asked(self, renderer: Renderer, folder: str, entries: Iterable[TreeEntry], more: Mapping[str, bytes]) -> bytes:
         """What it renders to, or why it is refused, which the same files will be again."""
         try:
-            return _SAID + renderer.render(self._files(entries), folder)
+            return _SAID + renderer.render({**self._files(entries), **more}, folder)
         except Rejected as error:
             return _REFUSED + error.message.encode()
 
@@ -105,8 +108,10 @@ class Rendering:
         return files
 
 
-def _key(identity: str, folder: str, entries: Iterable[TreeEntry]) -> BlobId:
-    made_of = [identity, folder, sorted([entry.path, entry.blob] for entry in entries)]
+def _key(identity: str, folder: str, entries: Iterable[TreeEntry], more: Mapping[str, bytes]) -> BlobId:
+    made_of: list[object] = [identity, folder, sorted([entry.path, entry.blob] for entry in entries)]
+    if more:
+        made_of.append(sorted([path, hashlib.sha256(content).hexdigest()] for path, content in more.items()))
     return BlobId(hashlib.sha256(json.dumps(made_of).encode()).hexdigest())
 
 

@@ -16,6 +16,7 @@ from reconciler.names import POLICY, BlobId
 from reconciler.specs.answer import Invalid
 from reconciler.specs.asking import Read
 from reconciler.specs.cache import ParseCache
+from reconciler.specs.charts import ChartRenderer
 from reconciler.specs.complaint import Complaint
 from reconciler.specs.desired import Desired
 from reconciler.specs.finding import CONFLICT, VALIDATION, Hints
@@ -60,13 +61,14 @@ def resolve(  # noqa: PLR0913  what it reads with is named by its callers
     pins: Pins = MappingProxyType({}),
     renderer: Renderer | None = None,
     opener: Opener | None = None,
+    charts: ChartRenderer | None = None,
 ) -> Desired:
     """What a revision says, with every problem of loading and resolving.
 
     `before`: another revision, of which the sources of unchanged releases are taken over. It changes what this costs,
     never the answer. `pins`: of every environment that holds a `revision`, what that leads to; without them it is not
-    followed. `renderer`: what renders kustomizations; without one they stay unrendered, and their releases blocked.
-    `opener`: what opens encrypted Secrets; the same without one.
+    followed. `renderer`: what renders kustomizations, `charts`: what renders charts; without one they stay unrendered,
+    and their releases blocked. `opener`: what opens encrypted Secrets; the same without one.
     """
     specs, good, unpinned = composed(loaded.specs, pins)
     tables = _tables(specs)
@@ -76,7 +78,7 @@ def resolve(  # noqa: PLR0913  what it reads with is named by its callers
     sources: dict[str, tuple[ReleaseSource, tuple[Problem, ...]]] = {}
     for pin, files in ((None, entries), *((name, pin.entries) for name, pin in good.items())):
         releases = (one for one in desired.releases.values() if _pin_of(one, good) == pin)
-        sources |= Sources(files, read, cache, reader, renderer, opener).read(
+        sources |= Sources(files, read, cache, reader, renderer, opener, charts).read(
             ((release, desired.environments.get(release.spec.environment)) for release in releases), known_source
         )
     desired = replace(desired, sources=MappingProxyType({name: source for name, (source, _) in sources.items()}))

@@ -129,7 +129,15 @@ PORTS: Mapping[str, type] = {
 }
 READS = frozenset(
     {
-        *("kube.facts", "kube.observe", "kube.readiness", "kube.lacking", "kube.history", "kube.ask_service"),
+        *(
+            "kube.facts",
+            "kube.observe",
+            "kube.readiness",
+            "kube.lacking",
+            "kube.history",
+            "kube.ask_service",
+            "kube.replicas",
+        ),
         *("host.observe", "host.close"),
         "forge.statuses",
         *("audit.tip", "audit.sync", "audit.refresh", "audit.pending", "audit.read", "audit.file", "audit.verify"),

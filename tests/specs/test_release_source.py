@@ -295,12 +295,14 @@ def test_a_folder_without_manifests_is_not_an_empty_release(reader: Reader) -> N
 
 
 def test_what_others_render_is_kept_as_blobs(reader: Reader) -> None:
-    repository = world({"app/Chart.yaml": "name: {{ x }}", "app/templates/x.tpl": "x"})
-    repository.add("release.yaml", release().replace("manifests", "helm"))
+    repository = world({"app/compose.yaml": "name: {{ x }}", "app/more/x.env": "x"})
+    repository.add("env.yaml", ENVIRONMENT.replace("runtimeType: k8s", "runtimeType: hybrid"))
+    placed = "  cluster: dev\n  namespace: apps\n"
+    repository.add("release.yaml", release().replace("manifests", "compose").replace(placed, ""))
     desired = repository.resolve(reader)
-    assert not desired.problems
+    assert [problem.key for problem in desired.problems] == ["insufficient_nodes"]  # of the environment, not of it
     source = desired.sources["app"]
-    assert [path for path, _ in source.files] == ["app/Chart.yaml", "app/templates/x.tpl"]
+    assert [path for path, _ in source.files] == ["app/compose.yaml", "app/more/x.env"]
     assert source.objects == ()
 
 

@@ -1,0 +1,132 @@
+"""Charts by the real tool: `helm template`, as for a cluster that nobody looked at.
+
+Knows how the tool is asked. Rules: a chart is rendered twice, for two versions of Kubernetes with different kinds, and
+has to come out the same: so no template of it can depend on chance, on the hour or on what the cluster is, and what was
+previewed is what any cluster gets (G26). Values lie in a file beside the chart, never among the arguments; no plugin,
+no post-renderer and no repository is switched on; nothing is fetched.
+"""
+
+import re
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from reconciler.errors import Rejected, Unavailable
+from reconciler.rendering.child import SLOW, run
+from reconciler.rendering.folder import private_folder
+from reconciler.rendering.kustomize import Tool, looked_at, words_of
+from reconciler.specs.charts import values_file
+from reconciler.specs.rendering import MISSING
+
+OLDEST: Final = (4, 0)  # the only line that the tests run
+RENDERED_FOR: Final = "1.36.0"
+COMPARED_WITH: Final = "1.32.0"
+KINDS: Final = (  # what charts ask for before they use it
+    "monitoring.coreos.com/v1",
+    "monitoring.coreos.com/v1/ServiceMonitor",
+    "monitoring.coreos.com/v1/PodMonitor",
+    "monitoring.coreos.com/v1/PrometheusRule",
+    "cert-manager.io/v1",
+    "cert-manager.io/v1/Certificate",
+    "gateway.networking.k8s.io/v1",
+    "gateway.networking.k8s.io/v1/HTTPRoute",
+    "networking.istio.io/v1",
+    "traefik.io/v1alpha1",
+    "route.openshift.io/v1",
+    "security.openshift.io/v1",
+    "policy/v1beta1",
+    "autoscaling/v2beta2",
+)
+VERSION: Final = re.compile(r"v(\d{1,4})\.(\d{1,4})\.?[\w.+-]*")
+CHART, VALUES = "chart", "values.json"
+ASKED: Final = ("version", "--template", "{{.Version}}")
+BY_CHANCE: Final = (
+    "its chart renders to something else each time, so nothing that was approved could be applied; "
+    "take the random or dated value out, or give it in the values"
+)
+BY_CLUSTER: Final = (
+    "its chart renders by what the cluster is (.Capabilities), and it is rendered without one; "
+    "say it in the values instead, so that it comes out the same everywhere"
+)
+
+
+@dataclass(slots=True)
+class Helm:
+    """Renders charts. Looks for the tool when it is first needed, and again where there was none."""
+
+    folder: Path
+    search: str | None = None  # a PATH; this process's where there is none
+    ran: int = 0  # how often the tool was started to render
+    _tools: dict[tuple[str, int, int], Tool] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def identity(self) -> str:
+        """The version of what renders, and what for. Raises Unavailable where there is no tool that will do."""
+        return f"helm {self.tool().version} for {RENDERED_FOR} and {COMPARED_WITH}"
+
+    def tool(self) -> Tool:
+        """The tool. Raises Unavailable."""
+        found = shutil.which("helm", path=self.search)
+        hint = f"install Helm {OLDEST[0]} on the reconciler's machine"
+        if found is None:
+            raise Unavailable("looking for helm: it is not on the PATH", key=MISSING, hint=hint)
+        path = Path(found).absolute()
+        stat = path.stat()
+        key = (str(path), stat.st_mtime_ns, stat.st_size)
+        with self._lock:
+            known = self._tools.get(key) or looked_at(path, ("template",), ASKED, _version)
+            if known is None:
+                raise Unavailable(f"looking for helm: {path} did not say a version of it", key=MISSING, hint=hint)
+            self._tools = {key: known}
+        read = VERSION.fullmatch(known.version)
+        if read is None or (int(read[1]), int(read[2])) < OLDEST:
+            raise Unavailable(f"looking for helm: {path} is {known.version}", key=MISSING, hint=hint)
+        return known
+
+    def render(self, files: Mapping[str, bytes], folder: str, release: str, namespace: str) -> bytes:
+        """What the chart in a folder renders to, with the values that lie beside it.
+
+        Raises Rejected where the tool refuses it, a limit ends it or it comes out differently, Unavailable where it
+        cannot be run here.
+        """
+        tool = self.tool()
+        with private_folder(self.folder, _placed(files, folder)) as root:
+
+            def once(version: str, *kinds: str) -> bytes:
+                apis = [part for kind in kinds for part in ("--api-versions", kind)]
+                asked = ("--namespace", namespace, "--values", VALUES, "--skip-tests")
+                return self._once(tool, root, (release, f"./{CHART}", *asked, "--kube-version", version, *apis))
+
+            first, other = once(RENDERED_FOR), once(COMPARED_WITH, *KINDS)
+            if first == other:
+                return first
+            again = once(RENDERED_FOR)
+        why = BY_CLUSTER if first == again else BY_CHANCE
+        raise Rejected(f"rendering: {why}", key="validation_error")
+
+    def _once(self, tool: Tool, root: Path, arguments: tuple[str, ...]) -> bytes:
+        self.ran += 1
+        try:
+            ran = run(tool.mode, root, tool.path, (*tool.build, *arguments))
+        except OSError as error:
+            raise Unavailable(f"starting {tool.path}: {error.strerror}", key=MISSING) from error
+        if ran.code == 0 and not ran.why:
+            return ran.output
+        if ran.why == SLOW:  # a loaded machine, and not what it renders
+            raise Unavailable(f"rendering: {ran.why}", key="rate_limited")
+        raise Rejected(f"rendering: {words_of(ran, root)}", key="validation_error")
+
+
+def _placed(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
+    """The files under names of ours: Helm without a home looks for its own settings in the folder that it works in."""
+    chart = {f"{CHART}/{path.removeprefix(f'{folder}/')}": content for path, content in files.items()}
+    values = chart.pop(f"{CHART}/{values_file(folder)}")
+    return {**chart, VALUES: values}
+
+
+def _version(said: str) -> str:
+    found = VERSION.search(said)
+    return found[0] if found else ""

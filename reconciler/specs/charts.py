@@ -1,0 +1,258 @@
+"""Releases of Helm before and after their chart is rendered: what a chart is made of, its values, and what came out.
+
+Knows a chart's folder and Helm's annotations; the tool is behind `ChartRenderer`. Rules: everything is in the
+repository (nothing is fetched, so what a chart needs stands unpacked in its `charts/`); `${name}` is filled into values
+after parsing, never into templates or into what they render to; what Helm would do beside keeping objects (hooks,
+definitions of kinds, resources that it leaves behind) is refused by name, never left out in silence.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from reconciler.errors import Place, Problem, ReconcilerError
+from reconciler.names import BlobId
+from reconciler.specs.asking import Read
+from reconciler.specs.chart import REMEMBERED, Chart
+from reconciler.specs.finding import VALIDATION, Hints
+from reconciler.specs.kinds import Release
+from reconciler.specs.manifest_files import ManifestFile
+from reconciler.specs.objects import Placed
+from reconciler.specs.sealed import is_sealed
+from reconciler.specs.source import TreeEntry
+from reconciler.specs.spec import Spec
+from reconciler.specs.substitute import Filling, TooMuch
+from reconciler.specs.tree import Tree
+
+CHART_FILE: Final = "Chart.yaml"
+VALUES_SUFFIX: Final = ".values.json"  # beside the chart's folder, not in it: a template could read it as a file
+MOST_FILES: Final = 2000
+MOST_VALUES: Final = 4 * 1024 * 1024  # characters
+LONGEST_NAME: Final = 53  # of a release of Helm
+HOOK: Final = "helm.sh/hook"
+TESTS: Final = frozenset({"test", "test-success", "test-failure"})
+POLICY: Final = "helm.sh/resource-policy"
+MARKS: Final = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+
+_ACTION = re.compile(rb"\{\{(.*?)\}\}", re.DOTALL)
+_COMMENT = re.compile(rb"/\*.*?\*/", re.DOTALL)
+_LOOKUP = re.compile(rb"(?<![\w.$\"-])lookup(?![\w\"-])")
+
+Look = Callable[[Iterable[TreeEntry]], Mapping[str, ManifestFile]]  # files -> what they say, by path
+Item = Mapping[str, Any]
+
+
+class ChartRenderer(Protocol):
+    """What renders charts."""
+
+    def identity(self) -> str:
+        """What renders, with its version. Raises Unavailable where there is none."""
+
+    def render(self, files: Mapping[str, bytes], folder: str, release: str, namespace: str) -> bytes:
+        """What the chart in a folder of these files renders to for a release, with the values beside it.
+
+        Raises Rejected where it cannot be rendered, or not twice alike, Unavailable where not here and now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class OneRelease:
+    """A renderer of one release's chart: a `Renderer`."""
+
+    charts: ChartRenderer
+    release: str
+    namespace: str
+
+    def identity(self) -> str:
+        """With whom it renders for, because templates see that."""
+        return f"{self.charts.identity()} {self.namespace}/{self.release}"
+
+    def render(self, files: Mapping[str, bytes], folder: str) -> bytes:
+        """What the chart in a folder renders to."""
+        return self.charts.render(files, folder, self.release, self.namespace)
+
+
+@dataclass(slots=True)
+class ChartParts:
+    """What one release is rendered from. `entries` are the chart's files, `named` those and the value files."""
+
+    file: str
+    entries: tuple[TreeEntry, ...] = ()
+    named: tuple[tuple[str, BlobId], ...] = ()
+    problems: list[Problem] = field(default_factory=list)
+    chart: Chart | None = None
+
+    @property
+    def more(self) -> dict[str, bytes]:
+        """The file of values that lies beside the chart."""
+        values = self.chart.values if self.chart is not None else {}
+        return {values_file(self.file.rpartition("/")[0]): json.dumps(values, sort_keys=True).encode()}
+
+
+def values_file(folder: str) -> str:
+    """Where the values of the chart in a folder lie."""
+    return f"{folder}{VALUES_SUFFIX}"
+
+
+def chart_parts(
+    tree: Tree, release: Spec[Release], variables: Mapping[str, str], look: Look, read: Read, hints: Hints
+) -> ChartParts:
+    """What a release's chart is made of, and what is wrong with that."""
+    folder = release.spec.source.path.rstrip("/")
+    parts = ChartParts(f"{folder}/{CHART_FILE}")
+    place = release.place_of("source", "path")
+    found = tree.under(folder)
+    parts.problems += [Problem(place, VALIDATION, f"{where}: {message}", hint) for where, message, hint in found.wrong]
+    parts.entries = tuple(sorted(found.files))
+    values: list[TreeEntry] = []
+    for number, path in enumerate(release.spec.source.values):
+        there = tree.under(path)
+        at = release.place_of("source", "values", number)
+        parts.problems += [Problem(at, VALIDATION, f"{where}: {message}", hint) for where, message, hint in there.wrong]
+        if not there.wrong and not tree.is_file(path):
+            parts.problems.append(Problem(at, VALIDATION, f"{path}: values are a file"))
+        values += there.files
+    parts.named = tuple(sorted({(entry.path, entry.blob) for entry in (*parts.entries, *values)}))
+    if not found.wrong and not tree.is_file(parts.file):
+        message = f"{folder}: no {CHART_FILE} stands there"
+        parts.problems.append(Problem(place, VALIDATION, message, "name the folder of a chart"))
+    if len(release.name) > LONGEST_NAME:
+        message = f"a release of Helm has a name of at most {LONGEST_NAME} characters"
+        parts.problems.append(Problem(release.place_of("metadata", "name"), VALIDATION, message))
+    if len(parts.entries) > MOST_FILES:
+        parts.problems.append(Problem(place, VALIDATION, f"the chart has more than {MOST_FILES} files"))
+    if parts.problems:
+        return parts
+    _check_files(parts, folder, read)
+    said = look([entry for entry in parts.entries if entry.path == parts.file] + values)
+    parts.chart = Chart(_metadata(parts, said[parts.file]), _values(parts, said, values, variables, hints))
+    return parts
+
+
+def _check_files(parts: ChartParts, folder: str, read: Read) -> None:
+    for entry in parts.entries:
+        steps = entry.path.removeprefix(f"{folder}/").split("/")
+        wrong = _wrong(steps, entry, read)
+        if wrong:
+            parts.problems.append(Problem(Place(entry.path), VALIDATION, *wrong))
+
+
+def _wrong(steps: list[str], entry: TreeEntry, read: Read) -> tuple[str, str] | None:
+    below = steps
+    while len(below) > 2 and below[0] == "charts":
+        below = below[2:]
+    match below:
+        case ["charts", name] if name.endswith((".tgz", ".tar.gz")):
+            return "archives of charts are not opened", "unpack it into a folder beside"
+        case ["crds", *_]:
+            hint = "put them into a release of manifests that this one dependsOn"
+            return "Helm never updates what lies in crds/, and this version does not install it", hint
+        case ["templates", *_]:
+            try:
+                content = read(entry.blob)
+            except ReconcilerError as error:
+                return error.message, ""
+            if any(_LOOKUP.search(_COMMENT.sub(b"", action)) for action in _ACTION.findall(content)):
+                hint = "take it from values; what is approved must not depend on what stands on the cluster later"
+                return "a template uses lookup, so nobody can tell what it renders to", hint
+    return None
+
+
+def _metadata(parts: ChartParts, file: ManifestFile) -> dict[str, str]:
+    parts.problems += [finding.at(parts.file) for finding in file.findings]
+    documents = file.placed(parts.file)
+    value = documents[0].value if len(documents) == 1 else None
+    if not isinstance(value, dict) or not all(value.get(key) for key in ("name", "version")):
+        if not parts.problems:
+            parts.problems.append(Problem(Place(parts.file), VALIDATION, "a chart has a name and a version"))
+        return {}
+    return {key: str(value[key]) for key in REMEMBERED if value.get(key) is not None}
+
+
+def _values(
+    parts: ChartParts,
+    said: Mapping[str, ManifestFile],
+    files: Iterable[TreeEntry],
+    variables: Mapping[str, str],
+    hints: Hints,
+) -> dict[str, Any]:
+    """The value files as one, later ones winning, with their holes filled."""
+    merged: dict[str, Any] = {}
+    left = MOST_VALUES
+    for entry in files:
+        parts.problems += [finding.at(entry.path) for finding in said[entry.path].findings]
+        for document in said[entry.path].placed(entry.path):
+            if is_sealed(document.value):
+                message = "values that SOPS encrypted are not opened"
+                parts.problems.append(Problem(document.place(), VALIDATION, message, "encrypt the Secret instead"))
+                continue
+            value, left = _filled(document, variables, left, parts.problems, hints)
+            if isinstance(value, dict):
+                merged = _over(merged, value)
+            elif value is not None:
+                parts.problems.append(Problem(document.place(), VALIDATION, "values are one mapping"))
+    return merged
+
+
+def _filled(
+    document: Placed, variables: Mapping[str, str], most: int, problems: list[Problem], hints: Hints
+) -> tuple[Any, int]:
+    def unknown(way: tuple[str | int, ...], name: str) -> None:
+        hint = hints.near(name, variables) or "define it in the release or the environment; $${ keeps a ${"
+        problems.append(Problem(document.place(*way), VALIDATION, f'there is no variable "{name[:80]}"', hint))
+
+    filling = Filling(variables, unknown, most)
+    try:
+        return filling.fill(document.value), filling.left
+    except TooMuch:
+        message = f"the values are larger than {MOST_VALUES:,} characters"
+        problems.append(Problem(document.place(), VALIDATION, message))
+        return {}, 0
+
+
+def _over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """As Helm puts one file of values over another: mappings are merged, all else is replaced."""
+    merged = dict(under)
+    for key, value in over.items():
+        before = merged.get(key)
+        merged[key] = _over(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def kept_by_helm(items: Iterable[Placed], release: Spec[Release], problems: list[Problem]) -> list[Placed]:
+    """The checked objects of a release with Helm's marks, without its tests; what cannot be kept so is a problem."""
+    namespace = str(release.spec.namespace)
+    good = []
+    for item in items:
+        metadata = item.value["metadata"]
+        annotations = metadata.get("annotations") if isinstance(metadata.get("annotations"), dict) else {}
+        what = f"{item.value['kind']} {metadata['name']}"
+        points = {point.strip() for point in str(annotations.get(HOOK, "")).split(",")} - {""}
+        if points and points <= TESTS:
+            continue  # run by `helm test`, never by an apply
+        wrong = _not_kept(item.value, points, annotations, namespace)
+        if wrong:
+            problems.append(Problem(item.place(), VALIDATION, f"what it renders to: {what} {wrong[0]}", wrong[1]))
+            continue
+        labels = metadata.get("labels") if isinstance(metadata.get("labels"), dict) else {}
+        marked = {
+            **metadata,
+            "labels": {**labels, MANAGED_BY: "Helm"},
+            "annotations": {**annotations, **dict(zip(MARKS, (release.name, namespace), strict=True))},
+        }
+        good.append(replace(item, value={**item.value, "metadata": marked}))
+    return good
+
+
+def _not_kept(body: Item, points: set[str], annotations: Item, namespace: str) -> tuple[str, str] | None:
+    if points:
+        shown = ", ".join(sorted(points))[:80]
+        return f"is a hook ({shown}), and hooks of charts are not run by this version", "switch it off in the values"
+    if POLICY in annotations:
+        return f"carries {POLICY}, which this version does not keep to", "put it into a release of its own"
+    if body["kind"] == "Namespace" and body["metadata"]["name"] == namespace:
+        return "is where Helm keeps the release, and has to exist before it", "put it into a release of its own"
+    return None

@@ -1,0 +1,228 @@
+"""Charts: what they are made of, what is refused before and after anything renders, and what values they get."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from reconciler.errors import Rejected, Unavailable
+from reconciler.names import UnitKind, UnitRef
+from reconciler.plan.units import Cutter
+from reconciler.specs.cache import MemoryCache, ParseCache
+from reconciler.specs.desired import Desired
+from reconciler.specs.reader import Reader
+from reconciler.specs.resolve import resolve
+from tests.specs.repository import Repository, lines
+from tests.specs.test_release_source import ENVIRONMENT, config, release
+
+CHART = "app/chart/Chart.yaml"
+TEMPLATE = "app/chart/templates/c.yaml"
+CHART_TEXT = "apiVersion: v2\nname: web\nversion: 1.2.3\nappVersion: 7\n"
+SEALED = "a: ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\nsops: {mac: x, version: 3.9.0}\n"
+
+
+@dataclass
+class Stub:
+    """Says one text, and remembers what it was given."""
+
+    text: str = config("c", "data: {a: '${who}'}\n")
+    version: str = "stub v1"
+    refusal: str = ""
+    given: list[dict[str, bytes]] = field(default_factory=list)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def identity(self) -> str:
+        if not self.version:
+            raise Unavailable("looking for it: it is not there", key="k8s_binary_missing", hint="install it")
+        return self.version
+
+    def render(self, files: Mapping[str, bytes], folder: str, release: str, namespace: str) -> bytes:
+        self.given.append(dict(files))
+        self.asked.append((folder, release, namespace))
+        if self.refusal:
+            raise Rejected(self.refusal, key="validation_error")
+        return self.text.encode()
+
+    @property
+    def values(self) -> object:
+        return json.loads(self.given[-1]["app/chart.values.json"])
+
+
+def charted(files: Mapping[str, str | bytes], values: str = "", more: str = "", name: str = "app") -> Repository:
+    text = release("app/chart", name=name, more=more).replace("type: manifests", f"type: helm{values}")
+    return Repository.of(
+        {"env.yaml": ENVIRONMENT, "release.yaml": text, CHART: CHART_TEXT, TEMPLATE: "a: {{ .Values.a }}", **files}
+    )
+
+
+def read(
+    repository: Repository,
+    charts: Stub | None,
+    reader: Reader,
+    cache: ParseCache | None = None,
+    before: Desired | None = None,
+) -> Desired:
+    return resolve(
+        repository.load(cache, reader), repository.entries, repository.read, cache, reader, before, charts=charts
+    )
+
+
+def problems(repository: Repository, reader: Reader, stub: Stub | None = None) -> list[str]:
+    return lines(read(repository, stub or Stub(), reader).problems)
+
+
+def test_what_it_renders_to_is_the_release_with_helms_marks_and_no_hole_of_it_is_filled(reader: Reader) -> None:
+    stub = Stub()
+    desired = read(charted({"app/other.txt": "no"}), stub, reader)
+    assert lines(desired.problems) == []
+    assert sorted(stub.given[0]) == ["app/chart.values.json", CHART, TEMPLATE]
+    assert stub.asked == [("app/chart", "app", "apps")]
+    source = desired.sources["app"]
+    (item,) = source.objects
+    assert item["data"] == {"a": "${who}"}
+    assert item["metadata"]["namespace"] == "apps"
+    assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    assert item["metadata"]["annotations"] == {
+        "meta.helm.sh/release-name": "app",
+        "meta.helm.sh/release-namespace": "apps",
+    }
+    assert source.chart is not None
+    assert source.chart.metadata == {"apiVersion": "v2", "name": "web", "version": "1.2.3", "appVersion": "7"}
+
+
+def test_values_are_filled_in_after_parsing_and_the_later_file_wins(reader: Reader) -> None:
+    stub = Stub()
+    files = {
+        "one.yaml": "a: {b: '${who}', c: 1}\nlist: [1, 2]\nkeep: '$${who}'\n",
+        "two.yaml": "a: {c: 2}\nlist: [3]\nnothing: null\n",
+    }
+    assert problems(charted(files, ", values: [one.yaml, two.yaml]"), reader, stub) == []
+    assert stub.values == {"a": {"b": "environment", "c": 2}, "list": [3], "keep": "${who}", "nothing": None}
+
+
+def test_a_variable_cannot_write_yaml_into_the_values(reader: Reader) -> None:
+    stub = Stub()
+    more = '  variables: {who: "x\'\\nadmin: true\\n#"}\n'
+    assert problems(charted({"v.yaml": "a: '${who}'\n"}, ", values: [v.yaml]", more), reader, stub) == []
+    assert stub.values == {"a": "x'\nadmin: true\n#"}
+
+
+@pytest.mark.parametrize(
+    ("files", "values", "said"),
+    [
+        ({"v.yaml": "a: '${nobody}'"}, ", values: [v.yaml]", 'v.yaml:1:4: validation_error: there is no variable "nob'),
+        ({"v.yaml": "[a]"}, ", values: [v.yaml]", "values are one mapping"),
+        ({"v.yaml": "a: [", "x": "y"}, ", values: [v.yaml]", "v.yaml:"),
+        ({}, ", values: [gone.yaml]", "gone.yaml: nothing stands there"),
+        ({"v/a.yaml": "a: 1"}, ", values: [v]", "v: values are a file"),
+        ({"v.yaml": SEALED}, ", values: [v.yaml]", "values that SOPS encrypted are not opened"),
+        ({CHART: "name: web"}, "", "a chart has a name and a version"),
+        ({"app/chart/charts/redis-1.tgz": b"\x1f\x8b"}, "", "archives of charts are not opened"),
+        ({"app/chart/crds/x.yaml": "a"}, "", "never updates what lies in crds/"),
+        ({"app/chart/charts/sub/crds/x.yaml": "a"}, "", "never updates what lies in crds/"),
+        ({TEMPLATE: 'a: {{ lookup "v1" "Secret" "a" "b" }}'}, "", "a template uses lookup"),
+        ({TEMPLATE: 'a: {{- $x := (\n lookup "v1" "Secret" "a" "b") }}'}, "", "a template uses lookup"),
+        ({"app/chart/charts/sub/templates/_x.tpl": "{{ lookup }}"}, "", "a template uses lookup"),
+    ],
+)
+def test_g26_what_a_chart_may_not_be(files: dict[str, str | bytes], values: str, said: str, reader: Reader) -> None:
+    stub = Stub()
+    found = problems(charted(files, values), reader, stub)
+    assert any(said in line for line in found), found
+    assert stub.given == []  # nothing of it was rendered
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ .Values.lookup }}", "{{/* lookup */}}", "lookup: {{ $lookup }}", '{{ "lookup" }}']
+)
+def test_the_word_lookup_elsewhere_is_only_a_word(text: str, reader: Reader) -> None:
+    assert problems(charted({TEMPLATE: text}), reader) == []
+
+
+def test_a_link_in_a_chart_is_not_followed(reader: Reader) -> None:
+    repository = charted({})
+    repository.add("app/chart/templates/link.yaml", "/etc/passwd", 0o120000)
+    found = problems(repository, reader)
+    assert any("release.yaml" in line and "and those are not followed" in line for line in found), found
+
+
+def test_a_name_that_helm_does_not_take_is_said(reader: Reader) -> None:
+    (line,) = problems(charted({}, name="a" * 54), reader)
+    assert "at most 53 characters" in line
+
+
+def annotated(annotation: str, kind: str = "Job", name: str = "x") -> str:
+    return (
+        f"apiVersion: v1\nkind: {kind}\nmetadata:\n  name: {name}\n  annotations: {{{annotation}}}\n"
+        f"---\n{config('c', 'data: {a: b}')}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (annotated("helm.sh/hook: 'pre-install,pre-upgrade'"), "Job x is a hook (pre-install, pre-upgrade)"),
+        (annotated("helm.sh/hook: 'test,post-delete'"), "is a hook (post-delete, test)"),
+        (annotated("helm.sh/resource-policy: keep"), "carries helm.sh/resource-policy"),
+        (annotated("a: b", "Namespace", "apps"), "Namespace apps is where Helm keeps the release"),
+        ("", "it renders to nothing"),
+        ("a: [", "what it renders to:"),
+    ],
+)
+def test_what_helm_would_do_beside_keeping_objects_is_refused_by_name(text: str, said: str, reader: Reader) -> None:
+    found = problems(charted({}), reader, Stub(text=text))
+    assert any(said in line and line.startswith(CHART) for line in found), found
+
+
+def test_tests_of_a_chart_are_no_part_of_the_release(reader: Reader) -> None:
+    desired = read(charted({}), Stub(text=annotated("helm.sh/hook: test")), reader)
+    assert lines(desired.problems) == []
+    assert [item["kind"] for item in desired.sources["app"].objects] == ["ConfigMap"]
+
+
+def test_what_the_tool_refuses_is_a_problem_of_the_chart(reader: Reader) -> None:
+    (line,) = problems(charted({}), reader, Stub(refusal="rendering: no"))
+    assert line.startswith(f"{CHART}: validation_error: rendering: no")
+
+
+@pytest.mark.parametrize("stub", [None, Stub(version="")])
+def test_without_a_tool_nobody_knows_what_it_says(stub: Stub | None, reader: Reader) -> None:
+    desired = read(charted({}), stub, reader)
+    assert lines(desired.problems) == []
+    unrendered = desired.sources["app"].unrendered
+    assert unrendered is not None
+    assert unrendered.key == "k8s_binary_missing"
+    assert [kind.value for kind in desired.lacks_tool] == ["helm"]
+
+
+def test_it_is_rendered_once_for_what_it_is_made_of(reader: Reader) -> None:
+    stub, cache = Stub(), MemoryCache()
+    files, values = {"v.yaml": "a: '${who}'\n"}, ", values: [v.yaml]"
+    first = read(charted(files, values), stub, reader, cache)
+    read(charted(files, values), stub, reader, cache)
+    read(charted(files, values), stub, reader, cache, first)
+    assert len(stub.given) == 1
+    changes: tuple[tuple[dict[str, str | bytes], str], ...] = (
+        ({"v.yaml": "a: other\n"}, ""),
+        ({**files, TEMPLATE: "b"}, ""),
+        ({**files}, "  variables: {who: me}\n"),
+    )
+    for number, (changed, more) in enumerate(changes, 2):
+        read(charted(changed, values, more), stub, reader, cache)
+        assert len(stub.given) == number
+    stub.version = "stub v2"
+    read(charted(files, values), stub, reader, cache)
+    assert len(stub.given) == 5
+
+
+def test_g9_the_artifact_is_what_it_renders_to(reader: Reader) -> None:
+    ref = UnitRef(UnitKind.RELEASE, "app")
+
+    def artifact(text: str, **files: str) -> str:
+        desired = read(charted({TEMPLATE: "x", **files}), Stub(text=text), reader)
+        return str(Cutter(b"key", {}).cut(desired)[ref].artifact)
+
+    one = config("c", "data: {a: b}")
+    assert artifact(one) == artifact(one, **{"app/chart/README.md": "words"})
+    assert artifact(one) != artifact(config("c", "data: {a: c}"))
