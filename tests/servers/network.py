@@ -89,13 +89,24 @@ def _lock(file: Path) -> Number | None:
 
 def sweep(number: int) -> None:
     """Take away everything that bears the number; nothing is there after an orderly end."""
+    _remove_link(uplink(number))
     for namespace in namespaces():
         if namespace.startswith(f"{PREFIX}{number}-"):
             evacuate(namespace)
             _ip("netns", "delete", namespace)
-    if Path(f"/sys/class/net/{uplink(number)}").exists():
-        _ip("link", "delete", uplink(number))
     remove_cgroups(f"{PREFIX}{number}")
+
+
+def _remove_link(name: str) -> None:
+    """Before its peer's namespace, which takes it away with itself at some later time: also right now."""
+    link = Path("/sys/class/net", name)
+    if not link.exists():
+        return
+    try:
+        _ip("link", "delete", name)
+    except StartFailed:
+        if link.exists():
+            raise
 
 
 def traces(number: int) -> list[str]:
