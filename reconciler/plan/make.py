@@ -165,9 +165,10 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
     if source is not None and source.unrendered is not None:  # nobody knows what it says: never read as nothing
         why = source.unrendered
         return Part(checks=(error(str(ref), why.key, f"release {ref.name}: {why.message}", why.hint),))
-    asked = (*(unsupported.in_release(str(ref), new.spec) if new is not None else ()), *about_source(str(ref), source))
+    asked = tuple(unsupported.in_release(str(ref), new.spec)) if new is not None else ()
     if ask.observed is None:
-        return replace(_static_release(ask, ref), checks=asked)
+        compared = _static_release(ask, ref)
+        return replace(compared, checks=(*asked, *about_source(str(ref), source, compared.changes)))
     unseen = Failure("cluster_connect_failed", f"looking at cluster {spec.cluster}: it was not looked at")
     cluster = ask.observed.clusters.get(spec.cluster, ObservedCluster(spec.cluster, failure=unseen))
     if cluster.failure is not None:
@@ -202,6 +203,7 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
         part = staged(part, Staging(str(ref), new, f"cluster/{spec.cluster}", objects, found, ask.key, ask.returning))
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
     told = _connection(ask, ref, cluster, part) if part.steps or part.checks else ()
+    told = (*told, *about_source(str(ref), source, part.changes))
     return replace(
         part, checks=(*asked, *part.checks, *told), touched=(*part.touched, *(identity if part.steps else ()))
     )

@@ -1,17 +1,17 @@
 """What a reader of a preview should know of a release's source besides what would change. Blocks nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from reconciler.plan.change import Check, Severity
+from reconciler.plan.change import Change, Check, Severity
 from reconciler.plan.part import warning
 from reconciler.specs.release_source import ReleaseSource
 
 MOST_NAMED = 5  # images in one line
 
 
-def about_source(unit: str, source: ReleaseSource | None) -> Iterator[Check]:
-    """What a reader should know of a source: which images may become others, and which secrets everybody can read."""
-    if source is None:
+def about_source(unit: str, source: ReleaseSource | None, changes: Sequence[Change]) -> Iterator[Check]:
+    """Which images may become others, and which secrets everybody can read; nothing where nothing changes."""
+    if source is None or not changes:
         return
     loose = [image for image in source.images if "@sha256:" not in image]
     if source.images:
