@@ -115,9 +115,8 @@ def test_an_environment_has_nothing_of_a_release_of_its_name(files: Files) -> No
 
 def test_a_source_that_cannot_be_applied_blocks() -> None:
     nowhere: dict[str, Any] = {"cluster": None, "namespace": None}
-    for source, place in (("helm", {}), ("compose", nowhere)):
-        desired = Desired(releases={"web": release_spec(source={"type": source, "path": "x"}, **place)})
-        assert keys(of(desired, "release/web")) == ["release_state_invalid"]
+    desired = Desired(releases={"web": release_spec(source={"type": "compose", "path": "x"}, **nowhere)})
+    assert keys(of(desired, "release/web")) == ["release_state_invalid"]
 
 
 def test_what_this_version_does_not_act_on_blocks_where_it_is_asked_for() -> None:
