@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--model-seed", metavar="SEED", help="its seed; always the same runs without")
     parser.addoption("--model-report", metavar="FILE", help="write seed, counts and result of the model there")
     parser.addoption("--faults", choices=("some", "all"), default="some", help="where tests/faults lets faults strike")
+    parser.addoption("--strategies", choices=("some", "all"), default="some", help="stories of blue-green and canaries")
     parser.addoption("--hostile-inputs", metavar="N", default="50000", help="bad files of tests/hostile")
     parser.addoption("--hostile-seed", metavar="SEED", default="1", help="their seed")
 

@@ -11,6 +11,20 @@ from tests.story.gitea_people import GiteaWorld, Site
 from tests.story.stage import Stage
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longer stories of a module, by its LONGER, wait for `--strategies all`; they are counted as deselected."""
+    if config.getoption("--strategies") == "all":
+        return
+    later = [one for one in items if isinstance(one, pytest.Function) and one.originalname in _longer(one)]
+    if later:
+        config.hook.pytest_deselected(items=later)
+        items[:] = [one for one in items if one not in later]
+
+
+def _longer(item: pytest.Function) -> frozenset[str]:
+    return getattr(item.module, "LONGER", frozenset())
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """Clusters and people, no hosts, with the first plan carried out: svc-a v2.0.0 runs in production."""

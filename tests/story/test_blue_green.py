@@ -1,4 +1,7 @@
-"""A version beside the other one, one write that moves the traffic, and the way back: on the sandbox's cluster."""
+"""A version beside the other one, one write that moves the traffic, and the way back: on the sandbox's cluster.
+
+Some by default; `pytest tests/story --strategies all` is all of them.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,6 +14,19 @@ from tests.failpoints.scenes import make_world
 from tests.failpoints.theatre import Theatre
 from tests.story.stage import RELEASE, Stage
 
+LONGER = frozenset(
+    {
+        "test_and_back_to_rolling_without_a_gap",
+        "test_a_restart_neither_shortens_a_pause_nor_begins_it_again",
+        "test_a_config_change_alone_makes_no_new_version",
+        "test_without_an_automatic_return_it_is_said_where_the_traffic_is",
+        "test_g23_a_hold_in_a_pause_stops_before_what_comes_next",
+        "test_a_failure_is_tried_again_and_goes_through",
+        "test_what_is_suspended_in_a_pause_is_left_alone_when_the_rollout_has_ended",
+        "test_the_preview_shows_the_steps",
+        "test_a_new_version_stands_beside_and_the_traffic_is_moved_by_one_write",
+    }
+)
 SERVICE = "api/v1/namespaces/svc-a/services/svc-a"
 DEPLOYMENTS = "apps//deployments/svc-a"
 CHECK = "http: {url: 'http://svc-a.svc-a.svc.cluster.local/healthz'}"

@@ -1,4 +1,7 @@
-"""A growing share of a new version beside the old one, and the way back from each of its steps."""
+"""A growing share of a new version beside the old one, and the way back from each of its steps.
+
+Some by default; `pytest tests/story --strategies all` is all of them.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,6 +14,13 @@ from tests.failpoints.theatre import Theatre
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.test_blue_green import land, workloads
 
+LONGER = frozenset(
+    {
+        "test_without_an_automatic_return_it_is_said_what_stands_and_a_retry_goes_on_from_there",
+        "test_a_person_turns_back_in_a_pause",
+        "test_g20_a_canary_that_somebody_changed_stops_the_plan",
+    }
+)
 CANARY = f"{DEPLOYMENT}-canary"
 CHECK = "{traffic: {url: 'http://svc-a.svc-a/', requests: 20, minSuccessRate: 0.9}}"
 STEPS = f"steps: [{{weight: 20, pause: 5m}}, {{weight: 80, pause: 1m}}], checks: [{CHECK}]"
