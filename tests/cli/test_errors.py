@@ -71,8 +71,6 @@ def test_a_wrong_option_is_exit_2(terminal: Terminal) -> None:
     [
         ("mcp", "--port", "1"),
         ("cluster", "kubeconfig", "x"),
-        ("cluster", "certs", "x"),
-        ("init", "d", "--adopt", "a/deployment/b"),
     ],
 )
 def test_what_is_not_in_this_version_says_so(terminal: Terminal, words: tuple[str, ...]) -> None:
