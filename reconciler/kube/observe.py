@@ -258,7 +258,7 @@ class Observer:
             message = f"looking at {found.ref}: it is being deleted; look again when it is gone"
             return replace(seen, failure=Failure("resource_conflict", message))
         if autoscaler_owns_replicas(live):
-            found = replace(found, scaled=True)
+            seen, found = replace(seen, autoscaled=not found.scaled), replace(found, scaled=True)
         wanted = _compared(found, content(found.sent))
         if seen.owner == found.release and self._known.holds(found, live):
             return replace(seen, live=wanted, result=wanted)

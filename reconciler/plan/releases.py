@@ -99,7 +99,16 @@ class _Planner:
             elif item.failure is not None:
                 yield self._failed(ref, item, item.failure)
             else:
-                yield self._one(ref, item)
+                found = self._one(ref, item)
+                yield replace(found, checks=(*found.checks, *self._unsent(ref, item)))
+
+    def _unsent(self, ref: ObjectRef, item: ObservedObject) -> Iterator[Check]:
+        """A number of pods that the source says and nobody sends (G9): said, because the autoscaler may be gone."""
+        spec = self.ask.desired[ref].get("spec")
+        if item.autoscaled and item.owner == self.ask.release and isinstance(spec, dict) and "replicas" in spec:
+            message = f"{ref}: spec.replicas {spec['replicas']} is not sent, an autoscaler set the number that runs"
+            hint = "take it out of the source; where no autoscaler is left, `kubectl scale` makes it ours to set again"
+            yield warning(self.ask.unit, "", message, hint)
 
     def _failed(self, ref: ObjectRef, item: ObservedObject, failure: Failure) -> _Found:
         if not item.replaceable or item.owner != self.ask.release or ref.kind in DATA_KINDS:

@@ -171,7 +171,9 @@ def _switching(part: Part, ask: Staging, service: str, workload: ObjectRef) -> P
     if old:
         lines.append(Line(told=Told.LEAVE, values=(("names", ", ".join(old)),)))
         lines.append(Line(told=Told.BACK, values=(("service", service),)))
-    return replace(_with(part, more, lines), checks=(*part.checks, *_mixed(ask, service, workload)))
+    return replace(
+        _with(part, more, lines), checks=(*part.checks, *_mixed(ask, service, workload), *_first(part, ask, service))
+    )
 
 
 def _with(part: Part, steps: list[Step], lines: list[Line]) -> Part:
@@ -280,6 +282,15 @@ def _mixed(ask: Staging, service: str, workload: ObjectRef) -> Iterator[Check]:
         if selects(item, body) and VERSION not in item["spec"]["selector"]:
             message = f"{ref} is not switched: it answers from both versions of {service} while both stand"
             yield warning(ask.unit, "", message)
+
+
+def _first(part: Part, ask: Staging, service: str) -> Iterator[Check]:
+    """The Service that is switched for the first time takes in every version's pods until then."""
+    for change in part.changes:
+        fields = (one for one in change.fields if one.path.startswith("spec.selector") and VERSION in one.path)
+        if change.subject.startswith("Service ") and any(one.before is None for one in fields):
+            message = f"Service {service} selects no version yet: until its first switch it answers from both"
+            yield warning(ask.unit, "", message, "this passes with the first switch")
 
 
 def _ref(found: Reference) -> ObjectRef:

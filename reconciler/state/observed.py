@@ -42,6 +42,7 @@ class ObservedObject:
     conflicts: tuple[str, ...] = ()  # "manager: field path" of other managers whose values ours would change
     holders: "tuple[Holder, ...]" = ()  # of an object of nobody's: who holds the fields that we would set
     failure: Failure | None = None  # why this one object could not be looked at
+    autoscaled: bool = False  # its number of pods is left out, because an autoscaler that no release of ours has set it
     replaceable: bool = False  # with a failure: only fields that cannot be changed are in the way
 
 

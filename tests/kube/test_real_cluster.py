@@ -328,3 +328,18 @@ def test_what_is_wrong_beside_a_field_that_cannot_change_is_no_case_for_another_
     seen = lab.see(changed)
     assert seen.failure is not None
     assert not seen.replaceable
+
+
+def test_g9_a_number_that_an_autoscaler_of_nobody_s_set_is_left_out_and_told_until_somebody_scales(lab: Lab) -> None:
+    lab.roll(lab.deployment(replicas=0))
+    scale = lab.path("deployments", "web", "apps") + "/scale"
+    lab.outside.edit(scale, {"spec": {"replicas": 3}}, "kube-controller-manager")
+    seen = lab.see(lab.deployment(replicas=5))
+    assert seen.autoscaled
+    assert seen.live == seen.result
+    assert not lab.see(lab.deployment(replicas=5), lab.autoscaler()).autoscaled  # ours: that it is not sent is wanted
+    lab.kube.observe([lab.desired()])
+    lab.outside.edit(scale, {"spec": {"replicas": 5}}, "kubectl")
+    after = lab.see(lab.deployment(replicas=5))
+    assert not after.autoscaled
+    assert after.live["spec"]["replicas"] == after.result["spec"]["replicas"] == 5

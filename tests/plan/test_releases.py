@@ -167,6 +167,20 @@ def test_what_was_applied_with_pruning_disabled_is_let_go_and_said(annotations: 
     assert [PRUNE in check.message for check in made.checks] == [True] * kept
 
 
+@pytest.mark.parametrize(
+    ("wanted", "fields", "told"),
+    [
+        (body(replicas=5), {"autoscaled": True}, True),
+        (body(replicas=5), {}, False),
+        (body(a=1), {"autoscaled": True}, False),
+        (body(replicas=5), {"autoscaled": True, "owner": "other"}, False),
+    ],
+)
+def test_g9_a_number_of_pods_that_is_not_sent_is_told(wanted: Any, fields: dict[str, Any], *, told: bool) -> None:
+    made = part({ref("Deployment"): wanted}, stands(ref("Deployment"), **fields))
+    assert any("spec.replicas 5 is not sent" in check.message for check in made.checks) is told
+
+
 NO = Failure("release_apply_failed", "field is immutable")
 MAY = {"metadata": {"annotations": {REPLACE: "allowed"}}}
 

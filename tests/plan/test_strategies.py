@@ -177,6 +177,15 @@ def test_a_service_that_takes_in_both_versions_is_told(blue: Files) -> None:
     ]
 
 
+def test_the_first_switch_warns_that_until_then_the_service_takes_in_both(files: Files) -> None:
+    rolling = files.but({"web.yaml": release("web"), "apps/web/service.yaml": SERVICE})
+    first = rolling.but({"web.yaml": release("web", more=strategy())})
+    words = "Service front selects no version yet: until its first switch it answers from both"
+    assert words in [check.message for check in plan(first.good, rolling.good).checks]
+    later = plan(first.edited(PATH, "web:v1", "web:v2").good, first.good)
+    assert words not in [check.message for check in later.checks]
+
+
 def test_it_is_said_where_traffic_is(blue: Files) -> None:
     made = plan(blue.edited(PATH, "web:v1", "web:v2").good, blue.good)
     assert [standing(made, batch) for batch in (2, 3, 4)] == [
