@@ -276,4 +276,4 @@ def approvers(judgement: Judgement) -> Approvers:
     people: Sequence[str] = sorted({name for scope in judgement.open_scopes for name in scope.may_approve})
     given = tuple(counted.person for counted in judgement.approvals)
     required = 0 if judgement.verdict is Verdict.APPROVED and judgement.standing else judgement.required
-    return Approvers(required, tuple(people) or given, given)
+    return Approvers(required, tuple(people) or given, given, judgement.by_merging)

@@ -7,7 +7,7 @@ swapped kubeconfig is refused later (G1, T36).
 from datetime import datetime, timedelta
 
 from reconciler.plan.change import Action, ActionKind, Change, Check, FieldChange, Operation, Touched
-from reconciler.plan.connections import ending_checks, version_checks
+from reconciler.plan.connections import NOT_NEEDED, ending_checks, version_checks
 from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.state.observed import ObservedCluster
 
@@ -38,6 +38,7 @@ def plan_cluster(
     checks: list[Check] = [
         warning(unit, "cluster_permission_insufficient", f"on cluster {cluster} the credential may not {missing}")
         for missing in observed.missing_permissions
+        if missing not in NOT_NEEDED
     ]
     checks += version_checks(cluster, observed.server_version, connecting=True)
     checks += ending_checks(observed, renew_before, at)

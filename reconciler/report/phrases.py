@@ -47,6 +47,7 @@ class Phrases:
     environments_head: str
     approve: str
     approve_nobody: str
+    approve_alone: str
     approved_by: str
     waits: str
     valid_until: str
@@ -143,6 +144,7 @@ EN = Phrases(
     environments_head="| Environment | Risk | Changes | Who must approve |",
     approve="{n} of {people}",
     approve_nobody="{n}, and nobody has the role",
+    approve_alone="{people}, by self-approval",
     approved_by="so far {people}",
     waits="**waits, unapproved**: {error}. {hint}",
     valid_until="**Valid until** {time}",
@@ -270,6 +272,7 @@ ZH = Phrases(
     environments_head="| 环境 | 风险 | 变化 | 审批人 |",
     approve="{people} 中 {n} 人",
     approve_nobody="{n} 人，但没有人拥有该角色",
+    approve_alone="{people}，自行审批",
     approved_by="已审批 {people}",
     waits="**等待，未审批**：{error}。{hint}",
     valid_until="**有效期至** {time}",

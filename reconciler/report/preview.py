@@ -25,11 +25,15 @@ _NOTE_ROOM = 1000  # characters kept free for the note that says what was cut
 
 @dataclass(frozen=True, slots=True)
 class Approvers:
-    """Who may approve one environment's plan: `count` of `people` (names or roles); `given` did so already."""
+    """Who may approve one environment's plan: `count` of `people` (names or roles); `given` did so already.
+
+    `alone`: who may approve their own change (G15).
+    """
 
     count: int
     people: tuple[str, ...]
     given: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,8 @@ def _approve(plan: Plan, context: Context, words: Phrases) -> str:
     asked = context.approvers.get(plan.environment)
     if asked is None or plan.blocked:
         return ""  # nobody can approve it as it is
+    if asked.alone and not asked.people:
+        return words.approve_alone.format(people=sections.names(asked.alone, words))
     if not asked.people:
         return words.approve_nobody.format(n=asked.count)
     text = words.approve.format(n=asked.count, people=sections.names(asked.people, words))

@@ -99,6 +99,7 @@ def test_g27_what_runs_becomes_a_release_by_the_commands_that_are_printed(
     shown = terminal.well(*config, "pr", "show", "1").out
     assert "3 to adopt" in shown
     assert "kubectl-client-side-apply" in shown
+    assert "`ada`, by self-approval" in shown
     terminal.well(*config, "pr", "merge", "1")
     assert terminal.well(*config, "run", "--once").out == ""
     after = live(running)

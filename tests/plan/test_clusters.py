@@ -82,6 +82,11 @@ def test_missing_rights_are_said_and_block_nothing() -> None:
     assert len(made.steps) == 1
 
 
+def test_a_right_that_nothing_depends_on_is_not_missed() -> None:
+    made = connect(replace(SEEN, missing_permissions=("list namespaces",)))
+    assert made.checks == ()
+
+
 def test_a_cluster_that_we_install_is_connected_when_that_has_run() -> None:
     made = connect(None, platform=True)
     assert (made.changes, made.steps, keys(made)) == ((), (), [(Severity.WARNING, "")])

@@ -279,6 +279,15 @@ def test_g10_several_environments_say_where_each_change_goes_and_who_approves_it
     assert "critical risk" in shown.splitlines()[1]
 
 
+def test_g15_whoever_may_approve_their_own_change_is_named_where_nobody_else_may() -> None:
+    plain = plan(checks=())
+    shown = render(plain, approvers={plain.environment: Approvers(1, (), (), ("ada",))}).body
+    assert "| `ada`, by self-approval |" in shown
+    assert "nobody has the role" not in shown
+    shown = render(plain, approvers={plain.environment: Approvers(1, ("bob",), (), ("ada",))}).body
+    assert "| 1 of `bob` |" in shown
+
+
 def test_what_may_be_lost_comes_first_whatever_the_order_of_the_plan() -> None:
     found = [change.model_copy(update={"operation": operation}) for change in changes()[:1] for operation in Operation]
     shown = render(plan(changes=tuple(found))).body.split("#### Changes")[1].split("#### Checks")[0]
