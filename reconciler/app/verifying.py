@@ -33,7 +33,8 @@ class Interrupted(Unavailable):
 def pause_left(batch: Sequence[Action], since: datetime | None, now: datetime) -> timedelta:
     """How long a batch still has to wait, since it was recorded."""
     wanted = max((timedelta(seconds=one.seconds) for one in batch if one.kind is ActionKind.PAUSE), default=timedelta())
-    return max(timedelta(), wanted - (now - since)) if since is not None else wanted
+    passed = max(timedelta(), now - since) if since is not None else timedelta()  # a clock that stepped back adds none
+    return max(timedelta(), wanted - passed)
 
 
 def object_in(action: Action) -> ObjectRef:

@@ -15,7 +15,7 @@ from reconciler.approval.decision import mismatch
 from reconciler.approval.judgement import Counted, Ignored, Rejection, Way, Why
 from reconciler.approval.persons import Person
 from reconciler.approval.policy import Policies, Policy
-from reconciler.approval.question import Question
+from reconciler.approval.question import PreviewFacts, Question
 from reconciler.approval.relations import authors, contributors
 from reconciler.approval.roles import Scope, needed_to_approve
 from reconciler.approval.ssh_keys import fingerprint
@@ -233,15 +233,15 @@ def _too_early(court: Court, statement: Statement) -> Reason | None:
         early = _seconds(preview.posted_at - statement.at)
         proven = f", which it quotes: {BEHIND}, then review it again" if _quoted(court, statement) else ""
         return Why.TOO_EARLY, f"submitted {early} s before this digest was posted{proven}"
-    if preview.changed_at is None or _quoted(court, statement):
+    if not settles(preview, statement.at) or _quoted(court, statement):
         return None
-    after = statement.at - max(preview.changed_at, preview.posted_at)
-    if after <= SETTLING:
-        return (
-            Why.TOO_EARLY,
-            f"submitted {_seconds(after)} s after the digest changed: within 60 s, not quoting it",
-        )
-    return None
+    after = statement.at - max(preview.changed_at or preview.posted_at, preview.posted_at)
+    return Why.TOO_EARLY, f"submitted {_seconds(after)} s after the digest changed: within 60 s, not quoting it"
+
+
+def settles(preview: PreviewFacts, at: datetime) -> bool:
+    """Whether what is said at this time may still mean the digest that stood there before (G13)."""
+    return preview.changed_at is not None and at - max(preview.changed_at, preview.posted_at) <= SETTLING
 
 
 def _seconds(time: timedelta) -> str:

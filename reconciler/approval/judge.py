@@ -22,7 +22,7 @@ from reconciler.approval.clocks import behind, preview_ends, stale
 from reconciler.approval.decision import Verb
 from reconciler.approval.denial import Denial
 from reconciler.approval.emergency import emergency
-from reconciler.approval.hearing import Hearing, by_merging, eligible, hear
+from reconciler.approval.hearing import SETTLING, Hearing, by_merging, eligible, hear, settles
 from reconciler.approval.judgement import Counted, Ignored, Judgement, OpenScope, Unasked, Verdict, Way, Why
 from reconciler.approval.policy import Policies, Policy
 from reconciler.approval.question import Question
@@ -59,8 +59,16 @@ def judge(question: Question, policies: Policies, now: datetime) -> Judgement:
         because = tuple(denial.message for denial in blocked)
         draft = replace(draft, key=blocked[0].key, reasons=because, blocks=blocked, until=until)
     else:
-        draft = _weigh(question, policies, hearing, draft)
+        draft = _not_yet(question, now, _weigh(question, policies, hearing, draft))
     return draft if draft.approved else _or_in_an_emergency(question, policies, now, draft)
+
+
+def _not_yet(question: Question, now: datetime, draft: Judgement) -> Judgement:
+    """Right after the digest changed a merge may still mean the one before, and would not count (G13)."""
+    if not draft.by_merging or not settles(question.preview, now):
+        return draft
+    words = f"a merge within {SETTLING.total_seconds():g} s of the changed digest does not count: wait for this to turn"
+    return replace(draft, by_merging=(), reasons=(words, *draft.reasons))
 
 
 def _or_in_an_emergency(question: Question, policies: Policies, now: datetime, draft: Judgement) -> Judgement:

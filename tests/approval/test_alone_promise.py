@@ -1,12 +1,13 @@
 """What the status promises a team of one the gate keeps: who is named as able to approve by merging is (G15)."""
 
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
 import pytest
 
 from reconciler.plan.change import Risk
-from tests.approval.builders import always, ask, commit, merged, minutes, plan, pull, review
+from tests.approval.builders import NOW, always, ask, commit, merged, minutes, plan, preview, pull, review
 from tests.approval.test_alone import PROD_ALLOWS, alone
 
 RISKS = dict.fromkeys((risk.value for risk in Risk), 1)
@@ -27,3 +28,12 @@ def test_g15_whoever_is_named_completes_the_approval_by_merging(
     for name in now.by_merging:
         done = ask(allowed, **alone(pull=merged(at=minutes(15), by=f"{name}-login"), **fields))
         assert done.approved, (name, done.reasons)
+
+
+@pytest.mark.parametrize(("seconds", "named"), [(1, False), (60, False), (61, True)])
+def test_g13_nobody_is_promised_a_merge_that_would_not_count_yet(seconds: int, *, named: bool) -> None:
+    allowed = always(allow_self_approval=True, approvals=RISKS)
+    changed = preview(changed_at=NOW - timedelta(seconds=seconds), posted_at=NOW - timedelta(seconds=seconds))
+    judged = ask(allowed, pull=pull(), sides=PROD_ALLOWS, preview=changed)
+    assert bool(judged.by_merging) is named
+    assert any("does not count" in reason for reason in judged.reasons) is not named

@@ -223,8 +223,9 @@ def chart(files: Files) -> Files:
     return files.but(
         {
             "web.yaml": CHART,
-            "charts/web/Chart.yaml": "name: web\n",
+            "charts/web/Chart.yaml": "name: web\nversion: 1.0.0\n",
             "charts/web/templates/x.yaml": "x: 1\n",
+            "charts/web/templates/y.yaml": "y: 1\n",
             "values/a.yaml": "a: 1\n",
             "values/b.yaml": "b: 1\n",
         }
@@ -241,7 +242,7 @@ def test_g7_a_chart_and_its_values_may_move(chart: Files) -> None:
 
 SWAPS: dict[str, Callable[[Files], Files]] = {
     "two files of the chart": lambda chart: chart.but(
-        {"charts/web/Chart.yaml": "x: 1\n", "charts/web/templates/x.yaml": "name: web\n"}
+        {"charts/web/templates/x.yaml": "y: 1\n", "charts/web/templates/y.yaml": "x: 1\n"}
     ),
     "the order of the values": lambda chart: chart.edited(
         "web.yaml", "values/a.yaml, values/b.yaml", "values/b.yaml, values/a.yaml"

@@ -13,6 +13,7 @@ from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Kind
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.release_source import ReleaseSource
+from reconciler.specs.rendering import Unrendered
 from reconciler.specs.spec import Spec
 from tests.plan.said import access, cluster, environment, release, said
 from tests.plan.test_sharing import KEY as HOST_KEY
@@ -34,6 +35,7 @@ def blob(digit: int) -> BlobId:
 
 
 FILES = (("z.yaml", blob(1)), ("charts/webX/Chart.yaml", blob(2)), ("a.yaml", blob(3)), ("charts/webX/b", blob(4)))
+NO_TOOL = Unrendered("k8s_binary_missing", "there is no helm")  # then a chart stands for itself by its files
 DESIRED = Desired(
     settings_spec=said(Kind.SETTINGS, "settings"),
     roles={"reader": said(Kind.ROLE, "reader", permissions=["deploy:release:read"])},
@@ -68,9 +70,9 @@ DESIRED = Desired(
     },
     sources={
         "web": ReleaseSource(SourceKind.MANIFESTS, "web", files=FILES, objects=(CONFIG,)),
-        "chart": ReleaseSource(SourceKind.HELM, "charts/webX", files=FILES),
+        "chart": ReleaseSource(SourceKind.HELM, "charts/webX", files=FILES, unrendered=NO_TOOL),
         "file": ReleaseSource(SourceKind.COMPOSE, "c.yaml", files=(("c.yaml", blob(5)),)),
-        "lost": ReleaseSource(SourceKind.HELM, "charts/webX", files=FILES),
+        "lost": ReleaseSource(SourceKind.HELM, "charts/webX", files=FILES, unrendered=NO_TOOL),
     },
 )  # fmt: skip
 UNITS = CUTTER.cut(DESIRED)
