@@ -4,7 +4,9 @@ The reconciler has an account with a release's rights and no more; the images of
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ IMAGE = "registry.example.invalid/svc-a"
 OFFERED = ("v2.0.0", "v2.0.1")
 SECONDS = 60.0
 WRITING = ["get", "list", "create", "patch", "delete"]
-RIGHTS = [
+RIGHTS: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},
     {"apiGroups": [""], "resources": ["configmaps"], "verbs": [*WRITING, "update"]},
     {"apiGroups": [""], "resources": ["services"], "verbs": WRITING},
@@ -37,16 +39,22 @@ class Running(Zeroed):
     replicas = 2
 
 
-@pytest.fixture
-def stage(tmp_path: Path, real_node: NodeCluster) -> Iterator[Stage]:
+@contextmanager
+def on_the_node(folder: Path, node: NodeCluster, rights: list[dict[str, Any]]) -> Iterator[Stage]:
+    """The world with production on the node. Tests share the node, so what one left is waited for."""
+
+    def left() -> set[str]:
+        return {item["metadata"]["name"] for item in node.get("namespaces")["items"]} & {"opspilot", "svc-a"}
+
+    wait_until(lambda: not left(), "namespaces of another test to go", SECONDS)
     for tag in OFFERED:
-        real_node.offer_image(f"{IMAGE}:{tag}")
-    real_node.kubectl("create", "namespace", "opspilot")
-    account = real_node.limited_account("opspilot", "reconciler", (), RIGHTS)
-    cluster = RealCluster(real_node, account)
+        node.offer_image(f"{IMAGE}:{tag}")
+    node.kubectl("create", "namespace", "opspilot")
+    account = node.limited_account("opspilot", "reconciler", (), rights)
+    cluster = RealCluster(node, account)
     clock = MovableClock()
     world = Running(
-        tmp_path / "world", clock=clock, hosts_wanted=(), clusters_wanted=("prod",), make_cluster=lambda _: cluster
+        folder / "world", clock=clock, hosts_wanted=(), clusters_wanted=("prod",), make_cluster=lambda _: cluster
     )
     try:
         stage = Stage.on(world, clock)
@@ -56,7 +64,13 @@ def stage(tmp_path: Path, real_node: NodeCluster) -> Iterator[Stage]:
         world.close()
         for name in cluster.parents():
             cluster.delete(f"api/v1/namespaces/default/configmaps/{name}")
-        real_node.kubectl("delete", "namespace", "opspilot", "svc-a", "--wait=false")
+        node.kubectl("delete", "namespace", "opspilot", "svc-a", "--wait=false")
+
+
+@pytest.fixture
+def stage(tmp_path: Path, real_node: NodeCluster) -> Iterator[Stage]:
+    with on_the_node(tmp_path, real_node, RIGHTS) as made:
+        yield made
 
 
 def running(cluster: NodeCluster) -> list[tuple[str, bool]]:

@@ -7,10 +7,8 @@ import pytest
 
 from tests.servers.nodecluster import NodeCluster
 from tests.servers.processes import wait_until
-from tests.story.clock import MovableClock
-from tests.story.real_targets import RealCluster
 from tests.story.stage import RELEASE, Stage
-from tests.story.test_real_node import IMAGE, OFFERED, RIGHTS, SECONDS, Running, answered, running
+from tests.story.test_real_node import IMAGE, RIGHTS, SECONDS, answered, on_the_node, running
 
 pytestmark = pytest.mark.real
 
@@ -21,29 +19,8 @@ SERVICE = "svc-a.svc-a.svc.cluster.local"
 
 @pytest.fixture
 def stage(tmp_path: Path, real_node: NodeCluster) -> Iterator[Stage]:
-    def left() -> set[str]:
-        names = {item["metadata"]["name"] for item in real_node.get("namespaces")["items"]}
-        return names & {"opspilot", "svc-a"}
-
-    wait_until(lambda: not left(), "namespaces of another test to go", SECONDS)
-    for tag in OFFERED:
-        real_node.offer_image(f"{IMAGE}:{tag}")
-    real_node.kubectl("create", "namespace", "opspilot")
-    account = real_node.limited_account("opspilot", "reconciler", (), [*RIGHTS, PROXY])
-    cluster = RealCluster(real_node, account)
-    clock = MovableClock()
-    world = Running(
-        tmp_path / "world", clock=clock, hosts_wanted=(), clusters_wanted=("prod",), make_cluster=lambda _: cluster
-    )
-    try:
-        stage = Stage.on(world, clock)
-        stage.accept_first()
-        yield stage
-    finally:
-        world.close()
-        for name in cluster.parents():
-            cluster.delete(f"api/v1/namespaces/default/configmaps/{name}")
-        real_node.kubectl("delete", "namespace", "opspilot", "svc-a", "--wait=false")
+    with on_the_node(tmp_path, real_node, [*RIGHTS, PROXY]) as made:
+        yield made
 
 
 def released(stage: Stage, tag: str, strategy: str, checks: str, branch: str) -> tuple[str, str]:
