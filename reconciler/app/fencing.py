@@ -1,7 +1,8 @@
 """Before a rollout goes back: whoever still works forward on it, after standing still, can write nothing more (G25).
 
 The rule it keeps: the parents are taken for the return's turn, and each object that the rollout may still write is
-written once as it stands. So a writer that looked before finds it moved (409), and one that looks later the parent.
+written once as it stands, also where the return begins anew after a crash. So a writer that looked before finds it
+moved (409), and one that looks later the parent.
 What it does not reach is a creation between the writer's last read of the parent and its request.
 """
 
@@ -41,7 +42,7 @@ def _fence(api: KubeApi, wanted: Sequence[DesiredObjects], touched: Mapping[str,
         bodies: dict[ObjectRef, Json] = {ref_of(body): body for body in one.objects}
         for ref in sorted(touched[one.release] & bodies.keys()):
             item = observed[one.release].objects.get(ref)
-            if item is not None and _stands(item, one.release):
+            if item is not None and _stands(item, one.release) and item.event != order.event:  # not again after a crash
                 apply = partial(api.apply, one.release, bodies[ref])
                 tasks.append(partial(apply, generation=order.generation, expected_uid=item.uid))
     all_of(tasks, SIDE_BY_SIDE)

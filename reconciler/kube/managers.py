@@ -18,9 +18,7 @@ OURS = frozenset({marks.FIELD_MANAGER, marks.HAND_OVER_MANAGER, marks.FORGET_MAN
 
 def history(body: Json) -> ObjectHistory:
     """Everybody who holds fields of an object, ourselves among them, and the last event of ours that touched it."""
-    metadata = body.get("metadata", {})
-    event = (metadata.get("annotations") or {}).get(marks.EVENT, "")
-    return ObjectHistory(event=str(event), holders=tuple(_holders(body)))
+    return ObjectHistory(event=marks.event_of(body), holders=tuple(_holders(body)))
 
 
 def _holders(body: Json) -> Iterator[Holder]:

@@ -117,6 +117,11 @@ def generation_of(body: Mapping[str, Any]) -> int:
     return counted(body, GENERATION)
 
 
+def event_of(body: Mapping[str, Any]) -> str:
+    """The last event of ours that touched an object; empty where none did."""
+    return str((body.get("metadata", {}).get("annotations") or {}).get(EVENT, ""))
+
+
 def counted(body: Mapping[str, Any], mark: str) -> int:
     """The number in an annotation; 0 where there is none."""
     text = (body.get("metadata", {}).get("annotations") or {}).get(mark, "0")

@@ -250,6 +250,7 @@ class Observer:
             exists=True,
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
+            event=marks.event_of(live),
             owner=self._owner.owner(live),
         )
         if seen.owner and not self._owner.is_ours(live):

@@ -35,6 +35,7 @@ class ObservedObject:
     exists: bool
     uid: str = ""
     resource_version: str = ""
+    event: str = ""  # the last event of ours that touched it (G24); bookkeeping as well
     live: Json = field(default=None, repr=False)
     result: Json = field(default=None, repr=False)
     known_after_apply: bool = False

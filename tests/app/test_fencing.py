@@ -141,6 +141,14 @@ def test_the_way_back_writes_once_more_what_stands_as_it_was(workers: Workers) -
     assert before["data"] == after["data"]
 
 
+def test_a_way_back_that_is_gone_again_from_the_start_writes_nothing_twice(workers: Workers) -> None:
+    workers.forward()
+    workers.back()
+    workers.returns.client.requests.clear()
+    workers.back()
+    assert workers.returns.client.requests["PATCH"] == 0
+
+
 def test_a_write_after_a_look_costs_one_request(workers: Workers) -> None:
     workers.forward()
     workers.stands_still.client.requests.clear()
