@@ -236,10 +236,6 @@ class GiteaUnderTest:
 
 
 def _people(server: GiteaServer) -> str:
-    """Made once for each server; our token."""
-    if OURS not in server.tokens:
-        for name in (OWNER, ANA, BEN, CLEO):
-            server.add_user(name)
-        password = server.add_user(OURS)
-        server.tokens[OURS] = server.token(OURS, password, "write:repository", "write:issue", "read:user")
-    return server.tokens[OURS]
+    """All of them; our token."""
+    server.people(OWNER, ANA, BEN, CLEO)
+    return server.token(OURS, "write:repository", "write:issue", "read:user")

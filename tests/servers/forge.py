@@ -72,7 +72,8 @@ class GiteaServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.admin_token = ""
-        self.tokens: dict[str, str] = {}  # of people that tests made, by login
+        self._passwords: dict[str, str] = {}  # of people that tests asked for, by login
+        self._tokens: dict[tuple[str, tuple[str, ...]], str] = {}  # by login and scopes
         self._port = 0
         self._program: Program | None = None
 
@@ -136,26 +137,32 @@ class GiteaServer:
         with httpx.Client(trust_env=False, timeout=30) as client:
             return client.request(method, f"{self.api}{path}", json=body, headers=headers)
 
-    def add_user(self, name: str) -> str:
-        """A person; their password."""
-        password = secrets.token_hex(12)
-        person = {
-            "username": name,
-            "email": f"{name}@example.invalid",
-            "password": password,
-            "must_change_password": False,
-        }
-        self.ask("POST", "/admin/users", person)
-        return password
+    def people(self, *names: str) -> None:
+        """These people are there: whichever test asked first, each is made once."""
+        for name in names:
+            if name in self._passwords:
+                continue
+            password = secrets.token_hex(12)
+            person = {
+                "username": name,
+                "email": f"{name}@example.invalid",
+                "password": password,
+                "must_change_password": False,
+            }
+            self.ask("POST", "/admin/users", person)
+            self._passwords[name] = password
 
-    def token(self, name: str, password: str, *scopes: str) -> str:
-        """A new token of a person, with these scopes."""
-        with httpx.Client(trust_env=False, timeout=30, auth=(name, password)) as client:
-            made = client.post(
-                f"{self.api}/users/{name}/tokens", json={"name": secrets.token_hex(4), "scopes": list(scopes)}
-            )
-        assert made.is_success, made.text
-        return str(made.json()["sha1"])
+    def token(self, name: str, *scopes: str) -> str:
+        """The token of a person with these scopes, made where it is not there yet."""
+        self.people(name)
+        if (name, scopes) not in self._tokens:
+            with httpx.Client(trust_env=False, timeout=30, auth=(name, self._passwords[name])) as client:
+                made = client.post(
+                    f"{self.api}/users/{name}/tokens", json={"name": secrets.token_hex(4), "scopes": list(scopes)}
+                )
+            assert made.is_success, made.text
+            self._tokens[name, scopes] = str(made.json()["sha1"])
+        return self._tokens[name, scopes]
 
     def _answers(self) -> bool:
         try:

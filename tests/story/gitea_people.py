@@ -45,16 +45,12 @@ class Site:
 
     def make(self) -> str:
         """The repository and its people; the reconciler's token."""
-        if BOT not in self.server.tokens:
-            for name in dict.fromkeys((OWNER, *PEOPLE)):
-                if self.server.code("GET", f"/users/{name}") == 404:
-                    self.server.add_user(name)
-            password = self.server.add_user(BOT)
-            self.server.tokens[BOT] = self.server.token(BOT, password, "write:repository", "write:issue", "read:user")
+        self.server.people(OWNER, *PEOPLE)
+        token = self.server.token(BOT, "write:repository", "write:issue", "read:user")
         self.server.ask("POST", f"/admin/users/{OWNER}/repos", {"name": self.name, "default_branch": BRANCH})
         for person in (*PEOPLE, BOT):
             self.ask("PUT", f"/collaborators/{person}", {"permission": "write"})
-        return self.server.tokens[BOT]
+        return token
 
     def protect(self, required: Sequence[str] = REQUIRED, approvals: int = 0) -> None:
         """Nothing is merged without these statuses; the site's admin alone may push."""
