@@ -4,11 +4,10 @@ Knows when it may look (G4): only where the author has `apply`, and only at acce
 static. The policy in force decides, never the revision under review (G2).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from reconciler.app import addresses, helming
+from reconciler.app import addresses, wants
 from reconciler.app.credentials import normal_address
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal
@@ -19,19 +18,14 @@ from reconciler.approval.policy import Policies, Policy
 from reconciler.errors import ReconcilerError
 from reconciler.machine.states import UnitState
 from reconciler.names import POLICY, Revision, UnitKind, UnitRef
-from reconciler.plan.canary import bodies
 from reconciler.plan.change import Check, Plan, PlanSet
 from reconciler.plan.guards import PruneLimits
 from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
 from reconciler.plan.part import error
 from reconciler.plan.sharing import by_environment
-from reconciler.plan.strategies import probes
 from reconciler.plan.units import touched
-from reconciler.ports import Clock, DesiredObjects, Permission, Targets
-from reconciler.specs.colours import service_of
+from reconciler.ports import Clock, DesiredObjects, Targets
 from reconciler.specs.desired import Desired
-from reconciler.specs.kinds import Release
-from reconciler.specs.spec import Spec
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import Failure, Observed
 
@@ -249,12 +243,7 @@ class Planner:
         spec = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
         if spec is None or spec.cluster not in clusters:
             return
-        source = proposed.desired.sources.get(ref.name) if new is not None else None
-        objects = tuple(source.objects) if source is not None else ()
-        chart = helming.chart_of(spec, source)
-        canary = bodies(objects, new.spec.strategy.canary if new is not None else None)
-        looked_at = (*objects, *canary)
-        wanted = DesiredObjects(ref.name, spec.namespace or "", looked_at, _needs(new, objects), chart=chart)
+        wanted = wants.of_release(ref.name, spec, new, proposed.desired.sources.get(ref.name))
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
 
@@ -262,15 +251,6 @@ class Planner:
 def _never_stood(state: UnitState) -> bool:
     """Whether nothing of a unit ended well yet, or it was let go of since."""
     return state.successful is None or state.successful.removed
-
-
-def _needs(release: Spec[Release] | None, objects: Iterable[Any]) -> tuple[Permission, ...]:
-    """What asking the Services that a release's questions name takes, beside what applying takes."""
-    if release is None:
-        return ()
-    urls = (asked.url for _, probe in probes(release.spec) for asked in (probe.http or probe.traffic,) if asked)
-    named = (service_of(url, release, objects) for url in urls)
-    return tuple(sorted({Permission("get", "services/proxy", found[0]) for found in named if found is not None}))
 
 
 def _distrusted(desired: Desired, environment: str, bundles: Mapping[str, Bundle | Failure]) -> bool:

@@ -34,7 +34,8 @@ def connection(
         with opts.timed("connecting"), show.progress(f"connecting to {name}"):
             found = cluster.test(assembly, name)
     if output is Output.TABLE:
-        show.pairs(found.items())
+        ends = [f"{what} {at}" for what, at in found["ends"].items()]
+        show.pairs({**found, "ends": ends}.items())
     else:
         show.machine(found, output)
     if found["missing_permissions"] or found["errors"] or not found["same_cluster"]:

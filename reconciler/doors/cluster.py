@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from reconciler.app import wants
 from reconciler.app.addresses import pinned_cluster, platform_created
 from reconciler.app.wiring import Assembly
 from reconciler.doors.reading import Json
@@ -98,7 +99,7 @@ def _reached(assembly: Assembly, desired: Desired, name: str) -> KubeApi:
 def _wanted(desired: Desired, cluster: str) -> list[DesiredObjects]:
     """What the releases on a cluster want there."""
     return [
-        DesiredObjects(name, release.spec.namespace or "", tuple(desired.sources[name].objects))
+        wants.of_release(name, release.spec, release, desired.sources[name])
         for name, release in sorted(desired.releases.items())
         if release.spec.cluster == cluster and name in desired.sources and not release.spec.suspend
     ]

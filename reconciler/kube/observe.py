@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Final
 
 from reconciler.errors import Refused, Rejected
-from reconciler.kube import marks, recreate
+from reconciler.kube import helm_releases, marks, recreate
 from reconciler.kube.adopt import taken_over
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, WORKERS, Client, Request
@@ -112,7 +112,9 @@ class Observer:
         """The rights that are missing of what these releases need, whether anything is to be done or not."""
         asked = tuple(releases)
         resource_of = cache(self._discovery.resource)
-        needs = {one.release: _needs(wanted_of(one, resource_of)) for one in asked}
+        needs = {one.release: _needs(wanted_of(one, resource_of)) | beside(one.needs) for one in asked}
+        for one in (one for one in asked if one.chart is not None):
+            needs[one.release] |= helm_releases.needs_of(one.namespace)
         return _shared_out(missing(self._client, {need for found in needs.values() for need in found}), needs)
 
     def _with_rights(

@@ -18,6 +18,8 @@ from reconciler.state.forge import CommitStatus, StatusState
 
 DESCRIPTION = 140  # characters; GitHub's limit, the smallest
 _FACT_CAP = 100  # characters of one fact, so that a long name leaves room for the rest
+_REASON = "first"  # the fact that is a message: what was done to what, and at its end why it went wrong
+_SHORTEST_REASON = 40  # characters
 
 
 class Check(StrEnum):
@@ -175,8 +177,11 @@ def commit_status(
     if wrong := facts.keys() ^ facts_of(situation):
         raise AssertionError(f"status {situation}: facts {sorted(wrong)} are missing or unknown")
     shown = {key: str(value) if isinstance(value, int) else plain(value, cap=_FACT_CAP) for key, value in facts.items()}
-    words = (text.zh if locale is Locale.ZH else text.en).format(**shown)
-    return CommitStatus(_context(text.check, environment), text.state, _shorten(words), url)
+    template = text.zh if locale is Locale.ZH else text.en
+    if _REASON in facts:
+        room = DESCRIPTION - len(template.format(**{**shown, _REASON: ""}))
+        shown[_REASON] = _ends(plain(str(facts[_REASON])), max(room, _SHORTEST_REASON))
+    return CommitStatus(_context(text.check, environment), text.state, _shorten(template.format(**shown)), url)
 
 
 def facts_of(situation: Situation) -> frozenset[str]:
@@ -210,7 +215,8 @@ def error_status(error: ReconcilerError, check: Check, *, environment: str = "",
     state = next((state for kind, state in STATES.items() if isinstance(error, kind)), StatusState.ERROR)
     if error.key in _WAITING_KEYS and isinstance(error, Refused):
         state = StatusState.PENDING
-    described = _shorten(f"{error.key} ({error.code}): {plain(error.message)}")
+    said = f"{error.key} ({error.code}): "
+    described = _shorten(said + _ends(plain(error.message), DESCRIPTION - len(said)))
     return CommitStatus(_context(check, environment), state, described, url)
 
 
@@ -218,6 +224,14 @@ def _context(check: Check, environment: str) -> str:
     if bool(environment) != (check in PER_ENVIRONMENT):
         raise AssertionError(f"status {check} with environment {environment!r}")
     return f"{check}: {name(environment)}" if environment else check.value
+
+
+def _ends(text: str, room: int) -> str:
+    """Both ends of a message that is too long: it begins with the object, and its reason stands at the end."""
+    if len(text) <= room:
+        return text
+    head = (room - 1) // 3
+    return f"{text[:head].rstrip()}\u2026{text[head + 1 - room :].lstrip()}"
 
 
 def _shorten(text: str) -> str:

@@ -145,6 +145,8 @@ def test_a_cluster_is_tested_as_the_reconciler_reaches_it(place: Place) -> None:
     assert token not in str(found)
     assert set(found["ends"]) == {"the API server's certificate"}
     assert found["errors"] == found["warnings"] == []
+    [until] = found["ends"].values()
+    assert f"the API server's certificate {until}" in place.operator.well("cluster", "test", "k8s-prod-external").out
     place.stage.world.sandbox("prod").rules = []
     lacking = place.operator.type("cluster", "test", "k8s-prod-external", "-o", "json")
     assert lacking.code == 1

@@ -1,10 +1,13 @@
 """Rights that are missing, by name, and how many requests that costs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from reconciler.ports import DesiredObjects, Permission
 from reconciler.sandbox.cluster import SandboxCluster
+from reconciler.specs.chart import Chart
 from reconciler.state.observed import Json
 from tests.contracts.kube_targets import Lab, lab_on
 
@@ -94,4 +97,20 @@ def test_two_releases_of_one_look_are_asked_about_together_and_told_apart(cluste
     assert {name: len(found) for name, found in lab.kube.lacking(both).items()} == {
         lab.release: 0,
         "other": len(EVERY_VERB),
+    }
+
+
+def test_what_a_release_needs_beside_its_objects_is_asked_before_anything_is_to_be_done(
+    cluster: SandboxCluster, lab: Lab
+) -> None:
+    cluster.rules = [rule("configmaps")]
+    beside = Permission("get", "services/proxy", lab.namespace)
+    asked = [
+        replace(lab.desired(lab.config(a="1")), needs=(beside,)),
+        DesiredObjects("charted", lab.namespace, (lab.config(a="1"),), chart=Chart()),
+    ]
+    told = {name: [one.words for one in found] for name, found in lab.kube.lacking(asked).items()}
+    assert told == {
+        lab.release: [f"get services/proxy in {lab.namespace}"],
+        "charted": [f"{verb} secrets in {lab.namespace}" for verb in ("create", "delete", "list", "update")],
     }

@@ -107,6 +107,19 @@ def test_a_status_reads_as_counts() -> None:
     )
 
 
+def test_the_reason_at_the_end_of_a_long_message_is_kept() -> None:
+    told = (
+        "rolling out release/shop-frontend in env-k8s-production: apps/Deployment/shop/frontend: 0 of 3 ready after "
+        "600 s: pod frontend-6d9f: image registry.example.invalid/shop/frontend:v2 cannot be pulled"
+    )
+    described = commit_status(
+        Situation.ROLLED_BACK, environment="env-k8s-prod", key="release_apply_failed", first=told
+    ).description
+    assert len(described) <= 140
+    assert described.startswith("rolled back, main ahead: release_apply_failed: rolling out release/")
+    assert described.endswith("shop/frontend:v2 cannot be pulled")
+
+
 def test_a_pull_request_that_changes_nothing_managed_gets_all_three_successes() -> None:
     statuses = unmanaged()
     assert [status.context for status in statuses] == list(ON_HEAD)
