@@ -2,7 +2,7 @@
 
 A Service of the release's cluster is asked from the target's side, through the API server; everything else is asked
 from here, with no secret, no proxy and no redirect. Answers are strangers' words: of one at most 64 KiB are looked at,
-and nothing of it is ever repeated. Nothing here is asked for a preview.
+and nothing of it is ever repeated, of Prometheus only the number. Nothing here is asked for a preview.
 """
 
 import socket
@@ -15,10 +15,11 @@ from datetime import timedelta
 from math import ceil
 from urllib.parse import urlsplit
 
+from reconciler.app.prometheus import Measured, judged, query_url
 from reconciler.errors import Rejected, Unavailable
-from reconciler.plan.strategies import words_of
+from reconciler.plan.questions import words_of
 from reconciler.ports import Answered, Clock, GetThrough, KubeApi
-from reconciler.specs.kinds.probes import HttpProbe, Probe, TcpProbe, TrafficProbe
+from reconciler.specs.kinds.probes import HttpProbe, Probe, PrometheusProbe, TcpProbe, TrafficProbe
 
 TRIES = 3  # of one question; one good answer is enough
 BETWEEN = timedelta(milliseconds=500)
@@ -42,15 +43,17 @@ class Asker:
     def ask(self, place: str, probe: Probe, instead: str = "") -> None:
         """Raises Rejected where it is not answered well. `instead`: the Service that is asked for the named one."""
         tries = 1 if probe.traffic is not None else TRIES
-        wrong = ""
+        wrong, asked = "", 0
         for number in range(tries):
             if number and (self.clock.wait(BETWEEN) or self.stopping()):
                 raise Unavailable(f"asking {place}: the reconciler is stopping")
-            wrong = self._once(probe, instead)
+            wrong, asked = self._once(probe, instead), number + 1
             if not wrong:
                 return
+            if isinstance(wrong, Measured):  # nobody asks until a number pleases
+                break
         of = f" of {instead}" if instead else ""
-        times = f", asked {tries} times" if tries > 1 else ""
+        times = f", asked {asked} times" if asked > 1 else ""
         message = f"{place}{of} is not answered well: wanted {words_of(probe)}; {wrong}{times}"
         raise Rejected(message, key="release_apply_failed")
 
@@ -61,8 +64,18 @@ class Asker:
         get = self._getter(instead)
         if probe.http is not None:
             return _answers(get, probe.http, probe.timeout)
-        assert probe.traffic is not None  # noqa: S101  exactly one of three
+        if probe.prometheus is not None:
+            return self._measures(probe.prometheus, probe.timeout)
+        assert probe.traffic is not None  # noqa: S101  exactly one of four
         return _carries(get, probe.traffic, probe.timeout)
+
+    def _measures(self, probe: PrometheusProbe, timeout: timedelta) -> str:
+        """A number decides; it is asked for at a Service of the cluster and nowhere else."""
+        url = query_url(probe, timeout)
+        found = self.service(url)
+        if found is None:
+            return "this is no Service of the release's cluster, and nothing else is asked for numbers"
+        return judged(probe, self.api.ask_service(_request(url, *found, timeout)))
 
     def _getter(self, instead: str) -> Get:
         def get(url: str, timeout: timedelta) -> Answered:

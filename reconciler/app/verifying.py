@@ -13,7 +13,7 @@ from reconciler.errors import Rejected, Unavailable
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind
 from reconciler.plan.hide import hidden
-from reconciler.plan.strategies import probe_in
+from reconciler.plan.questions import probe_in
 from reconciler.ports import Clock, KubeApi, Targets
 from reconciler.specs.colours import service_of
 from reconciler.specs.desired import Desired

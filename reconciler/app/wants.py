@@ -5,7 +5,7 @@ from typing import Any
 
 from reconciler.app import helming
 from reconciler.plan.canary import bodies
-from reconciler.plan.strategies import probes
+from reconciler.plan.questions import probes
 from reconciler.ports import DesiredObjects, Permission
 from reconciler.specs.colours import service_of
 from reconciler.specs.kinds import Release
@@ -26,6 +26,6 @@ def _needs(release: Spec[Release] | None, objects: Iterable[Any]) -> tuple[Permi
     """What asking the Services that a release's questions name takes, beside what applying takes."""
     if release is None:
         return ()
-    urls = (asked.url for _, probe in probes(release.spec) for asked in (probe.http or probe.traffic,) if asked)
+    urls = (probe.url for _, probe in probes(release.spec) if probe.url is not None)
     named = (service_of(url, release, objects) for url in urls)
     return tuple(sorted({Permission("get", "services/proxy", found[0]) for found in named if found is not None}))

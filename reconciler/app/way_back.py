@@ -20,7 +20,7 @@ from reconciler.machine.entry import Accepted, Returning
 from reconciler.names import ObjectRef, UnitKind, UnitRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.make import Side
-from reconciler.plan.strategies import questions
+from reconciler.plan.questions import questions
 from reconciler.plan.units import ref_of
 from reconciler.specs.desired import Desired
 

@@ -13,6 +13,7 @@ from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Change, Line, Reference, Told, Touched
 from reconciler.plan.mask import mask_object
 from reconciler.plan.part import Part, Step, error, failed
+from reconciler.plan.questions import words_of
 from reconciler.plan.releases import fingerprint
 from reconciler.plan.units import ref_of
 from reconciler.specs.canaries import canary_of, pods_for, replicas_of, stable_of
@@ -133,9 +134,8 @@ def _lines(ask: CanaryAsk, stable: Any) -> Iterator[Line]:
         share = round(100 * pods / (wanted + pods)) if wanted + pods else 0
         values = (("weight", step.weight), ("of", wanted), ("pods", pods), ("share", share))
         yield Line(told=Told.SHARE, values=values)
-        time = format_duration(step.pause)
-        asked = len(ask.settings.checks)
-        yield Line(told=Told.WATCH, values=(("time", time), ("asked", asked)))
+        yield Line(told=Told.WATCH, values=(("time", format_duration(step.pause)),))
+        yield from (Line(told=Told.ASK, values=(("what", words_of(probe)),)) for probe in ask.settings.checks)
     name = str(ref_of(stable))
     yield Line(told=Told.PROMOTE, values=(("name", name), ("of", wanted)))
     yield Line(told=Told.LEAVE, values=(("names", str(ref_of(canary_of(stable, 1)))),))

@@ -159,6 +159,7 @@ class Told(StrEnum):
     SWITCH = "switch"
     ASK = "ask"
     ASK_BESIDE = "ask_beside"
+    ASK_BACK = "ask_back"
     PAUSE = "pause"
     LEAVE = "leave"
     BACK = "back"

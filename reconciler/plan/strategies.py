@@ -16,8 +16,8 @@ from typing import Any
 from reconciler.names import ObjectRef
 from reconciler.plan.canary import CanaryAsk, with_canary
 from reconciler.plan.change import Action, ActionKind, Check, Line, Plan, Reference, Told
-from reconciler.plan.hide import hidden
 from reconciler.plan.part import Part, Step, warning
+from reconciler.plan.questions import HEALTH, SUCCESS, probes, words_of
 from reconciler.specs.colours import HASH, VERSION, beside, selects, service_of
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.fields import format_duration
@@ -30,11 +30,6 @@ ASK_BESIDE = 2200  # after workloads (2), before the switch
 SWITCH = 2500
 ASK = 3600  # after everything that is applied (0 to 3), before anything is deleted (4 and more)
 PAUSE = 3800
-HEALTH, SUCCESS, STEPS = (
-    "health.checks",
-    "rollback.success",
-    "strategy.canary.checks",
-)  # where questions stand in a release's spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ def staged(part: Part, ask: Staging) -> Part:
     if ask.release.spec.strategy.blue_green is not None:
         return _blue_green(moved, ask, ask.release.spec.strategy.blue_green.service)
     asked = _asked(ask)
-    found = _with(moved, _asks(ask, asked, ASK), _lines(Told.ASK, asked))
+    found = _with(moved, _asks(ask, asked, ASK), [*_lines(Told.ASK, asked), *_afterwards(ask)])
     settings = ask.release.spec.strategy.canary
     if settings is None or ask.returning:
         return found
@@ -66,48 +61,6 @@ def staged(part: Part, ask: Staging) -> Part:
     steps = CanaryAsk(ask.unit, ask.release.name, cluster, settings, ask.objects, ask.observed, ask.key)
     made = with_canary(found, steps)
     return made if made.way == found.way else replace(made, way=(*made.way, *found.way))
-
-
-def probe_in(release: Release, place: str) -> Probe:
-    """The question at a place of a release's spec, as an action names it. Raises KeyError."""
-    found = dict(probes(release))
-    return found[place]
-
-
-def probes(release: Release) -> Iterator[tuple[str, Probe]]:
-    """Every question of a release's spec by its place."""
-    canary = release.strategy.canary
-    steps = (STEPS, canary.checks if canary is not None else ())
-    for place, group in ((HEALTH, release.health.checks), (SUCCESS, release.rollback.success), steps):
-        for number, probe in enumerate(group):
-            yield f"{place}[{number}]", probe
-
-
-def questions(unit: str, release: Release) -> tuple[Action, ...]:
-    """What tells whether the way back of a release succeeded."""
-    target = f"cluster/{release.cluster}"
-    return tuple(
-        Action(id=f"{unit}:{ActionKind.ASK}:{place}", kind=ActionKind.ASK, unit=unit, target=target, probe=place)
-        for place, _ in probes(release)
-        if place.startswith(SUCCESS)
-    )
-
-
-def words_of(probe: Probe) -> str:
-    """What is asked and wanted, in a notation that needs no language; without what stands behind a `?`."""
-    if probe.tcp is not None:
-        return f"TCP {probe.tcp.address}"
-    if probe.http is not None:
-        contains = f", {probe.http.contains!r}" if probe.http.contains else ""
-        return f"GET {_shown(probe.http.url)}: {probe.http.status}{contains}"
-    assert probe.traffic is not None  # noqa: S101  exactly one of three
-    rate, slowest = probe.traffic.min_success_rate, format_duration(probe.traffic.max_p95)
-    return f"{probe.traffic.requests} x GET {_shown(probe.traffic.url)}: 2xx >= {rate}, p95 <= {slowest}"
-
-
-def _shown(url: str) -> str:
-    address, mark, _ = url.partition("?")
-    return hidden(address) + ("?..." if mark else "")
 
 
 def standing(plan: Plan, batch: int) -> str:
@@ -143,7 +96,7 @@ def _blue_green(part: Part, ask: Staging, service: str) -> Part:
     workload = next((ref for ref, body in ask.objects.items() if _is_versioned(ref, body)), None)
     if switch is None or workload is None:
         asked = _asked(ask)
-        return _with(part, _asks(ask, asked, ASK), _lines(Told.ASK, asked))
+        return _with(part, _asks(ask, asked, ASK), [*_lines(Told.ASK, asked), *_afterwards(ask)])
     steps = tuple(replace(step, phase=SWITCH) if step is switch else step for step in part.steps)
     return _switching(replace(part, steps=steps), ask, service, workload)
 
@@ -171,6 +124,7 @@ def _switching(part: Part, ask: Staging, service: str, workload: ObjectRef) -> P
     if old:
         lines.append(Line(told=Told.LEAVE, values=(("names", ", ".join(old)),)))
         lines.append(Line(told=Told.BACK, values=(("service", service),)))
+    lines += _afterwards(ask)
     return replace(
         _with(part, more, lines), checks=(*part.checks, *_mixed(ask, service, workload), *_first(part, ask, service))
     )
@@ -273,6 +227,12 @@ def _pause(ask: Staging, what: str, seconds: int, watched: ObjectRef) -> Action:
 
 def _lines(told: Told, asked: Mapping[str, Probe], *more: tuple[str, str]) -> list[Line]:
     return [Line(told=told, values=(("what", words_of(probe)), *more)) for probe in asked.values()]
+
+
+def _afterwards(ask: Staging) -> list[Line]:
+    """What a return is judged by; a return itself tells of nothing."""
+    asked = {place: probe for place, probe in probes(ask.release.spec) if place.startswith(SUCCESS)}
+    return _lines(Told.ASK_BACK, asked) if not ask.returning else []
 
 
 def _mixed(ask: Staging, service: str, workload: ObjectRef) -> Iterator[Check]:

@@ -69,7 +69,7 @@ class SandboxCluster:
 
     `requests` counts by Kubernetes verb (get, list, create, patch, update, delete) whatever the answer was; `effects`
     lists the writes in order. Both are the independent witness of what a client did. `rules` are what reviews of our
-    rights answer by, in whichever namespace.
+    rights answer by, in whichever namespace. `behind`: by namespace and name, a Service that is no workload of it.
     """
 
     def __init__(self) -> None:
@@ -82,6 +82,7 @@ class SandboxCluster:
         self.requests: Counter[str] = Counter()
         self.effects: list[Effect] = []
         self.rules: list[Body] = [EVERYTHING]
+        self.behind: dict[tuple[str, str], Callable[[Asked], tuple[int, Any]]] = {}
 
     def start(self) -> None:
         """Listen on loopback."""
@@ -184,15 +185,18 @@ class SandboxCluster:
                 return found
             match segments:
                 case ["api", "v1", "namespaces", namespace, "services", named, "proxy", *_] if asked.method == "GET":
-                    return self._through(namespace, named)
+                    return self._through(namespace, named, asked)
             return self._on_resource(asked, self._place(segments))
         except Refusal as refusal:
             body = status(refusal.status, refusal.reason, refusal.message, refusal.details)
             return refusal.status, body
 
-    def _through(self, namespace: str, named: str) -> tuple[int, Any]:
+    def _through(self, namespace: str, named: str, asked: Asked) -> tuple[int, Any]:
         """A request to a Service, named as SCHEME:NAME:PORT."""
         self.requests["proxy"] += 1
+        other = self.behind.get((namespace, named.split(":")[1]))
+        if other is not None:
+            return other(asked)
         resource = self._store.resources["", "v1", "services"]
         service = self._store.get(resource, namespace, named.split(":")[1])
         return answer_of(service, self._store.objects.values(), self.requests["proxy"])

@@ -22,6 +22,7 @@ from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.kustomization import closures
 from reconciler.specs.manifest_files import ManifestFile, manifest_files
+from reconciler.specs.metrics import check_metrics
 from reconciler.specs.objects import Placed, default_namespaces, flattened, is_object, object_ref, once
 from reconciler.specs.reader import Reader
 from reconciler.specs.rendering import Renderer, Rendering, Unrendered
@@ -251,6 +252,7 @@ def _source(
             Problem(release.place_of("images", name), VALIDATION, f"no container runs the image {name}", hint)
         )
     check_canary(release, [(item.value, item.place()) for item in good], problems)
+    check_metrics(release, objects, problems)
     sent = coloured(release, [(item.value, item.place()) for item in good], problems)
     return ReleaseSource(
         spec.source.type,

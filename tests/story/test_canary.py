@@ -5,10 +5,12 @@ Some by default; `pytest tests/story --strategies all` is all of them.
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from reconciler.approval.decision import Verb
+from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import make_world
 from tests.failpoints.theatre import Theatre
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
@@ -19,6 +21,7 @@ LONGER = frozenset(
         "test_without_an_automatic_return_it_is_said_what_stands_and_a_retry_goes_on_from_there",
         "test_a_person_turns_back_in_a_pause",
         "test_g20_a_canary_that_somebody_changed_stops_the_plan",
+        "test_g21_a_number_out_of_bounds_turns_back_and_a_good_one_goes_on",
     }
 )
 CANARY = f"{DEPLOYMENT}-canary"
@@ -126,3 +129,32 @@ def test_a_person_turns_back_in_a_pause(stage: Stage) -> None:
     stage.settle()
     assert workloads(stage) == {"svc-a": "v2.0.0"}
     assert outcome(stage) == "rolled_back"
+
+
+def test_g21_a_number_out_of_bounds_turns_back_and_a_good_one_goes_on(stage: Stage) -> None:
+    rate = {"v": "0.2"}
+    asked = []
+
+    def prometheus(request: Asked) -> tuple[int, Any]:
+        asked.append((request.path, dict(request.query)["query"]))
+        found = [{"metric": {}, "value": [1, rate["v"]]}]
+        return 200, {"status": "success", "data": {"resultType": "vector", "result": found}}
+
+    stage.world.sandbox("prod").behind["monitoring", "prometheus"] = prometheus
+    check = "{prometheus: {url: 'http://prometheus.monitoring.svc:9090', query: 'errors', max: 0.01}}"
+    land(stage, {RELEASE: text(stage, "v2.0.1").replace(CHECK, check)}, "bad")
+    stage.clock.advance(timedelta(minutes=6))
+    stage.settle()
+    assert (outcome(stage), workloads(stage)) == ("rolled_back", {"svc-a": "v2.0.0"})
+    state = stage.ledger.units["release/svc-a"]
+    returning = stage.ledger.rollouts["env-k8s-prod", state.generation].returning
+    assert returning is not None
+    assert "wanted http://prometheus.monitoring.svc:9090: errors <= 0.01; got 0.2" in returning.reason
+    rate["v"] = "0.001"
+    land(stage, {RELEASE: text(stage, "v2.0.2").replace(CHECK, check)}, "good")
+    for _ in range(2):
+        stage.clock.advance(timedelta(minutes=6))
+        stage.settle()
+    assert (outcome(stage), workloads(stage)) == ("applied", {"svc-a": "v2.0.2"})
+    path = "/api/v1/namespaces/monitoring/services/http:prometheus:9090/proxy/api/v1/query"
+    assert asked == [(path, "errors")] * 3

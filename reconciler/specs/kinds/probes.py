@@ -4,9 +4,9 @@ Knows what to ask, not how. Rule: a probe is data; nothing in a spec is a comman
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer, model_validator
 
 from reconciler.specs.kinds.fields import (
     HostAndPort,
@@ -20,6 +20,8 @@ from reconciler.specs.kinds.fields import (
     parse_duration,
 )
 from reconciler.specs.kinds.model import Model, exactly_one, rule
+
+Bound = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class HttpProbe(Model):
@@ -51,18 +53,59 @@ class TrafficProbe(Model):
     )
 
 
+class PrometheusProbe(Model):
+    """A PromQL query that answers with one number, and between which bounds that number is good."""
+
+    url: Url = Field(
+        description="Where the Prometheus API is: a Service of the release's cluster, without a query string."
+    )
+    query: Annotated[str, StringConstraints(min_length=1, max_length=2048)] = Field(
+        description="An instant query whose answer is one number: a scalar, or exactly one series."
+    )
+    min: Bound | None = Field(default=None, description="The smallest number that is good; itself is good.")
+    max: Bound | None = Field(default=None, description="The largest number that is good; itself is good.")
+
+    @model_validator(mode="after")
+    def _between_bounds(self) -> "PrometheusProbe":
+        if "?" in self.url or "#" in self.url:
+            raise rule("the address takes no query string; what is asked stands in query", "url")
+        if not self.query.strip():
+            raise rule("a query is needed", "query")
+        if self.min is None and self.max is None:
+            raise rule("min, max or both are needed: without them every number would be good", "query")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise rule("min is larger than max, so no number would be good", "min")
+        return self
+
+
 class Probe(Model):
-    """One question: exactly one of http, tcp and traffic."""
+    """One question: exactly one of http, tcp, traffic and prometheus."""
 
     http: HttpProbe | None = Field(default=None, description="Ask by HTTP.")
     tcp: TcpProbe | None = Field(default=None, description="Connect by TCP.")
     traffic: TrafficProbe | None = Field(default=None, description="Ask many times and look at rate and latency.")
+    prometheus: PrometheusProbe | None = Field(default=None, description="Ask Prometheus for one number.")
     timeout: PositiveDuration = Field(default=parse_duration("10s"), description="How long one answer may take.")
 
     @model_validator(mode="after")
     def _one_question(self) -> "Probe":
-        exactly_one({"http": self.http, "tcp": self.tcp, "traffic": self.traffic})
+        asked = {"http": self.http, "tcp": self.tcp, "traffic": self.traffic, "prometheus": self.prometheus}
+        exactly_one(asked)
         return self
+
+    @property
+    def url(self) -> str | None:
+        """What is asked by HTTP."""
+        asked = self.http or self.traffic or self.prometheus
+        return asked.url if asked is not None else None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what came later where it says nothing: an artifact that was approved before it keeps its digest."""
+        found: dict[str, Any] = handler(self)
+        if self.prometheus is None:
+            found.pop("prometheus", None)
+        return found
 
 
 class Webhook(Model):
