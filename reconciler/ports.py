@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from reconciler.names import ObjectRef, Revision
@@ -25,6 +26,7 @@ from reconciler.state.observed import (
     ObservedHost,
     ObservedRelease,
 )
+from reconciler.state.readiness import Saying
 
 
 class Clock(Protocol):
@@ -218,7 +220,10 @@ class KubeApi(Protocol):
         twice. Needs `begin`. Raises Refused(target_changed) where somebody ran helm since the preview, and
         Refused(owned_by_another) where the release of Helm is not ours."""
 
-    def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]: ...
+    def readiness(
+        self, refs: Sequence[ObjectRef], sayings: Mapping[ObjectRef, Saying] = MappingProxyType({})
+    ) -> tuple[Readiness, ...]:
+        """Each object's judgement, in the order asked. `sayings`: when a custom resource is ready, by its release."""
 
     def replicas(self, ref: ObjectRef) -> int:
         """How many pods a workload is to have now; 0 where it is not there."""

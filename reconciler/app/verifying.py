@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from reconciler.app.probing import Asker
 from reconciler.errors import Rejected, Unavailable
+from reconciler.expression import parse
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind
 from reconciler.plan.hide import hidden
@@ -17,6 +18,7 @@ from reconciler.plan.questions import probe_in
 from reconciler.ports import Clock, KubeApi, Targets
 from reconciler.specs.colours import service_of
 from reconciler.specs.desired import Desired
+from reconciler.state.readiness import Saying
 
 READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is quick is not kept waiting
     timedelta(milliseconds=pause) for pause in (25, 50, 100, 250)
@@ -87,12 +89,13 @@ class Verifier:
     def _wait_ready(self, api: KubeApi, actions: list[Action], limit: timedelta) -> None:
         refs = list(dict.fromkeys(object_in(action) for action in actions))
         gone = {object_in(action) for action in actions if action.kind is ActionKind.DELETE_OBJECT}
+        sayings = {object_in(action): saying for action in actions if (saying := self._saying(action)) is not None}
         begun = self.clock.now()
         pauses = iter(READINESS_PAUSES)
         ready_since = None
         stable = max((self._stable_for(one.unit) for one in actions if one.kind in APPLIED), default=timedelta())
         while True:
-            found = api.readiness(refs)
+            found = api.readiness(refs, sayings)
             failed = [item for item in found if item.status == "Failed" and item.ref not in gone]
             if failed:
                 reasons = "; ".join(f"{item.ref}: {item.message}" for item in failed)
@@ -111,6 +114,15 @@ class Verifier:
             self.clock.wait(next(pauses, READINESS_PAUSE))
             if self.stopping():
                 raise Interrupted("waiting for objects to be ready: the reconciler is stopping")
+
+    def _saying(self, action: Action) -> Saying | None:
+        """What its release says of its kind."""
+        release = self.desired.releases.get(action.unit.partition("/")[2])
+        ref = object_in(action)
+        for one in release.spec.health.readiness if release is not None else ():
+            if (one.group, one.kind) == (ref.group, ref.kind):
+                return Saying(parse(one.ready), parse(one.failed) if one.failed is not None else None)
+        return None
 
     def _stable_for(self, unit: str) -> timedelta:
         release = self.desired.releases.get(unit.partition("/")[2])

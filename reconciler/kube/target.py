@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from traceback import extract_tb
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import Unavailable
@@ -30,6 +31,7 @@ from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
 from reconciler.ports import Answered, ClusterFacts, DesiredObjects, GetThrough, HelmEntry, Readiness
 from reconciler.state.observed import Json, Lacking, ObjectHistory, ObservedRelease
+from reconciler.state.readiness import Saying
 from reconciler.together import all_of
 
 PARENT_NAMESPACE: Final = "default"  # exists on every cluster, before any plan, and cannot be deleted
@@ -130,11 +132,13 @@ class KubeTarget:
         with _understood():
             self._helm.record(wanted, entry)
 
-    def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]:
+    def readiness(
+        self, refs: Sequence[ObjectRef], sayings: Mapping[ObjectRef, Saying] = MappingProxyType({})
+    ) -> tuple[Readiness, ...]:
         """Each object's judgement, in the order asked; of what waits, why."""
         with _understood():
             bodies = all_of([partial(self._body, ref) for ref in refs], WORKERS)
-            found = self._explainer.judge_all(refs, bodies)
+            found = self._explainer.judge_all(refs, bodies, sayings)
             return tuple(Readiness(ref, str(one.status), one.message) for ref, one in zip(refs, found, strict=True))
 
     def replicas(self, ref: ObjectRef) -> int:

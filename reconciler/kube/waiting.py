@@ -9,13 +9,14 @@ a claim whose class binds it with its first pod is not waited for, since that po
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import Rejected, Unavailable
 from reconciler.kube.client import WORKERS, Client
 from reconciler.names import ObjectRef
 from reconciler.state.observed import Json
-from reconciler.state.readiness import Judgement, Status, judge
+from reconciler.state.readiness import Judgement, Saying, Status, judge
 from reconciler.state.reasons import (
     has_revisions,
     in_the_way,
@@ -49,9 +50,14 @@ class Explainer:
         self._client = client
         self._waited: frozenset[tuple[ObjectRef, Json]] = frozenset()  # at the look before: (object, its generation)
 
-    def judge_all(self, refs: Sequence[ObjectRef], bodies: Sequence[Json]) -> list[Judgement]:
+    def judge_all(
+        self,
+        refs: Sequence[ObjectRef],
+        bodies: Sequence[Json],
+        sayings: Mapping[ObjectRef, Saying] = MappingProxyType({}),
+    ) -> list[Judgement]:
         """The judgement of each, with words where it waits. `bodies` are what was read of `refs`, in their order."""
-        found = [judge(body) for body in bodies]
+        found = [judge(body, sayings.get(ref)) for ref, body in zip(refs, bodies, strict=True)]
         waiting = {
             place: (refs[place], bodies[place]["metadata"].get("generation"))
             for place, one in enumerate(found)

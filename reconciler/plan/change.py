@@ -167,6 +167,8 @@ class Told(StrEnum):
     WATCH = "watch"
     PROMOTE = "promote"
     BACK_CANARY = "back_canary"
+    READY = "ready"
+    READY_OR_FAILED = "ready_or_failed"
 
 
 class Line(Value):

@@ -29,6 +29,7 @@ from reconciler.plan.clusters import plan_cluster
 from reconciler.plan.diff import diff
 from reconciler.plan.environments import EnvironmentAsk, NodeAsk, plan_environment
 from reconciler.plan.part import Part, error, failed, warning
+from reconciler.plan.readiness import sayings
 from reconciler.plan.releases import ReleaseAsk, plan_release
 from reconciler.plan.risk import assess
 from reconciler.plan.sequence import in_batches
@@ -201,6 +202,7 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
     if new is not None:
         objects = _objects(ask.proposed.desired, ref.name)
         part = staged(part, Staging(str(ref), new, f"cluster/{spec.cluster}", objects, found, ask.key, ask.returning))
+        part = replace(part, way=(*sayings(new.spec.health, part.steps), *part.way))
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
     told = _connection(ask, ref, cluster, part) if part.steps or part.checks else ()
     told = (*told, *about_source(str(ref), source, part.changes))

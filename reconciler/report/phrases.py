@@ -186,6 +186,8 @@ EN = Phrases(
             Told.WATCH: "they are watched for {time}",
             Told.PROMOTE: "{name} gets the new version, all {of} replicas, a few at a time",
             Told.BACK_CANARY: "before {name} is touched, a return only deletes the canary",
+            Told.READY: "{kind} counts as ready where: {ready}",
+            Told.READY_OR_FAILED: "{kind} counts as ready where: {ready}; as failed where: {failed}",
             Told.BACK: "before that, a return is one write of Service {service}; after it, the old one is made first",
         }
     ),
@@ -311,6 +313,8 @@ ZH = Phrases(
             Told.WATCH: "观察 {time}",
             Told.PROMOTE: "{name} 的全部 {of} 个副本逐步更新到新版本",
             Told.BACK_CANARY: "在更新 {name} 之前，回滚只需删除金丝雀",
+            Told.READY: "{kind} 就绪的条件：{ready}",
+            Told.READY_OR_FAILED: "{kind} 就绪的条件：{ready}；失败的条件：{failed}",
             Told.BACK: "在此之前回滚只需写入一次 Service {service}；之后则先重新创建旧版本",
         }
     ),

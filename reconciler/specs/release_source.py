@@ -25,6 +25,7 @@ from reconciler.specs.manifest_files import ManifestFile, manifest_files
 from reconciler.specs.metrics import check_metrics
 from reconciler.specs.objects import Placed, default_namespaces, flattened, is_object, object_ref, once
 from reconciler.specs.reader import Reader
+from reconciler.specs.readiness import check_kinds
 from reconciler.specs.rendering import Renderer, Rendering, Unrendered
 from reconciler.specs.sealed import NotOpened, Opener, holds_values, is_sealed, opened
 from reconciler.specs.source import TreeEntry
@@ -251,6 +252,7 @@ def _source(
         problems.append(
             Problem(release.place_of("images", name), VALIDATION, f"no container runs the image {name}", hint)
         )
+    check_kinds(release, objects, problems)
     check_canary(release, [(item.value, item.place()) for item in good], problems)
     check_metrics(release, objects, problems)
     sent = coloured(release, [(item.value, item.place()) for item in good], problems)

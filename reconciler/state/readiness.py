@@ -2,7 +2,8 @@
 
 A table from kind to function; it fetches nothing and knows no time. The rule it keeps: a status counts only where it
 speaks of the generation that stands in the object (`observedGeneration`), so a left-over "ready" of the revision before
-is never taken for the new one, and what cannot be judged is not called ready.
+is never taken for the new one, and what cannot be judged is not called ready. A release may say otherwise of its custom
+resources (`Saying`); that is asked of what their status says of this generation and of nothing older.
 kstatus: https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus
 """
 
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from reconciler.evaluation import NoAnswer
+from reconciler.expression import Expression
 from reconciler.state.reasons import containers_in_the_way, is_crashing
 
 
@@ -33,12 +36,22 @@ class Judgement:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """When an object counts as ready, and as failed, by what a release says of its kind."""
+
+    ready: Expression
+    failed: Expression | None = None
+
+
 Body = Mapping[str, Any]
+LONGEST_QUOTED: Final = 200  # characters of an expression in a reason
 PROGRESS_DEADLINE: Final = "ProgressDeadlineExceeded"
 
 
-def judge(body: Body | None) -> Judgement:
-    """The judgement of one object as it was read; None stands for an object that is not there."""
+def judge(body: Body | None, saying: Saying | None = None) -> Judgement:
+    """The judgement of one object as it was read; None stands for an object that is not there. `saying`: of a custom
+    resource, in place of its conditions."""
     if body is None:
         return Judgement(Status.NOT_FOUND, "it does not exist")
     if body.get("metadata", {}).get("deletionTimestamp"):
@@ -46,8 +59,11 @@ def judge(body: Body | None) -> Judgement:
     kind = (_group(body), str(body.get("kind", "")))
     if kind in _WATCHED and not _observed(body):
         return _waiting("its controller has not seen the newest change yet")
-    first = next(iter((_TABLE.get(kind) or _by_conditions)(body)), None)
-    return first or Judgement(Status.CURRENT, "it is as desired")
+    if saying is not None and kind not in _TABLE:
+        judged = _by_saying(body, saying)
+    else:
+        judged = (_TABLE.get(kind) or _by_conditions)(body)
+    return next(iter(judged), None) or Judgement(Status.CURRENT, "it is as desired")
 
 
 def _group(body: Body) -> str:
@@ -180,8 +196,7 @@ def _namespace(body: Body) -> Iterator[Judgement]:
 
 def _by_conditions(body: Body) -> Iterator[Judgement]:
     """Any other kind: by its generation and the conditions that kstatus knows."""
-    observed = body.get("status", {}).get("observedGeneration") if isinstance(body.get("status"), dict) else None
-    if observed is not None and observed != body["metadata"].get("generation"):
+    if _is_older(body):
         yield _waiting("its controller has not seen the newest change yet")
     stalled = _condition(body, "Stalled")
     if stalled.get("status") == "True":
@@ -192,6 +207,54 @@ def _by_conditions(body: Body) -> Iterator[Judgement]:
     ready = _condition(body, "Ready")
     if ready and ready.get("status") != "True":
         yield _waiting(f"it is not ready: {ready.get('message') or ready.get('reason', '')}")
+
+
+def _by_saying(body: Body, saying: Saying) -> Iterator[Judgement]:
+    if _is_older(body):
+        yield _waiting("its controller has not seen the newest change yet")
+        return
+    seen = _of_this_generation(body)
+    if saying.failed is not None and _is_true(saying.failed, seen):
+        yield _failed(f"it failed: {_quoted(saying.failed)}")
+    try:
+        if not saying.ready.answer(seen):
+            yield _waiting(f"it is not ready: {_quoted(saying.ready)} is not true yet")
+    except NoAnswer as error:
+        yield _waiting(f"it is not ready: {_quoted(saying.ready)} cannot be told, because {error}")
+
+
+def _is_older(body: Body) -> bool:
+    """Whether its status speaks of an older generation than what stands there."""
+    status = body.get("status")
+    observed = status.get("observedGeneration") if isinstance(status, dict) else None
+    return observed is not None and observed != body["metadata"].get("generation")
+
+
+def _of_this_generation(body: Body) -> Body:
+    """The object without the conditions that speak of another generation."""
+    status = body.get("status")
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    if not isinstance(status, dict) or not isinstance(conditions, list):
+        return body
+    generation = body["metadata"].get("generation")
+    kept = [
+        one
+        for one in conditions
+        if not isinstance(one, dict) or one.get("observedGeneration", generation) == generation
+    ]
+    return {**body, "status": {**status, "conditions": kept}}
+
+
+def _is_true(expression: Expression, body: Body) -> bool:
+    try:
+        return expression.answer(body)
+    except NoAnswer:  # what is not there yet has not failed
+        return False
+
+
+def _quoted(expression: Expression) -> str:
+    text = " ".join(expression.text.split())
+    return text if len(text) <= LONGEST_QUOTED else f"{text[:LONGEST_QUOTED]}..."
 
 
 def _counts(wanted: int, status: Body, counts: tuple[tuple[str, str], ...]) -> Iterator[Judgement]:

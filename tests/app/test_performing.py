@@ -1,6 +1,6 @@
 """What a batch is verified by: everything applied is ready, everything deleted is gone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,11 +8,18 @@ from typing import Any
 import pytest
 
 from reconciler.app.perform import Performer
-from reconciler.errors import Rejected
-from reconciler.names import ObjectRef
+from reconciler.errors import Place, Rejected
+from reconciler.expression import parse
+from reconciler.names import BlobId, ObjectRef
 from reconciler.plan.change import Action, ActionKind, Reference
 from reconciler.ports import Readiness
 from reconciler.specs.desired import Desired
+from reconciler.specs.kind import Kind
+from reconciler.specs.kinds import Release
+from reconciler.specs.kinds.readiness import ReadyWhen
+from reconciler.specs.kinds.release import Health, Source, SourceKind
+from reconciler.specs.spec import Spec
+from reconciler.state.readiness import Saying
 
 LIMIT = timedelta(seconds=30)
 KEPT = ObjectRef("apps", "v1", "Deployment", "svc", "kept")
@@ -39,8 +46,10 @@ class Cluster:
 
     rows: list[dict[ObjectRef, str]]
     asked: int = 0
+    sayings: Mapping[ObjectRef, Saying] = field(default_factory=dict)
 
-    def readiness(self, refs: Sequence[ObjectRef]) -> tuple[Readiness, ...]:
+    def readiness(self, refs: Sequence[ObjectRef], sayings: Mapping[ObjectRef, Saying]) -> tuple[Readiness, ...]:
+        self.sayings = sayings
         row = self.rows[min(self.asked, len(self.rows) - 1)]
         self.asked += 1
         return tuple(Readiness(ref, row[ref], "") for ref in refs)
@@ -103,3 +112,24 @@ def test_what_fails_while_it_is_deleted_is_no_failure_of_the_batch() -> None:
 def test_what_is_only_let_go_is_not_waited_for() -> None:
     batch = (BATCH[0], action(ActionKind.FORGET_OBJECT, GONE))
     assert verify(("Current", "Current"), batch=batch).asked == 1
+
+
+def test_a_custom_resource_is_waited_for_by_what_its_own_release_says_of_its_kind() -> None:
+    said = ReadyWhen(group="example.com", kind="Widget", ready="status.up", failed="status.down")
+    other = ReadyWhen(group="example.com", kind="Gadget", ready="status.never")
+    releases = {"svc": _release("svc", said, other), "another": _release("another", other)}
+    widget = ObjectRef("example.com", "v1", "Widget", "svc", "kept")
+    cluster = Cluster([{KEPT: "Current", widget: "Current"}])
+    batch = (action(ActionKind.APPLY_OBJECT, KEPT), action(ActionKind.APPLY_OBJECT, widget))
+    nobody: Any = None
+    performer = Performer(Only(cluster), nobody, Clock(), b"", Desired(releases=releases))
+    performer.verify(batch, {"release/svc": LIMIT})
+    assert cluster.sayings == {widget: Saying(parse("status.up"), parse("status.down"))}
+
+
+def _release(name: str, *readiness: ReadyWhen) -> Spec[Release]:
+    source = Source(type=SourceKind.MANIFESTS, path="app")
+    release = Release(
+        environment="e", cluster="prod", namespace="svc", source=source, health=Health(readiness=readiness)
+    )
+    return Spec(Kind.RELEASE, name, {}, {}, release, Place("release.yaml", 1, 1), BlobId("0" * 40))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.state.readiness import Status
+from reconciler.expression import parse
+from reconciler.state.readiness import Saying, Status
 from tests.contracts.kube_targets import (
     Body,
     Lab,
@@ -249,6 +250,10 @@ def test_a_new_kind_becomes_current_and_its_objects_can_be_applied(lab: Lab) -> 
     until_current(lab, lab.ref(defined))
     until_served(lab, defined)
     lab.roll(defined, widget(lab), generation=2)
+    ref = lab.ref(widget(lab))
+    for text, status in (("spec.size == 1", Status.CURRENT), ("status.size == 1", Status.IN_PROGRESS)):
+        [found] = lab.kube.readiness([ref], {ref: Saying(parse(text))})
+        assert found.status == status, found
     seen = lab.see(widget(lab), defined)
     assert seen.live == seen.result == {"spec": {"size": 1}}
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.state.readiness import Status, judge
+from reconciler.expression import parse
+from reconciler.state.readiness import Saying, Status, judge
 
 Body = dict[str, Any]
 
@@ -244,3 +245,69 @@ def test_an_object_is_judged_by_what_it_says_of_its_newest_generation(
     found = judge(body)
     assert found.status is status
     assert words in found.message
+
+
+RUNS = Saying(parse("status.phase == 'Running'"), parse("status.phase in ['Broken', 'Lost']"))
+READY = Saying(
+    parse("status.conditions.exists(c, c.type == 'Up' && c.status == 'True')"),
+    parse("status.conditions.exists(c, c.type == 'Down' && c.status == 'True')"),
+)
+SAID: dict[str, tuple[Body, Saying, Status, str]] = {
+    "it runs": (made("Widget", {}, {"phase": "Running"}), RUNS, Status.CURRENT, ""),
+    "no status yet": (made("Widget"), RUNS, Status.IN_PROGRESS, "cannot be told, because phase is not there"),
+    "a status of nonsense": ({**made("Widget"), "status": "Running"}, RUNS, Status.IN_PROGRESS, "has no fields"),
+    "it begins": (made("Widget", {}, {"phase": "New"}), RUNS, Status.IN_PROGRESS, "'Running' is not true yet"),
+    "it is broken": (made("Widget", {}, {"phase": "Lost"}), RUNS, Status.FAILED, "in ['Broken', 'Lost']"),
+    "it ran, in an older generation": (
+        made("Widget", {}, {"phase": "Running", "observedGeneration": 1}),
+        RUNS,
+        Status.IN_PROGRESS,
+        "not seen",
+    ),
+    "it was broken, in an older generation": (
+        made("Widget", {}, {"phase": "Lost", "observedGeneration": 1}),
+        RUNS,
+        Status.IN_PROGRESS,
+        "not seen",
+    ),
+    "up": (made("Widget", {}, {"conditions": [condition("Up", "True")]}), READY, Status.CURRENT, ""),
+    "up, in an older generation": (
+        made("Widget", {}, {"conditions": [condition("Up", "True", observedGeneration=1)]}),
+        READY,
+        Status.IN_PROGRESS,
+        "not true yet",
+    ),
+    "down, in an older generation": (
+        made("Widget", {}, {"conditions": [condition("Down", "True", observedGeneration=1), condition("Up", "True")]}),
+        READY,
+        Status.CURRENT,
+        "",
+    ),
+    "being deleted": (made("Widget", {}, {"phase": "Running"}, deletionTimestamp="x"), RUNS, Status.TERMINATING, ""),
+    "a workload is judged as ever": (deployment(AVAILABLE, seen=1, **FULL), RUNS, Status.IN_PROGRESS, "not seen"),
+    "a workload that failed failed": (
+        deployment(condition("Progressing", "False", "ProgressDeadlineExceeded", "timed out"), **FULL),
+        Saying(parse("true")),
+        Status.FAILED,
+        "timed out",
+    ),
+    "no answer is long": (
+        made("Widget"),
+        Saying(parse(f"status.phase == '{'x' * 900}'")),
+        Status.IN_PROGRESS,
+        "xxx...",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "saying", "status", "words"), SAID.values(), ids=SAID.keys())
+def test_a_custom_resource_is_judged_by_what_its_release_says_of_its_kind(
+    body: Body, saying: Saying, status: Status, words: str
+) -> None:
+    found = judge(body, saying)
+    assert found.status is status
+    assert words in found.message
+
+
+def test_without_a_word_of_its_release_the_same_object_would_be_ready() -> None:
+    assert judge(made("Widget", {}, {"phase": "Lost"})).status is Status.CURRENT

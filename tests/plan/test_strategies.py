@@ -309,3 +309,18 @@ def test_it_is_said_that_a_canary_still_stands(shared: Files) -> None:
     new = shared.edited(PATH, "web:v1", "web:v2")
     made = plan(new.good, shared.good, **looked(new))
     assert [bool(standing(made, batch)) for batch in range(7)] == [True] * 6 + [False]
+
+
+def test_a_preview_says_how_it_is_told_that_what_it_applies_is_ready(files: Files) -> None:
+    widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec: {size: 1}\n"
+    of_kind = "group: example.com, kind: {}, ready: status.phase == 'Up'"
+    said = f"{{{of_kind.format('Widget')}, failed: has(status.error)}}, {{{of_kind.format('Gadget')}}}"
+    more = f", health: {{readiness: [{said}]}}"
+    gadget = widget.replace("Widget", "Gadget")
+    before = files.but({"web.yaml": release("web", more=more), "apps/web/g.yaml": gadget, "apps/web/w.yaml": widget})
+    made = plan(before.edited("apps/web/w.yaml", "size: 1", "size: 2").good, before.good)
+    assert keys(made) == []
+    (line,) = made.units[0].way
+    assert line.told is Told.READY_OR_FAILED
+    shown = {"kind": "Widget.example.com", "ready": "status.phase == 'Up'", "failed": "has(status.error)"}
+    assert dict(line.values) == shown

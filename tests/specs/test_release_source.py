@@ -312,3 +312,40 @@ def test_a_secret_in_a_manifest_is_in_no_message(reader: Reader) -> None:
     assert len(desired.problems) == 3
     assert "hunter2" not in str(desired.problems)
     assert "4855e7e2" not in str(desired.problems)
+
+
+WIDGET = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\n"
+
+
+@pytest.mark.parametrize(
+    ("readiness", "wrong"),
+    [
+        ("{group: example.com, kind: Widget, ready: status.phase == 'Up', failed: has(status.error)}", ""),
+        (
+            "{group: example.com, kind: Widget, ready: status.phase = 'Up'}",
+            """this expression is not understood: "= 'Up'" cannot be read, at character 14; it knows ==, !=""",
+        ),
+        (
+            "{group: example.com, kind: Gadget, ready: 'true'}",
+            "release.yaml:10:44: validation_error: the source has no",
+        ),
+        (
+            "{group: apps, kind: Deployment, ready: 'true'}",
+            "spec.health.readiness[0].group: this must be the API group",
+        ),
+        (
+            "{group: apiextensions.k8s.io, kind: CustomResourceDefinition, ready: 'true'}",
+            "objects of apiextensions.k8s.io are judged by what the API server says",
+        ),
+        (
+            "{group: example.com, kind: Widget, ready: 'true'}, {group: example.com, kind: Widget, ready: 'false'}",
+            "the readiness of Widget.example.com is said twice",
+        ),
+    ],
+)
+def test_readiness_is_said_of_custom_resources_that_the_source_has(reader: Reader, readiness: str, wrong: str) -> None:
+    files: dict[str, str | bytes] = {"app/w.yaml": WIDGET}
+    desired = world(files, more=f"  health:\n    readiness: [{readiness}]\n").resolve(reader)
+    found = [str(problem) for problem in desired.problems]
+    assert len(found) == bool(wrong), found
+    assert all(wrong in one for one in found), found

@@ -53,6 +53,14 @@ ResourceName = Annotated[
         "the name of a Kubernetes object: lower case letters, digits, '-' and '.'",
     ),
 ]
+ApiGroup = Annotated[
+    str,
+    _text(
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$",
+        "the API group of custom resources, such as example.com",
+    ),
+]
+ObjectKind = Annotated[str, _text(r"^[A-Z][A-Za-z0-9]{0,62}$", "a kind of Kubernetes objects, such as Database", 63)]
 Text = Annotated[str, StringConstraints(max_length=4096)]
 Line = Annotated[str, _text(r"^[^\r\n]*$", "one line", 512)]
 Email = Annotated[str, _text(r"^[^@\s]+@[^@\s]+$", "an e-mail address")]

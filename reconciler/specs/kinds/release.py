@@ -17,6 +17,7 @@ from reconciler.specs.kinds.fields import (
 )
 from reconciler.specs.kinds.model import Model, rule
 from reconciler.specs.kinds.probes import Probe
+from reconciler.specs.kinds.readiness import ReadyWhen
 from reconciler.specs.kinds.strategy import Strategy
 
 
@@ -71,6 +72,19 @@ class Health(Model):
     )
     stable_for: Duration = Field(default=parse_duration("0s"), description="How long it must stay ready.")
     checks: tuple[Probe, ...] = Field(default=(), description="Questions that must be answered well besides readiness.")
+    readiness: tuple[ReadyWhen, ...] = Field(
+        default=(),
+        description="When its custom resources are ready; by their conditions where none is named.",
+        max_length=20,
+    )
+
+    @model_validator(mode="after")
+    def _one_of_a_kind(self) -> "Health":
+        named = [(one.group, one.kind) for one in self.readiness]
+        for number, kind in enumerate(named):
+            if kind in named[:number]:
+                raise rule("the readiness of {kind} is said twice", "readiness", kind=".".join(reversed(kind)))
+        return self
 
 
 class RollbackStep(Model):
@@ -159,6 +173,8 @@ class Release(Model):
             raise rule("autoscaling is for releases on a cluster", "autoscaling")
         if self.autoscaling is not None and self.capacity.replicas is not None:
             raise rule("capacity.replicas and autoscaling exclude each other", "autoscaling")
+        if self.health.readiness and not on_cluster:
+            raise rule("health.readiness is for releases on a cluster", "health")
         if self.source.values and self.source.type is not SourceKind.HELM:
             raise rule("source.values is for helm", "source")
         return self
