@@ -30,7 +30,7 @@ from tests.servers.processes import wait_until
 
 OWNER, OURS = "house", "reconciler-bot"
 EVENTS = {Says.APPROVE: "APPROVED", Says.REJECT: "REQUEST_CHANGES", Says.COMMENT: "COMMENT"}
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 class WatchedSender(Sender):

@@ -20,7 +20,7 @@ from tests.servers.processes import wait_until
 
 pytestmark = pytest.mark.real
 
-SECONDS = 60.0
+SECONDS = 300.0
 READING: Rule = {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "replicasets"], "verbs": ["get"]}
 CLAIMS: Rule = {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get"]}
 EXPLAINING: Sequence[Rule] = (

@@ -1,5 +1,6 @@
 """The pytest fixtures of the real servers: started once for a run, at the first test that asks.
 
+Each process of a parallel run has servers of its own (sharing.py).
 Tests share them, so each works in a Kubernetes namespace or a folder of its own and gives back what it stopped, cut or
 partitioned. Where a server cannot be had, its tests skip with the one line that says what is missing.
 """
@@ -76,6 +77,14 @@ def real_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCluster]
         yield cluster
     left = network.traces(cluster.number)
     assert left == [], f"of the cluster's host is left: {left}"
+
+
+@pytest.fixture
+def own_numbers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[range]:
+    """Numbers of labs that no other test takes or sweeps meanwhile."""
+    with network.set_apart() as apart:
+        monkeypatch.setenv(network.NUMBERS_VARIABLE, f"{apart[0]}-{apart[-1]}")
+        yield apart
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 A lab has a number, which is the third part of its addresses and in every name it makes. Whoever holds the number's lock
 owns all that bears it, so a second run takes another number, and what is found under a number whose lock is free was
-left by a run that was killed.
+left by a run that was killed. What bears a number that was never locked here is somebody else's, and is left alone.
 
 The bridge has its own namespace because a container engine on the machine makes the root namespace's firewall drop
 forwarded frames between the ports of any bridge there.
@@ -13,7 +13,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -21,10 +22,13 @@ from pathlib import Path
 from tests.servers.processes import StartFailed, state_folder, wait_until
 
 PREFIX = "rct"
-NUMBERS = range(1, 250)
+NUMBERS = range(1, 200)
+NUMBERS_VARIABLE = "RECONCILER_TEST_NUMBERS"  # `FIRST-LAST`: other numbers, which nobody else takes or sweeps
+APART = 5  # numbers at a time that `set_apart` gives away, from the end of NUMBERS to LAST_NUMBER
+LAST_NUMBER = 249
 NETWORK = "10.78"
 CGROUPS = Path("/sys/fs/cgroup")
-LEAVE_SECONDS = 10.0
+LEAVE_SECONDS = 60.0
 
 
 class Number:
@@ -57,11 +61,12 @@ def take_number() -> Number:
     """A free one, after sweeping every number that a killed run left behind."""
     folder = state_folder() / "labs"
     folder.mkdir(exist_ok=True)
-    used_before = sorted(int(lock.name) for lock in folder.iterdir())
+    allowed = numbers()
+    used_before = sorted({int(lock.name) for lock in folder.iterdir()} & set(allowed))
     taken: Number | None = None
-    for value in [*used_before, *(value for value in NUMBERS if value not in used_before)]:
-        if taken is not None and value not in used_before:
-            break
+    for value in [*used_before, *(value for value in allowed if value not in used_before)]:
+        if value not in used_before and (taken is not None or traces(value)):
+            continue
         number = _lock(folder / str(value))
         if number is None:
             continue
@@ -75,6 +80,34 @@ def take_number() -> Number:
     if taken is None:
         raise StartFailed(f"looking for a free network in {NETWORK}.0.0/16: all are in use")
     return taken
+
+
+def numbers() -> range:
+    """Those of this run."""
+    first, _, last = os.environ.get(NUMBERS_VARIABLE, "").partition("-")
+    return range(int(first), int(last) + 1) if first else NUMBERS
+
+
+@contextmanager
+def set_apart() -> Iterator[range]:
+    """A few numbers that nobody else takes or sweeps meanwhile, none of them ever locked before."""
+    folder, labs = state_folder() / "apart", state_folder() / "labs"
+    for each in (folder, labs):
+        each.mkdir(exist_ok=True)
+    for block in (range(first, first + APART) for first in range(NUMBERS.stop, LAST_NUMBER - APART + 2, APART)):
+        held = _lock(folder / str(block.start))
+        if held is None:
+            continue
+        for value in block:
+            if (labs / str(value)).exists():
+                sweep(value)
+                (labs / str(value)).unlink()
+        try:
+            yield block
+        finally:
+            held.release()
+        return
+    raise StartFailed(f"looking for numbers to set apart above {NUMBERS.stop}: all are in use")
 
 
 def _lock(file: Path) -> Number | None:

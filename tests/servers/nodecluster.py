@@ -25,8 +25,8 @@ from tests.servers.node.layer import IMAGES, node_layer
 from tests.servers.processes import StartFailed, wait_until
 
 API_PORT = 6443
-START_SECONDS = 180.0  # 12 s on 2 idle cores
-KUBECTL_SECONDS = 120.0
+START_SECONDS = 600.0  # 12 s on 2 idle cores
+KUBECTL_SECONDS = 300.0
 ENGINE_SOCKET = "/run/containerd/containerd.sock"
 PLAIN_FOLDERS = ("/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd", kubeadm.AUDIT_FOLDER)
 

@@ -9,15 +9,15 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
+SHARED = Path("/tmp")
 POLL_SECONDS = 0.03
-STOP_SECONDS = 5.0
+STOP_SECONDS = 60.0
 LOG_TAIL_CHARACTERS = 2000
 
 # The parent-death signal follows the *thread* that forked, not its process: a server started by a test's short-lived
@@ -134,8 +134,9 @@ def kill_escaped() -> None:
 
 
 def state_folder() -> Path:
-    """What concurrent runs on this machine must know of each other; not in the cache, which may differ between them."""
-    folder = Path(tempfile.gettempdir()) / f"reconciler-tests-{os.getuid()}"
+    """What concurrent runs on this machine must know of each other: neither the cache's place nor TMPDIR, which may
+    differ between them, decides where it is."""
+    folder = SHARED / f"reconciler-tests-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise StartFailed(f"using {folder}: it belongs to another user")

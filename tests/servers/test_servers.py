@@ -27,7 +27,7 @@ from tests.servers.processes import start_time, wait_until
 pytestmark = pytest.mark.real
 
 PROJECT = Path(__file__).parents[2]
-SECONDS = 20.0
+SECONDS = 120.0
 
 
 def ask(server: ApiServer, path: str, token: str) -> httpx.Response:
@@ -72,8 +72,8 @@ def test_kubectl_works_with_the_kubeconfig_and_the_controllers_do_their_work(
         return subprocess.run(argv, check=True, capture_output=True, text=True, env={"HOME": str(tmp_path)}).stdout
 
     kubectl("create", "namespace", "seen-by-controllers")
-    kubectl("wait", "--for=create", "--timeout=20s", "--namespace=seen-by-controllers", "serviceaccount/default")
-    kubectl("delete", "namespace", "seen-by-controllers", "--timeout=20s")  # waits until its controller emptied it
+    kubectl("wait", "--for=create", "--timeout=120s", "--namespace=seen-by-controllers", "serviceaccount/default")
+    kubectl("delete", "namespace", "seen-by-controllers", "--timeout=120s")  # waits until its controller emptied it
     assert "seen-by-controllers" not in kubectl("get", "namespaces")
 
 
@@ -233,7 +233,7 @@ with ApiServer(Path(sys.argv[1], "api")) as server, HostLab(Path(sys.argv[1], "l
 """
 
 
-def test_a_killed_run_leaves_no_process_and_the_next_run_sweeps_the_rest(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_process_and_the_next_run_sweeps_the_rest(tmp_path: Path, own_numbers: range) -> None:
     skip_where(apiserver_lacks() or hosts_lack())
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_RUN, str(tmp_path)], cwd=PROJECT, capture_output=True, text=True, check=False
@@ -247,6 +247,20 @@ def test_a_killed_run_leaves_no_process_and_the_next_run_sweeps_the_rest(tmp_pat
     with HostLab(tmp_path / "next", 1) as lab:
         assert number_of(lab.hosts[0]) == number or network.traces(number) == []
     assert network.traces(number) == []
+
+
+def test_what_bears_a_number_that_was_never_locked_here_is_left_alone(own_numbers: range) -> None:
+    skip_where(hosts_lack())
+    first, *others = own_numbers
+    somebody = network.Switch(first)
+    somebody.start()
+    try:
+        taken = network.take_number()
+        assert taken.value in others
+        assert network.traces(first)
+        taken.release()
+    finally:
+        somebody.stop()
 
 
 def test_the_builder_says_where_things_are_and_does_not_build_again() -> None:

@@ -26,7 +26,7 @@ from tests.servers.processes import wait_until
 
 BOT = "reconciler"
 TOKEN_VARIABLE = "RECONCILER_TEST_FORGE_TOKEN"
-SECONDS = 60.0
+SECONDS = 300.0
 
 
 def next_second() -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.real
 
 IMAGE = "registry.example.invalid/svc-a"
 OFFERED = ("v2.0.0", "v2.0.1")
-SECONDS = 60.0
+SECONDS = 300.0
 WRITING = ["get", "list", "create", "patch", "delete"]
 RIGHTS: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},
