@@ -129,22 +129,27 @@ class Writer:
             answer = self._client.ask(_apply_request(found, what, sent))
             if not _is_moved(answer):
                 _check_applied(answer, existed=live is not None)
-                shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
+                made = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
+                if live is None:
+                    self._undo_unless_held(parent, found, made)
                 return
         raise _moving(what)
+
+    def _undo_unless_held(self, parent: Parent, found: Wanted, made: Json) -> None:
+        """A creation is fenced by nothing but the parent. Where somebody took the release while it was on its way (we
+        stood still, or the network did), what came too late goes again, if nobody has touched it; then raises Refused.
+        """
+        try:
+            self.held.again(parent)
+        except Refused:
+            self._client.ask(_deletion(found.path, found.ref, made))
+            raise
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Delete it, and what it made, in the background."""
 
         def request(path: str, live: Json) -> Request:
-            metadata = live["metadata"]
-            body = {
-                "apiVersion": "v1",
-                "kind": "DeleteOptions",
-                "propagationPolicy": "Background",
-                "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
-            }
-            return Request("DELETE", path, f"deleting {ref}", None, body, JSON_TYPE, secret=ref.kind == "Secret")
+            return _deletion(path, ref, live)
 
         self._leave(release, ref, generation, expected_uid, request)
 
@@ -300,6 +305,18 @@ class Writer:
 def _apply_request(found: Wanted, what: str, body: Json) -> Request:
     query = {"fieldManager": marks.FIELD_MANAGER, "force": "false"}
     return Request("PATCH", found.path, what, query, body, APPLY_TYPE, secret=found.secret)
+
+
+def _deletion(path: str, ref: ObjectRef, live: Json) -> Request:
+    """Delete exactly this, as it was read."""
+    metadata = live["metadata"]
+    body = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+        "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
+    }
+    return Request("DELETE", path, f"deleting {ref}", None, body, JSON_TYPE, secret=ref.kind == "Secret")
 
 
 def _content(live: Json) -> Json:

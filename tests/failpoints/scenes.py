@@ -4,8 +4,9 @@ A scene begins where the reconciler has not looked yet. Its first run is the one
 follow, so what a restart makes of it is compared with what the same runs leave where nobody was killed.
 """
 
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +158,43 @@ def _canary(stage: Stage) -> None:
     stage.merge(number, settle=False)
 
 
+def _landed(stage: Stage, files: Mapping[str, str | None], branch: str = "change") -> None:
+    """An approved pull request whose merge nobody has looked at; two approve it, as a removal takes."""
+    number = stage.propose(files, branch=branch)
+    for login in ("approver_user", "admin"):
+        stage.approve(number, login)
+    stage.merge(number, settle=False)
+
+
+def _more(stage: Stage, words: str) -> None:
+    _landed(stage, {RELEASE: f"{stage.release_text('v2.0.1').rstrip()}\n  {words}\n"})
+
+
+def _replaced(stage: Stage) -> None:
+    """A Deployment with another selector, which is deleted and made again."""
+    text = stage.world.example()[MANIFEST].replace("{app: svc-a}", "{app: svc-a, side: web}")
+    text = text.replace("metadata:\n", "metadata:\n  annotations: {opspilot.spec/replace: allowed}\n", 1)
+    _landed(stage, {MANIFEST: text, RELEASE: stage.release_text("v2.0.1")})
+
+
+def _let_go(stage: Stage) -> None:
+    """A release that goes and leaves everything running."""
+    _landed(stage, {RELEASE: f"{stage.release_text('v2.0.0').rstrip()}\n  onRemoval: forget\n"}, "forget")
+    stage.settle()
+    _landed(stage, {RELEASE: None})
+
+
+def _adopted(stage: Stage) -> None:
+    """A new release that takes over what somebody runs."""
+    cluster = stage.world.sandbox("prod")
+    (body,) = (one for one in cluster.contents().values() if one["kind"] == "Deployment")
+    spec = json.loads(json.dumps(body["spec"]).replace("svc-a", "shop"))
+    shop = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop"}, "spec": spec}
+    cluster.place("apis/apps/v1/namespaces/svc-a/deployments", shop, "kubectl-client-side-apply")
+    text = stage.world.example()[RELEASE].replace("name: svc-a", "name: shop").replace("/manifests}", "/shop}")
+    _landed(stage, {"releases/shop.yaml": text, "releases/svc-a/shop/all.json.yaml": json.dumps(shop)})
+
+
 def _returned(stage: Stage) -> None:
     """The merged revert pull request of what was rolled back, which is ours and needs no approval."""
     _ordered(Verb.ROLLBACK)(stage)
@@ -220,6 +258,18 @@ SCENES = {
         Scene("broken", lambda stage: _merged(stage, "v2.0.1-broken"), _APPLIES),
         Scene("canary", _canary, _APPLIES | {Point.KUBE_DELETE}),
         Scene("blue-green", _blue_green, _APPLIES | {Point.KUBE_DELETE}),
+        Scene("recreate", lambda stage: _more(stage, "strategy: {type: recreate}"), _APPLIES),
+        Scene(
+            "autoscaled", lambda stage: _more(stage, "autoscaling: {minReplicas: 1, maxReplicas: 9, cpu: 50}"), _APPLIES
+        ),
+        Scene("replace", _replaced, _APPLIES | {Point.KUBE_DELETE}),
+        Scene("adoption", _adopted, _APPLIES),
+        Scene(
+            "removed",
+            lambda stage: _landed(stage, {RELEASE: None}),
+            (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY},
+        ),
+        Scene("let-go", _let_go, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
         Scene("removal", _removed, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
         Scene("held", _pushed, _SAYS | {Point.STEP_CACHE}),
         Scene("refused", _refused, _SAYS | {Point.FORGE_COMMENT}),

@@ -209,6 +209,7 @@ ROWS = (
             "contracts/test_kube_api_changes.py::test_what_somebody_else_owns_is_not_applied_to",
             "kube/test_real_cluster.py::test_admission_that_denies_is_seen_before_anything_is_applied",
             "kube/test_client.py::test_a_conflict_names_manager_and_field",
+            "faults/test_sweep.py::test_f17_an_answer_that_is_no_yes_is_never_a_false_success_and_one_word_finishes",
         ),
     ),
     Row(
@@ -313,6 +314,7 @@ ROWS = (
             "app/test_fencing.py::test_g25_who_stood_still_between_two_writes_writes_nothing_after_the_way_back",
             "contracts/test_host_api.py::test_an_older_generation_is_refused_everywhere",
             "git/test_audit_branch.py::test_a_guarded_append_is_refused_where_somebody_wrote",
+            "faults/test_overlap.py::test_g25_of_two_reconcilers_the_slow_one_undoes_nothing_and_says_nothing_wrong",
         ),
     ),
     Row(

@@ -1,0 +1,192 @@
+"""A scene of tests/failpoints where one request meets an answer of a server that does not do as it is asked.
+
+What must hold then, read from the cluster, the statuses and a fresh fold of the audit branch: nothing is said to be
+done that is not; what failed says why with a key; what goes on by itself ends as if nothing had been, with every object
+written as often; anything else is finished by one word of a person.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from reconciler import catalogue
+from reconciler.approval.decision import Verb
+from reconciler.kube.marks import OUR_ANNOTATIONS
+from reconciler.sandbox.cluster import SandboxCluster
+from reconciler.sandbox.world import World
+from tests.failpoints.far_side import audited
+from tests.failpoints.scenes import SCENES
+from tests.failpoints.theatre import Theatre
+from tests.faults.refusing import Fault, RefusingCluster, Strike
+from tests.story.clock import MovableClock
+from tests.story.stage import Stage
+
+OURS = "reconciler/apply: env-k8s-prod"
+BASE = "base"
+LATER = timedelta(seconds=20)  # longer than anybody asks us to stay away
+KEY = re.compile(r"[a-z]+(?:_[a-z]+)+")
+End = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a scene ends where nothing is struck, what it began with, and how often each object was changed."""
+
+    before: End
+    end: End
+    status: str
+    outcomes: Mapping[str, str]
+    changed: Counter[str]
+    told: Counter[str]  # events by action
+
+
+def refusing_world(folder: Path, clock: MovableClock) -> World:
+    return World(folder, clock=clock, hosts_wanted=(), make_cluster=lambda _name: RefusingCluster())
+
+
+def cluster_of(stage: Stage) -> RefusingCluster:
+    found = stage.world.clusters["prod"]
+    assert isinstance(found, RefusingCluster)
+    return found
+
+
+def contents(cluster: SandboxCluster) -> End:
+    """What stands there, and who holds it; of our parents only that they are there."""
+    found = {key: _content(key, body) for key, body in cluster.contents().items()}
+    plain: End = json.loads(json.dumps(found))
+    return plain
+
+
+def _content(key: str, body: Mapping[str, Any]) -> Any:
+    if key.startswith("/configmaps/default/reconciler."):
+        return None
+    metadata = body["metadata"]
+    annotations = {name: text for name, text in metadata.get("annotations", {}).items() if name not in OUR_ANNOTATIONS}
+    managers = sorted({(entry["manager"], entry["operation"]) for entry in metadata.get("managedFields", [])})
+    rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+    return {**rest, "labels": metadata.get("labels"), "annotations": annotations, "managers": managers}
+
+
+def outcomes(stage: Stage) -> dict[str, str]:
+    return {name: state.outcome for name, state in stage.ledger.units.items()}
+
+
+class Sweep:
+    """Scenes in one theatre whose clusters can refuse."""
+
+    def __init__(self, theatre: Theatre) -> None:
+        self.theatre = theatre
+        self._played: dict[str, Played] = {}
+        theatre.stage.accept_first()
+        theatre.keep(BASE)
+
+    def played(self, name: str) -> Played:
+        """The scene undisturbed; played once."""
+        if name not in self._played:
+            self.theatre.play(BASE, SCENES[name].prepare)
+            self.theatre.keep(name)
+            stage = self.theatre.play(name, lambda _: None)
+            cluster = cluster_of(stage)
+            before, cluster.changed = contents(cluster), Counter()
+            stage.settle()
+            told = Counter(event.action for event in stage.world.opened.journal.events)
+            self._played[name] = Played(
+                before, contents(cluster), said(stage)[0], outcomes(stage), Counter(cluster.changed), told
+            )
+        return self._played[name]
+
+    def struck(self, name: str, fault: Fault, number: int, *, lasts: bool) -> Iterator[str]:
+        """What is wrong when the scene meets a fault around its request of this number.
+
+        Raises LookupError where it makes fewer such requests.
+        """
+        played = self.played(name)
+        stage = self.theatre.play(name, lambda _: None)
+        cluster = cluster_of(stage)
+        cluster.strike, cluster.changed = Strike(fault, number, lasts=lasts), Counter()
+        try:
+            stage.settle()
+            if not cluster.strike.met:
+                raise LookupError
+            yield from lies(stage, played, "struck")
+            cluster.strike = None
+            stage.clock.advance(LATER)
+            stage.settle()
+            yield from lies(stage, played, "healed")
+            if _running(stage):
+                yield "healed: it neither went on nor ended"
+            if contents(cluster) == played.end and outcomes(stage) == played.outcomes:
+                yield from self._doubled(cluster, played)
+            yield from self._finished(stage, played)
+            _, _, wrong = audited(stage.world)
+            yield from wrong
+        finally:
+            cluster.strike = None
+            stage.clock.advance(-LATER)
+
+    def _doubled(self, cluster: RefusingCluster, played: Played) -> Iterator[str]:
+        """What went on by itself changed each object as often as if nothing had been."""
+        if cluster.changed != played.changed:
+            yield f"changed otherwise: {cluster.changed - played.changed} {played.changed - cluster.changed}"
+
+    def _finished(self, stage: Stage, played: Played) -> Iterator[str]:
+        """One word of a person is enough, where any is needed."""
+        number = max((int(name.rpartition("-")[2]) for name in _open(stage)), default=0)
+        if number:
+            stage.desk("approver_user").decide(stage.preview(number), Verb.APPROVE, reason="as before")
+        else:
+            bad = {name for name, one in outcomes(stage).items() if one != played.outcomes.get(name)}
+            for name in sorted(bad):
+                stage.desk("dev_user").order(name, Verb.RETRY, reason="again")
+        stage.settle()
+        yield from lies(stage, played, "finished")
+        now, state = contents(cluster_of(stage)), said(stage)
+        if now != played.end:
+            yield f"finished: {state}, and the cluster is not as wanted: {apart(now, played.end)}"
+        if (state[0], outcomes(stage)) != (played.status, played.outcomes):
+            yield f"finished: {state}, {outcomes(stage)}"
+
+
+def said(stage: Stage) -> tuple[str, str]:
+    """The status of the last merge."""
+    return stage.statuses(stage.tip()).get(OURS, ("none", ""))
+
+
+def lies(stage: Stage, played: Played, when: str) -> Iterator[str]:
+    """What is said and is not so."""
+    state, words = said(stage)
+    now = contents(cluster_of(stage))
+    if state == "success" and now != played.end:
+        yield f"{when}: green ({words}), and the cluster is not as wanted: {apart(now, played.end)}"
+    if state in {"failure", "error"} and not set(KEY.findall(words)) & catalogue.errors().keys():
+        yield f"{when}: {state} without a key: {words}"
+    if state == "pending" and not (_running(stage) or stage.ledger.waiting):
+        yield f"{when}: pending ({words}), and nothing is on its way"
+    new = {name: one for name, one in outcomes(stage).items() if one != played.outcomes.get(name)}
+    if "rolled_back" in new.values() and now != played.before:
+        yield f"{when}: said to be back, and the cluster is not: {apart(now, played.before)}"
+    if len({one.passed.environment for one in stage.ledger.running()}) != len(stage.ledger.running()):
+        yield f"{when}: two rollouts in one environment"
+    yield from (f"{when}: {one}" for one in stage.world.opened.reconciler.faults if "internal_error" in one)
+
+
+def _running(stage: Stage) -> bool:
+    return bool(stage.ledger.running())
+
+
+def _open(stage: Stage) -> list[str]:
+    """Tickets of pull requests that wait for a word."""
+    return sorted({ticket for ticket in stage.ledger.waiting if re.fullmatch(r"dep-appr-\d{1,4}", ticket)})
+
+
+def apart(found: End, wanted: End) -> str:
+    return ", ".join(
+        f"{key}: {found.get(key, 'not there')!r} for {wanted.get(key, 'nothing')!r}"
+        for key in sorted(found.keys() | wanted.keys())
+        if (key in found, found.get(key)) != (key in wanted, wanted.get(key))
+    )
