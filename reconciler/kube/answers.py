@@ -50,6 +50,7 @@ class Answer:
     retry_after: str = ""
     secret: bool = False
     about_object: Json = field(default=None, repr=False)  # what was sent, so that no word repeats its secrets
+    content_type: str = "application/json"
 
     @cached_property
     def json(self) -> Json:

@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, Unavailable
 from reconciler.kube.answers import Answer, error_of, transport_error
 from reconciler.kube.connection import Connection
 from reconciler.kube.tls import Context, answered_within, tls_context
@@ -54,11 +54,16 @@ class Request:
     body: Json = None
     content_type: str = JSON_TYPE
     secret: bool = False
+    accept: str = JSON_TYPE
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice has no effect that sending it once has not."""
         return self.method == "GET" or bool(self.query and "dryRun" in self.query)
+
+
+class TooLarge(Unavailable):
+    """One answer is larger than it may be: in pages it may be had."""
 
 
 class Meter:
@@ -195,10 +200,11 @@ class Client:
             retry_after=response.headers.get("Retry-After", ""),
             secret=request.secret,
             about_object=request.body,
+            content_type=response.headers.get("Content-Type", ""),
         )
 
     def _headers(self, request: Request) -> dict[str, str]:
-        headers = {"Accept": JSON_TYPE, "User-Agent": USER_AGENT}
+        headers = {"Accept": request.accept, "User-Agent": USER_AGENT}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
         if self._token is not None:
@@ -218,7 +224,8 @@ def _read(response: Any, what: str, meter: Meter | None) -> bytes:
     for part in response.stream(CHUNK_BYTES, decode_content=True):
         size += len(part)
         if size > MAX_ANSWER_BYTES:
-            raise transport_error(ValueError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes"), what, "")
+            message = f"{what}: the answer is larger than {MAX_ANSWER_BYTES} bytes"
+            raise TooLarge(message, key="cluster_connect_failed")
         if meter is not None and not meter.holds(len(part)):
             raise transport_error(ValueError(f"one look's answers are larger than {meter.most} bytes"), what, "")
         parts.append(part)

@@ -7,13 +7,23 @@ times at which managers wrote are compared too.
 
 import hashlib
 import json
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.kube.wanted import Place, Wanted, place_of
 from reconciler.state.observed import Json
 
 MOST: Final = 50_000  # objects; 100 bytes each or so
-Seen: TypeAlias = tuple[str, str, str, str, bool]  # uid, resourceVersion, times, digest of what was sent, scaled
+
+
+class Version(NamedTuple):
+    """Which object, as of which write."""
+
+    uid: str
+    resource_version: str
+    times: str  # of its managers
+
+
+Seen: TypeAlias = tuple[Version, str, bool]  # digest of what was sent, scaled
 
 
 class Known:
@@ -22,22 +32,30 @@ class Known:
     def __init__(self) -> None:
         self._seen: dict[Place, Seen] = {}
 
-    def holds(self, found: Wanted, live: Json) -> bool:
-        """Whether this body at this version was found to be what is wanted."""
-        return self._seen.get(place_of(found.ref)) == _seen(found, live)
+    def has(self, found: Wanted) -> bool:
+        """Whether anything is remembered of its place."""
+        return place_of(found.ref) in self._seen
 
-    def remember(self, found: Wanted, live: Json) -> None:
+    def holds(self, found: Wanted, version: Version) -> bool:
+        """Whether the object at this version was found to be what is wanted."""
+        seen = self._seen.get(place_of(found.ref))
+        return seen is not None and seen[0] == version and seen == (version, *_sent(found))
+
+    def remember(self, found: Wanted, version: Version) -> None:
         """It is what is wanted."""
         if len(self._seen) >= MOST:
             self._seen.clear()
-        self._seen[place_of(found.ref)] = _seen(found, live)
+        self._seen[place_of(found.ref)] = (version, *_sent(found))
 
 
-def _seen(found: Wanted, live: Json) -> Seen:
-    metadata = live["metadata"]
+def version_of(metadata: Json) -> Version:
+    """Of a live object."""
     times = " ".join(str(entry.get("time")) for entry in metadata.get("managedFields") or ())
-    sent = digest([found.release, found.ref.version, found.sent])
-    return metadata["uid"], metadata["resourceVersion"], times, sent, found.scaled
+    return Version(metadata["uid"], metadata["resourceVersion"], times)
+
+
+def _sent(found: Wanted) -> tuple[str, bool]:
+    return digest([found.release, found.ref.version, found.sent]), found.scaled
 
 
 def digest(value: Json) -> str:

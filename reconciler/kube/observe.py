@@ -9,23 +9,21 @@ only to show a result beside its conflicts, and nothing here is ever applied.
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from http import HTTPStatus
-from typing import Final
 
 from reconciler.errors import Refused, Rejected
 from reconciler.kube import helm_releases, marks, recreate
 from reconciler.kube.adopt import taken_over
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, WORKERS, Client, Request
-from reconciler.kube.discovery import ApiResource, Discovery
-from reconciler.kube.known import Known, digest, without_status
-from reconciler.kube.lists import list_all
+from reconciler.kube.discovery import Discovery
+from reconciler.kube.known import Known, digest, version_of, without_status
 from reconciler.kube.marks import Marks
+from reconciler.kube.outline import Outline
 from reconciler.kube.parent import Parent, Parents
 from reconciler.kube.permissions import Need, beside, lacking, missing, needs_of
 from reconciler.kube.projection import (
@@ -39,14 +37,14 @@ from reconciler.kube.projection import (
     union,
     without_replicas,
 )
+from reconciler.kube.standing import Standing
 from reconciler.kube.wanted import Place, Scaled, Wanted, new_kinds, place_of, ref_of, scaled_by, wanted_of
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
 from reconciler.state.observed import Failure, Json, Lacking, ObservedObject, ObservedRelease
 from reconciler.together import all_of
 
-IDS_IN_ONE_LIST: Final = 50  # 60 characters each in the query: well under what servers take as a URL
-Listed = tuple[ApiResource, str]
+Judged = ObservedObject | Callable[[], ObservedObject]
 Saw = Callable[[dict[Place, Json], float], None]  # what stands where (None: nothing), and when the look began
 
 
@@ -71,6 +69,7 @@ class Observer:
         self._owner = owner
         self._parents = parents
         self._known = Known()
+        self._standing = Standing(client, discovery, owner, self._known)
         self._dry_runs: dict[Place, tuple[tuple[str, str], DryRun]] = {}
         self._scaled: dict[str, frozenset[Scaled]] = {}
 
@@ -84,6 +83,7 @@ class Observer:
         look = copy(self)  # what it remembers is shared
         look._client = self._client.metered()
         look._parents = self._parents.through(look._client)
+        look._standing = self._standing.through(look._client)
         return look._observe(tuple(releases), saw, rights=rights)
 
     def _observe(self, asked: tuple[DesiredObjects, ...], saw: Saw, *, rights: bool) -> Mapping[str, ObservedRelease]:
@@ -96,7 +96,7 @@ class Observer:
         autoscaled = self.autoscaled
         wanted = [replace(found, scaled=found.scalable in autoscaled) for found in wanted]
         try:
-            live = self._live(asked, wanted, parents)
+            live = self._standing.of(asked, wanted, parents)
         except Rejected as error:
             raise (self._explained(error, wanted) if rights else error) from None
         saw(_read(wanted, live), at)
@@ -148,87 +148,21 @@ class Observer:
         """What the autoscalers scale that releases wanted when each was last looked at."""
         return frozenset().union(*self._scaled.values())
 
-    def _live(
-        self, asked: Iterable[DesiredObjects], wanted: list[Wanted], parents: Mapping[str, Parent]
-    ) -> dict[Place, Json]:
-        """Everything that the releases own, and everything that is wanted and exists."""
-        known = {desired.release for desired in asked}
-        live = self._owned({name: self._where(name, parents[name], wanted) for name in known if name in parents})
-        missing = [found for found in wanted if found.resource is not None and place_of(found.ref) not in live]
-        bodies = all_of([partial(self._find, found) for found in missing], WORKERS)
-        live.update(
-            {place_of(found.ref): body for found, body in zip(missing, bodies, strict=True) if body is not None}
-        )
-        # An object of ours whose release has no parent: somebody removed the parent. What else it owns is looked for
-        # among the kinds that it wants; the generation comes back from the objects themselves.
-        lost = {
-            name
-            for name in known - set(parents)
-            if any(isinstance(body, dict) and self._owner.holds(name, body) for body in bodies)
-        }
-        live.update(self._owned({name: self._where(name, Parent(name), wanted) for name in lost}))
-        return live
-
-    def _where(self, release: str, parent: Parent, wanted: Iterable[Wanted]) -> set[Listed]:
-        """Where objects of this release may be: all remembered kinds in all remembered namespaces, and the wanted."""
-        places = {
-            (found.resource, found.ref.namespace)
-            for found in wanted
-            if found.release == release and found.resource is not None
-        }
-        for group, kind in parent.kinds:
-            resource = self._discovery.preferred(group, kind)
-            if resource is not None:  # a kind that is not served any more has no objects
-                places |= {(resource, name) for name in (parent.namespaces if resource.namespaced else {""})}
-        # One kind is listed once, whichever of its versions is wanted: the wanted version has come first.
-        once: dict[tuple[str, str, str], Listed] = {}
-        for resource, namespace in sorted(places, key=lambda place: place[0].api_version, reverse=True):
-            once[(resource.group, resource.kind, namespace)] = (resource, namespace)
-        return set(once.values())
-
-    def _owned(self, places: Mapping[str, set[Listed]]) -> dict[Place, Json]:
-        """What carries the ApplySet label of these releases: one LIST for each place, for many releases at once."""
-        releases: defaultdict[Listed, list[str]] = defaultdict(list)
-        for name in sorted(places):
-            for place in places[name]:
-                releases[place].append(name)
-        tasks = [
-            partial(self._list, resource, namespace, names[start : start + IDS_IN_ONE_LIST])
-            for (resource, namespace), names in sorted(releases.items())
-            for start in range(0, len(names), IDS_IN_ONE_LIST)
-        ]
-        return {place_of(ref): body for found in all_of(tasks, WORKERS) for ref, body in found}
-
-    def _list(self, resource: ApiResource, namespace: str, names: list[str]) -> list[tuple[ObjectRef, Json]]:
-        ids = ",".join(self._owner.applyset(name) for name in names)
-        where = f" in {namespace}" if namespace else ""
-        bodies = list_all(
-            self._client,
-            resource.path(namespace),
-            {"labelSelector": f"{marks.PART_OF} in ({ids})"},
-            f"listing {resource.plural}{where}",
-        )
-        return [(ref_of(body), body) for body in bodies]
-
-    def _find(self, found: Wanted) -> Json | Failure:
-        try:
-            return self._client.find(found.path, f"reading {found.ref}", secret=found.secret)
-        except Rejected as error:  # it may not be read: a fault of this object, and not its absence
-            return Failure(error.key, error.message)
-
     def _judge_all(self, wanted: list[Wanted], live: Mapping[Place, Json]) -> list[ObservedObject]:
         fresh = frozenset(
             found.ref.name for found in wanted if found.ref.kind == "Namespace" and place_of(found.ref) not in live
         )
         defined = new_kinds(wanted)
-        tasks = [partial(self._judge, found, live.get(place_of(found.ref)), fresh, defined) for found in wanted]
-        return all_of(tasks, WORKERS)
+        judged = [self._judge(found, live.get(place_of(found.ref)), fresh, defined) for found in wanted]
+        answers = iter(all_of([one for one in judged if not isinstance(one, ObservedObject)], WORKERS))
+        return [one if isinstance(one, ObservedObject) else next(answers) for one in judged]
 
-    def _judge(
-        self, found: Wanted, live: Json, fresh: frozenset[str], defined: frozenset[tuple[str, str]]
-    ) -> ObservedObject:
+    def _judge(self, found: Wanted, live: Json, fresh: frozenset[str], defined: frozenset[tuple[str, str]]) -> Judged:
+        """What one object is, or a question to the server whose answer says it."""
         if isinstance(live, Failure):
             return ObservedObject(found.ref, exists=False, failure=live)
+        if isinstance(live, Outline):
+            return self._outlined(found, live)
         if live is not None:
             return self._existing(found, live)
         sent = _compared(found, content(found.sent))
@@ -240,12 +174,32 @@ class Observer:
             return ObservedObject(found.ref, exists=False, failure=Failure("validation_error", message))
         if found.ref.namespace in fresh:
             return later
+        return partial(self._created, found)
+
+    def _created(self, found: Wanted) -> ObservedObject:
         answered = self._dry_run(found, None)
         if answered.failure is not None:
             return ObservedObject(found.ref, exists=False, failure=answered.failure)
         return ObservedObject(found.ref, exists=False, result=_compared(found, answered.result))
 
-    def _existing(self, found: Wanted, live: Json) -> ObservedObject:
+    def _outlined(self, found: Wanted, live: Outline) -> ObservedObject:
+        """Of what is left as an outline: it is as wanted, or somebody else's (standing.py)."""
+        seen = ObservedObject(
+            found.ref,
+            exists=True,
+            uid=live.version.uid,
+            resource_version=live.version.resource_version,
+            event=live.event,
+            owner=live.owner,
+        )
+        if not live.ours:
+            return seen
+        if live.autoscaled:
+            seen, found = replace(seen, autoscaled=not found.scaled), replace(found, scaled=True)
+        wanted = _compared(found, content(found.sent))
+        return replace(seen, live=wanted, result=wanted)
+
+    def _existing(self, found: Wanted, live: Json) -> Judged:
         metadata = live["metadata"]
         seen = ObservedObject(
             found.ref,
@@ -263,13 +217,17 @@ class Observer:
         if autoscaler_owns_replicas(live):
             seen, found = replace(seen, autoscaled=not found.scaled), replace(found, scaled=True)
         wanted = _compared(found, content(found.sent))
-        if seen.owner == found.release and self._known.holds(found, live):
+        version = version_of(metadata)
+        if seen.owner == found.release and self._known.holds(found, version):
             return replace(seen, live=wanted, result=wanted)
         owned = owned_fields(live)
         stands = _compared(found, project(live, owned))
         if seen.owner == found.release and equal(stands, wanted):
-            self._known.remember(found, live)
+            self._known.remember(found, version)
             return replace(seen, live=stands, result=stands)
+        return partial(self._changed, found, live, seen, owned, stands)
+
+    def _changed(self, found: Wanted, live: Json, seen: ObservedObject, owned: Fields, stands: Json) -> ObservedObject:
         answered = self._dry_run(found, live)
         if answered.failure is None and recreate.leaves_rolling(found.sent, live):
             answered = DryRun(
@@ -349,6 +307,7 @@ class Observer:
         held = {
             place: body for place, body in live.items() if isinstance(body, dict) and self._owner.holds(release, body)
         }
+        outlined = [one for one in live.values() if isinstance(one, Outline) and one.ours and one.owner == release]
         wanted = {place_of(ref) for ref in own}
         left = {
             ref: ObservedObject(
@@ -363,7 +322,8 @@ class Observer:
             if place not in wanted
             for ref in [ref_of(body)]
         }
-        newest = max([generation, *(marks.generation_of(body) for body in held.values())])
+        generations = [*(marks.generation_of(body) for body in held.values()), *(one.generation for one in outlined)]
+        newest = max([generation, *generations])
         return ObservedRelease(release, {**own, **left}, newest)
 
 

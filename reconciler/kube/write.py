@@ -20,7 +20,9 @@ from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
 from reconciler.kube.held import Held
+from reconciler.kube.known import version_of
 from reconciler.kube.marks import Marks
+from reconciler.kube.outline import Outline
 from reconciler.kube.parent import Parent, Parents
 from reconciler.kube.projection import (
     autoscaler_owns_replicas,
@@ -205,11 +207,14 @@ class Writer:
     def _look(self, path: str, ref: ObjectRef, *, again: bool) -> tuple[Json, float]:
         """The object, or None, and a time (monotonic) before which nothing of it was read."""
         what = f"reading {ref}"
-        known = self._seen.pop(place_of(ref))
-        if known is not None and not again:
+        known = self._seen.pop(place_of(ref)) if not again else None
+        if known is not None and not isinstance(known[0], Outline):
             return found_object(known[0], ref, what), known[1]
         at = time.monotonic()
-        return found_object(self._client.find(path, what, secret=ref.kind == "Secret"), ref, what), at
+        live = found_object(self._client.find(path, what, secret=ref.kind == "Secret"), ref, what)
+        if known is not None and live is not None and version_of(live["metadata"]) == known[0].version:
+            return live, known[1]  # it is what the look saw, so the parent that was read after it counts
+        return live, at
 
     def _wanted(self, release: str, body: Json) -> Wanted:
         found = wanted(release, body, self._discovery.resource)

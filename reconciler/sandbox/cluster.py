@@ -1,9 +1,10 @@
 """A small Kubernetes API in this process: what `demo` and the default tests deploy to.
 
 It speaks HTTPS on loopback with a CA and a token of its own and does what the reconciler uses: discovery, LIST with
-label selectors, GET, POST, PUT, merge PATCH, server-side apply with field ownership and conflicts, dry run, DELETE with
-preconditions, resource versions, UIDs, namespaces, CustomResourceDefinitions, and workloads that roll out on the second
-read after a change, or never where an image says `broken`.
+label selectors (also of metadata alone, in protobuf), GET, POST, PUT, merge PATCH, server-side apply with field
+ownership and conflicts, dry run, DELETE with preconditions, resource versions, UIDs, namespaces,
+CustomResourceDefinitions, and workloads that roll out on the second read after a change, or never where an image says
+`broken`.
 
 Behind a Service's proxy each ready replica answers in turn (cluster_services.py).
 
@@ -31,6 +32,7 @@ from reconciler.sandbox.cluster_kinds import Resource
 from reconciler.sandbox.cluster_pki import loopback_identity
 from reconciler.sandbox.cluster_services import answer_of
 from reconciler.sandbox.cluster_store import Body, Refusal, Store, Write, selector
+from reconciler.sandbox.cluster_wire import is_asked_for, metadata_list
 
 VERSION: Final = "v1.36.3"
 APPLY_TYPE: Final = "application/apply-patch+yaml"
@@ -171,10 +173,10 @@ class SandboxCluster:
         with self._lock:
             return {"/".join(key): copy.deepcopy(body) for key, body in self._store.objects.items()}
 
-    def _respond(self, asked: Asked) -> tuple[int, str]:
+    def _respond(self, asked: Asked) -> tuple[int, str | bytes]:
         with self._lock:  # also while the answer is written: it may be the stored object itself
             code, body = self._answer(asked)
-            return code, json.dumps(body)
+            return code, body if isinstance(body, bytes) else json.dumps(body)
 
     def _answer(self, asked: Asked) -> tuple[int, Any]:
         segments = [part for part in asked.path.split("/") if part]
@@ -287,6 +289,8 @@ def _list(store: Store, place: _Place, asked: Asked) -> tuple[int, Any]:
     found = store.list(place.resource, place.namespace, selector(asked.query.get("labelSelector", "")))
     start = int(asked.query.get("continue") or 0)
     end = start + int(asked.query.get("limit") or len(found) or 1)
+    if is_asked_for(asked.accept):
+        return 200, metadata_list(found[start:end], store.version, str(end) if end < len(found) else "")
     metadata = {"resourceVersion": store.version, **({"continue": str(end)} if end < len(found) else {})}
     # As on a real server, items of a list do not repeat apiVersion and kind.
     items = [{key: item[key] for key in item if key not in ("apiVersion", "kind")} for item in found[start:end]]

@@ -17,6 +17,8 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from reconciler.sandbox.cluster_wire import CONTENT_TYPE
+
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 IDLE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.02
@@ -31,9 +33,10 @@ class Asked:
     query: Mapping[str, str]
     content_type: str
     body: Any
+    accept: str = ""
 
 
-Respond = Callable[[Asked], tuple[int, str]]
+Respond = Callable[[Asked], tuple[int, str | bytes]]  # bytes: protobuf
 
 
 class Server(ThreadingMixIn, TCPServer):
@@ -92,7 +95,7 @@ class Server(ThreadingMixIn, TCPServer):
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
-    def answer(self, authorization: str, asked: Asked) -> tuple[int, str]:
+    def answer(self, authorization: str, asked: Asked) -> tuple[int, str | bytes]:
         """The answer to one request."""
         if not hmac.compare_digest(authorization.encode(), f"Bearer {self._token}".encode()):
             return 401, json.dumps(status(401, "Unauthorized", "Unauthorized"))
@@ -137,13 +140,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         parts = urlsplit(self.path)
         content_type = self.headers.get("Content-Type", "").partition(";")[0]
-        asked = Asked(self.command, unquote(parts.path), dict(parse_qsl(parts.query)), content_type, body)
+        query, accept = dict(parse_qsl(parts.query)), self.headers.get("Accept", "")
+        asked = Asked(self.command, unquote(parts.path), query, content_type, body, accept)
         self._send(*self.server.answer(self.headers.get("Authorization", ""), asked))
 
-    def _send(self, code: int, text: str) -> None:
-        data = text.encode()
+    def _send(self, code: int, answer: str | bytes) -> None:
+        data, kind = (answer.encode(), "application/json") if isinstance(answer, str) else (answer, CONTENT_TYPE)
         self.send_response_only(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -92,7 +92,7 @@ class FarCluster(SandboxCluster):
         self._fault = self._refusal = None
         self.way.up()
 
-    def _respond(self, asked: Asked) -> tuple[int, str]:
+    def _respond(self, asked: Asked) -> tuple[int, str | bytes]:
         if self._refusal is not None and self._refusal[1](asked):
             code = self._refusal[0]
             return code, json.dumps(status(code, "Refused", "refused by the test"))

@@ -60,7 +60,7 @@ class FarCluster(SandboxCluster):
         body = self.look(path)
         return None if body is None else _tag(body)
 
-    def answer(self, asked: Asked) -> tuple[int, str]:
+    def answer(self, asked: Asked) -> tuple[int, str | bytes]:
         """One request, answered as over the wire, and logged where it was a write."""
         path = asked.path
         if self.impostor and "dryRun" not in asked.query and asked.method != "GET" and "selfsubject" not in path:
@@ -150,8 +150,9 @@ class Wire:
         """Nothing is held."""
 
 
-def _encoded(answer: tuple[int, str]) -> tuple[int, bytes]:
-    return answer[0], answer[1].encode()
+def _encoded(answer: tuple[int, str | bytes]) -> tuple[int, bytes]:
+    code, body = answer
+    return code, body.encode() if isinstance(body, str) else body
 
 
 def target(connection: Connection, installation: str, cluster: FarCluster, life: Lifeline) -> KubeTarget:
