@@ -1,27 +1,29 @@
 """Releases of Helm before and after their chart is rendered: what a chart is made of, its values, and what came out.
 
 Knows a chart's folder and Helm's annotations; the tool is behind `ChartRenderer`. Rules: everything is in the
-repository (nothing is fetched, so what a chart needs stands unpacked in its `charts/`); `${name}` is filled into values
-after parsing, never into templates or into what they render to; what Helm would do beside keeping objects (hooks,
-definitions of kinds, resources that it leaves behind) is refused by name, never left out in silence.
+repository (nothing is fetched, so what a chart needs stands in its `charts/`, unpacked or as an archive); `${name}` is
+filled into values after parsing, never into templates or into what they render to; what Helm would do beside keeping
+objects (hooks, definitions of kinds, resources that it leaves behind) is refused by name, never left out in silence.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from reconciler.errors import Place, Problem, ReconcilerError
 from reconciler.names import BlobId
 from reconciler.specs.asking import Read
 from reconciler.specs.chart import REMEMBERED, Chart
+from reconciler.specs.chart_archives import SUFFIX, NotOpened, packed, unpacked
 from reconciler.specs.finding import VALIDATION, Hints
 from reconciler.specs.kinds import Release
 from reconciler.specs.manifest_files import ManifestFile
 from reconciler.specs.objects import Placed
 from reconciler.specs.sealed import is_sealed
-from reconciler.specs.source import TreeEntry
+from reconciler.specs.source import TreeEntry, is_lfs_pointer
 from reconciler.specs.spec import Spec
 from reconciler.specs.substitute import Filling, TooMuch
 from reconciler.specs.tree import Tree
@@ -29,6 +31,7 @@ from reconciler.specs.tree import Tree
 CHART_FILE: Final = "Chart.yaml"
 VALUES_SUFFIX: Final = ".values.json"  # beside the chart's folder, not in it: a template could read it as a file
 MOST_FILES: Final = 2000
+MOST_UNPACKED: Final = 16 * 1024 * 1024  # bytes of all its archives
 MOST_VALUES: Final = 4 * 1024 * 1024  # characters
 LONGEST_NAME: Final = 53  # of a release of Helm
 HOOK: Final = "helm.sh/hook"
@@ -84,12 +87,13 @@ class ChartParts:
     named: tuple[tuple[str, BlobId], ...] = ()
     problems: list[Problem] = field(default_factory=list)
     chart: Chart | None = None
+    archives: dict[str, bytes] = field(default_factory=dict)  # by path, packed again; no longer among `entries`
 
     @property
     def more(self) -> dict[str, bytes]:
-        """The file of values that lies beside the chart."""
+        """The file of values that lies beside the chart, and its archives."""
         values = self.chart.values if self.chart is not None else {}
-        return {values_file(self.file.rpartition("/")[0]): json.dumps(values, sort_keys=True).encode()}
+        return {values_file(self.file.rpartition("/")[0]): json.dumps(values, sort_keys=True).encode(), **self.archives}
 
 
 def values_file(folder: str) -> str:
@@ -133,29 +137,67 @@ def chart_parts(
 
 
 def _check_files(parts: ChartParts, folder: str, read: Read) -> None:
+    left = MOST_UNPACKED
     for entry in parts.entries:
         steps = entry.path.removeprefix(f"{folder}/").split("/")
-        wrong = _wrong(steps, entry, read)
+        wrong: tuple[str, str] | None
+        try:
+            if _is_archive(steps):
+                files = unpacked(_readable(read(entry.blob)), left)
+                left -= sum(map(len, files.values()))
+                parts.archives[entry.path] = packed(files)
+                wrong = _wrong_within(files)
+            else:
+                wrong = _wrong(steps, partial(read, entry.blob))
+        except ReconcilerError as error:
+            wrong = error.message, ""
+        except NotOpened as error:
+            wrong = f"the archive is not opened: {error}", "make it with `helm dependency build`, or unpack it"
         if wrong:
             parts.problems.append(Problem(Place(entry.path), VALIDATION, *wrong))
+    parts.entries = tuple(entry for entry in parts.entries if entry.path not in parts.archives)
 
 
-def _wrong(steps: list[str], entry: TreeEntry, read: Read) -> tuple[str, str] | None:
-    below = steps
-    while len(below) > 2 and below[0] == "charts":
-        below = below[2:]
-    match below:
-        case ["charts", name] if name.endswith((".tgz", ".tar.gz")):
-            return "archives of charts are not opened", "unpack it into a folder beside"
+def _below(steps: list[str]) -> list[str]:
+    """The way within the chart, of those that lie in each other, that a file belongs to."""
+    while len(steps) > 2 and steps[0] == "charts":
+        steps = steps[2:]
+    return steps
+
+
+def _is_archive(steps: list[str]) -> bool:
+    match _below(steps):
+        case ["charts", name]:
+            return name.endswith(SUFFIX)
+    return False
+
+
+def _readable(content: bytes) -> bytes:
+    if is_lfs_pointer(content):
+        raise NotOpened("Git LFS keeps its content elsewhere")
+    return content
+
+
+def _wrong_within(files: Mapping[str, bytes]) -> tuple[str, str] | None:
+    for path, content in files.items():
+        steps = path.split("/")
+        wrong = _wrong(steps, lambda content=content: content)  # type: ignore[misc]
+        if _is_archive(steps):
+            wrong = "it holds another archive", "unpack it"
+        if wrong:
+            return f"{path} in the archive: {wrong[0]}", wrong[1]
+    return None
+
+
+def _wrong(steps: list[str], content: Callable[[], bytes]) -> tuple[str, str] | None:
+    match _below(steps):
+        case ["charts", name] if name.endswith(".tar.gz"):
+            return f"Helm opens archives that are called *{SUFFIX} only", "unpack it into a folder beside"
         case ["crds", *_]:
             hint = "put them into a release of manifests that this one dependsOn"
             return "Helm never updates what lies in crds/, and this version does not install it", hint
         case ["templates", *_]:
-            try:
-                content = read(entry.blob)
-            except ReconcilerError as error:
-                return error.message, ""
-            if any(_LOOKUP.search(_COMMENT.sub(b"", action)) for action in _ACTION.findall(content)):
+            if any(_LOOKUP.search(_COMMENT.sub(b"", action)) for action in _ACTION.findall(content())):
                 hint = "take it from values; what is approved must not depend on what stands on the cluster later"
                 return "a template uses lookup, so nobody can tell what it renders to", hint
     return None

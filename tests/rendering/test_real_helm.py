@@ -1,5 +1,6 @@
 """Charts by the real Helm, in the real cell: what they render to, what is refused, and what they cannot do."""
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,38 @@ def test_a_chart_with_a_chart_in_it_renders_with_its_values(tool: Helm) -> None:
     found = {item["metadata"]["name"]: item["data"] for item in desired.sources["app"].objects}
     assert found == {"a": {"c": "environment apps true"}, "s": {"c": "2"}}
     assert tool.ran == 2
+
+
+@pytest.mark.real
+def test_a_chart_in_an_archive_renders_as_if_it_were_unpacked(tool: Helm, official_helm: Path, tmp_path: Path) -> None:
+    """The archive is one that helm itself packed."""
+    inside = {
+        "Chart.yaml": b"apiVersion: v2\nname: sub\nversion: 1.0.0\n",
+        "values.yaml": b"size: 1\n",
+        f"templates/{'n' * 100}.yaml": CONFIG.replace("name: a", "name: s").format("{{ .Values.size }}").encode(),
+    }
+    for path, content in inside.items():
+        target = tmp_path / "sub" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    home = {"HOME": str(tmp_path), "PATH": ""}
+    asked = [str(official_helm), "package", str(tmp_path / "sub"), "--destination", str(tmp_path)]
+    subprocess.run(asked, check=True, env=home, capture_output=True)
+    archive = (tmp_path / "sub-1.0.0.tgz").read_bytes()
+    files: dict[str, str | bytes] = {
+        "app/chart/Chart.yaml": f"{CHART.decode()}dependencies: [{{name: sub, version: 1.0.0}}]\n",
+        "app/chart/templates/c.yaml": CONFIG.format("x"),
+        "values.yaml": "sub: {size: 2}\n",
+        "app/chart/charts/sub-1.0.0.tgz": archive,
+    }
+    repository = charted(files, ", values: [values.yaml]")
+    with Reader() as reader:
+        desired = resolve(
+            repository.load(reader=reader), repository.entries, repository.read, reader=reader, charts=tool
+        )
+    assert lines(desired.problems) == []
+    found = {item["metadata"]["name"]: item["data"] for item in desired.sources["app"].objects}
+    assert found == {"a": {"c": "x"}, "s": {"c": "2"}}
 
 
 @pytest.mark.real

@@ -1,5 +1,6 @@
 """Charts: what they are made of, what is refused before and after anything renders, and what values they get."""
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from reconciler.errors import Rejected, Unavailable
 from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.units import Cutter
 from reconciler.specs.cache import MemoryCache, ParseCache
+from reconciler.specs.chart_archives import unpacked
 from reconciler.specs.desired import Desired
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
 from tests.specs.repository import Repository, lines
+from tests.specs.test_chart_archives import archive
 from tests.specs.test_release_source import ENVIRONMENT, config, release
 
 CHART = "app/chart/Chart.yaml"
@@ -118,7 +121,28 @@ def test_a_variable_cannot_write_yaml_into_the_values(reader: Reader) -> None:
         ({"v/a.yaml": "a: 1"}, ", values: [v]", "v: values are a file"),
         ({"v.yaml": SEALED}, ", values: [v.yaml]", "values that SOPS encrypted are not opened"),
         ({CHART: "name: web"}, "", "a chart has a name and a version"),
-        ({"app/chart/charts/redis-1.tgz": b"\x1f\x8b"}, "", "archives of charts are not opened"),
+        (
+            {"app/chart/charts/redis-1.tgz": b"\x1f\x8b"},
+            "",
+            "charts/redis-1.tgz: validation_error: the archive is not op",
+        ),
+        ({"app/chart/charts/a.tgz": b"version https://git-lfs.github.com/spec/v1\n"}, "", "Git LFS keeps its content"),
+        ({"app/chart/charts/a.tar.gz": b""}, "", "archives that are called *.tgz only"),
+        (
+            {"app/chart/charts/a.tgz": archive({"crds/x.yaml": b"a"})},
+            "",
+            "crds/x.yaml in the archive: Helm never updates",
+        ),
+        (
+            {"app/chart/charts/a.tgz": archive({"charts/b.tgz": b"a"})},
+            "",
+            "charts/b.tgz in the archive: it holds another",
+        ),
+        (
+            {"app/chart/charts/sub/charts/a.tgz": archive({"charts/b/templates/t": b"{{ lookup }}"})},
+            "",
+            "charts/b/templates/t in the archive: a template uses lookup",
+        ),
         ({"app/chart/crds/x.yaml": "a"}, "", "never updates what lies in crds/"),
         ({"app/chart/charts/sub/crds/x.yaml": "a"}, "", "never updates what lies in crds/"),
         ({TEMPLATE: 'a: {{ lookup "v1" "Secret" "a" "b" }}'}, "", "a template uses lookup"),
@@ -131,6 +155,19 @@ def test_g26_what_a_chart_may_not_be(files: dict[str, str | bytes], values: str,
     found = problems(charted(files, values), reader, stub)
     assert any(said in line for line in found), found
     assert stub.given == []  # nothing of it was rendered
+
+
+def test_the_tool_gets_of_an_archive_only_what_was_looked_at(reader: Reader) -> None:
+    stub = Stub()
+    path = "app/chart/charts/sub-1.0.0.tgz"
+    content = archive({"templates/a.yaml": b"a: 1"}, b"what the tool must not see")
+    assert problems(charted({path: content}), reader, stub) == []
+    assert sorted(stub.given[0]) == ["app/chart.values.json", CHART, path, TEMPLATE]
+    assert b"must not see" not in gzip.decompress(stub.given[0][path])
+    assert unpacked(stub.given[0][path], 100_000)["templates/a.yaml"] == b"a: 1"
+    desired = read(charted({path: archive({"templates/a.yaml": b"a: 2"})}), stub, reader)
+    assert len(stub.given) == 2  # another archive renders anew
+    assert path in dict(desired.sources["app"].files)
 
 
 @pytest.mark.parametrize(
