@@ -120,7 +120,7 @@ class RefusingCluster(SandboxCluster):
         self._counting = threading.Lock()
         self.changed: Counter[str] = Counter()  # by path: how often a request moved an object's content
 
-    def _respond(self, asked: Asked) -> tuple[int, str]:
+    def _respond(self, asked: Asked) -> tuple[int, str | bytes]:
         with self._counting:
             between = self.meanwhile
             if between is None or not between.due(asked):
