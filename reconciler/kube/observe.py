@@ -94,7 +94,7 @@ class Observer:
         for desired in asked:
             self._scaled[desired.release] = scaled_by(found for found in wanted if found.release == desired.release)
         autoscaled = self.autoscaled
-        wanted = [replace(found, scaled=found.scalable in autoscaled) for found in wanted]
+        wanted = [replace(found, scaled=True) if found.scalable in autoscaled else found for found in wanted]
         try:
             live = self._standing.of(asked, wanted, parents)
         except Rejected as error:
@@ -184,20 +184,19 @@ class Observer:
 
     def _outlined(self, found: Wanted, live: Outline) -> ObservedObject:
         """Of what is left as an outline: it is as wanted, or somebody else's (standing.py)."""
-        seen = ObservedObject(
+        told = replace(found, scaled=True) if live.autoscaled and not found.scaled else found
+        wanted = _compared(told, content(told.sent)) if live.ours else None
+        return ObservedObject(
             found.ref,
             exists=True,
             uid=live.version.uid,
             resource_version=live.version.resource_version,
             event=live.event,
+            live=wanted,
+            result=wanted,
             owner=live.owner,
+            autoscaled=live.ours and live.autoscaled and not found.scaled,
         )
-        if not live.ours:
-            return seen
-        if live.autoscaled:
-            seen, found = replace(seen, autoscaled=not found.scaled), replace(found, scaled=True)
-        wanted = _compared(found, content(found.sent))
-        return replace(seen, live=wanted, result=wanted)
 
     def _existing(self, found: Wanted, live: Json) -> Judged:
         metadata = live["metadata"]

@@ -66,9 +66,14 @@ class Outlines:
         self._keep(name, now)
         return list(now.values())
 
+    @property
+    def kept(self) -> int:
+        """How many are kept."""
+        return sum(map(len, list(self._read.values())))
+
     def _keep(self, name: str, now: dict[bytes, Outline]) -> None:
         self._read.pop(name, None)
-        if sum(map(len, list(self._read.values()))) + len(now) > MOST:
+        if self.kept + len(now) > MOST:
             self._read.clear()
         if len(now) <= MOST:
             self._read[name] = now

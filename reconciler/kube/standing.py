@@ -139,7 +139,7 @@ class Standing:
     ) -> Live | None:
         """Outlines where those are enough and bodies of the others; None where that is not worth it."""
         live: Live = {one.place: one for one in outlines}
-        missing = [place for place, one in live.items() if not self._is_enough(one, wants.get(place, ()))]
+        missing = [place for place, one in live.items() if not is_enough(one, wants.get(place, ()), self._known)]
         if not _few(len(missing), len(live)):
             return None
         try:
@@ -148,16 +148,6 @@ class Standing:
             return None
         live.update(zip(missing, bodies, strict=True))
         return {place: body for place, body in live.items() if body is not None}
-
-    def _is_enough(self, one: Outline, wants: Iterable[Wanted]) -> bool:
-        """Whether nothing more of it is needed: it is wanted, and known to be as it is wanted by each."""
-        asked = [replace(found, scaled=True) if one.autoscaled else found for found in wants]
-        return bool(asked) and all(
-            one.owner == found.release and not one.deleting and self._known.holds(found, one.version)
-            if one.ours
-            else bool(one.owner)
-            for found in asked
-        )
 
     def _read(self, resource: ApiResource, place: Place) -> Json:
         """The body at a place; None where it is gone meanwhile."""
@@ -178,6 +168,17 @@ class Standing:
             numbers = ["".join(filter(str.isdigit, str(told.get(key, "")))) for key in ("major", "minor")]
             self._versions.append((int(numbers[0] or 0), int(numbers[1] or 0)))
         return self._versions[0] >= FROM_MEMORY
+
+
+def is_enough(one: Outline, wants: Iterable[Wanted], known: Known) -> bool:
+    """Whether nothing more of it is needed: it is wanted, and known to be as it is wanted by each."""
+    asked = [replace(found, scaled=True) if one.autoscaled else found for found in wants]
+    return bool(asked) and all(
+        one.owner == found.release and not one.deleting and known.holds(found, one.version)
+        if one.ours
+        else bool(one.owner)
+        for found in asked
+    )
 
 
 def _few(some: int, of: int) -> bool:

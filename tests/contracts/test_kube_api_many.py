@@ -6,7 +6,7 @@ every object with all that it holds.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from random import Random
 
 import pytest
@@ -19,6 +19,7 @@ from reconciler.kube.target import KubeTarget
 from reconciler.kube.wire import METADATA_ONLY, metadata_of, page_of
 from reconciler.ports import DesiredObjects
 from tests.contracts.kube_targets import Body, Lab, real_lab, sandbox_lab
+from tests.servers.apiserver import ADMIN_USER, ApiServer
 
 LABS = {"sandbox": sandbox_lab, "real": real_lab}
 COUNT = 20
@@ -188,6 +189,12 @@ def test_what_is_not_wanted_any_more_is_seen_with_what_stands_in_it(lab: Lab) ->
     assert left.live == {"data": {"version": "0"}}
 
 
+def test_g25_where_the_parent_was_removed_the_generation_comes_back_from_the_objects(lab: Lab) -> None:
+    bodies = settled(lab)
+    lab.outside.delete(f"/api/v1/namespaces/default/configmaps/reconciler.contract.{lab.release}")
+    assert lab.kube.observe([lab.desired(*bodies)])[lab.release].generation == 1
+
+
 def test_g25_what_a_look_saw_in_outline_is_read_and_written_at_that_version(lab: Lab) -> None:
     """A return writes what stands already once as it is (docs/decisions/0015)."""
     bodies = settled(lab)
@@ -208,6 +215,40 @@ def test_g25_what_moved_after_it_was_seen_in_outline_is_written_after_the_parent
     lab.connect().begin(lab.release, lab.namespace, 3, "event-3")
     with pytest.raises(Refused):
         lab.kube.apply(lab.release, bodies[1], generation=2, expected_uid=seen[lab.ref(bodies[1])].uid)
+
+
+ON_A_REAL_SERVER = pytest.mark.parametrize("lab", [pytest.param("real", marks=pytest.mark.real)], indirect=True)
+
+
+@ON_A_REAL_SERVER
+def test_a_real_servers_audit_log_counts_the_same(lab: Lab, real_apiserver: ApiServer) -> None:
+    settled(lab)
+    before = len(real_apiserver.audit_lines(ADMIN_USER))
+    lab.kube.observe([lab.desired(*changed(lab, 3))])
+    for _ in range(2000):  # the server may write a record just after the answer
+        asked = real_apiserver.audit_lines(ADMIN_USER)[before:]
+        if len(asked) >= 8:
+            break
+    assert Counter(line["verb"] for line in asked) == Counter({"list": 2, "get": 3, "patch": 3})
+
+
+@ON_A_REAL_SERVER
+def test_g9_a_number_that_an_autoscaler_set_is_left_out_in_outline_too(lab: Lab) -> None:
+    bodies = [lab.deployment(f"web-{n}") for n in range(COUNT)]
+    lab.roll(*bodies)
+    scale = lab.path("deployments", "web-0", "apps") + "/scale"
+    lab.outside.edit(scale, {"spec": {"replicas": 3}}, "kube-controller-manager")
+    asked: list[int] = []
+    for _ in range(400):  # controllers write the status of each for a while
+        lab.kube.client.requests.clear()
+        seen = lab.see(*bodies)
+        asked.append(sum(lab.kube.client.requests.values()))
+        if asked[-1] == 2:  # so nothing but the lists told it
+            break
+    assert asked[-1] == 2
+    fresh = lab.connect().observe([lab.desired(*bodies)])[lab.release].objects[seen.ref]
+    assert seen.autoscaled
+    assert replace(seen, resource_version="") == replace(fresh, resource_version="")
 
 
 def test_metadata_in_protobuf_says_what_the_json_says(lab: Lab) -> None:
