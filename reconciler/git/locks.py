@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reconciler.errors import Unavailable
@@ -53,21 +53,30 @@ class FolderLock:
 
 def remove_stale(repository: Path) -> tuple[Path, ...]:
     """Remove, and name, lock files and unfinished objects of a bare repository; the caller holds its lock."""
+    found = [
+        *_found(repository, lambda name: name.endswith(".lock"), deep=False),
+        *_found(repository / "refs", lambda name: name.endswith(".lock")),
+        *_found(repository / "objects", lambda name: name.startswith("tmp_")),
+    ]
     removed: list[Path] = []
-    for folder, pattern in (
-        (repository, "*.lock"),
-        (repository / "refs", "**/*.lock"),
-        (repository / "objects", "**/tmp_*"),
-    ):
-        for path in _found(folder, pattern):
-            with contextlib.suppress(OSError):
-                path.unlink()
-                removed.append(path)
+    for path in found:
+        with contextlib.suppress(OSError):
+            path.unlink()
+            removed.append(path)
     return tuple(removed)
 
 
-def _found(folder: Path, pattern: str) -> list[Path]:
-    try:
-        return list(folder.glob(pattern))
-    except OSError as error:  # no descriptor left, for one: not the end of the process
-        raise Unavailable(f"looking for stale locks in {folder}: {error}") from error
+def _found(folder: Path, stale: Callable[[str], bool], *, deep: bool = True) -> list[Path]:
+    """Files below a folder; one that is gone or closed to us has none."""
+    found: list[Path] = []
+    for place, _, files in os.walk(folder, onerror=_unlisted):  # before every fetch: no path is made for a name
+        found += [Path(place, name) for name in files if stale(name)]
+        if not deep:
+            break
+    return found
+
+
+def _unlisted(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):
+        # no descriptor left, for one: not the end of the process
+        raise Unavailable(f"looking for stale locks in {error.filename}: {error}") from error

@@ -65,6 +65,8 @@ class Mirror:
         self._stillness = threading.local()
         self._lock = FolderLock(path / "lock")
         self._opened: BareRepository | None = None
+        self._link = str(path / "current")
+        self._named: tuple[str, Path] = ("", path)  # what the link said last, and the folder that is
         with self._lock.held():
             self._open()
 
@@ -158,9 +160,13 @@ class Mirror:
 
     def _current(self) -> Path | None:
         try:
-            return self._path / (self._path / "current").readlink()
+            name = os.readlink(self._link)  # asked for every object that is read
         except OSError:
             return None
+        named = self._named
+        if named[0] != name:
+            named = self._named = (name, self._path / name)
+        return named[1]
 
     def _open(self) -> None:
         current = self._current()

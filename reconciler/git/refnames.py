@@ -6,6 +6,7 @@ option.
 """
 
 import re
+from functools import lru_cache
 
 from reconciler.errors import Rejected
 
@@ -18,6 +19,11 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 
 def is_ref(name: str) -> bool:
     """Whether git would accept this full ref name, and whether it can be printed."""
+    return len(name) <= LONGEST and _is_ref(name)
+
+
+@lru_cache(maxsize=4096)  # the same names at every look; none that is kept is long
+def _is_ref(name: str) -> bool:
     parts = name.split("/")
     return (
         name.startswith("refs/")
