@@ -5,12 +5,13 @@ both, on the same cores. Ours is what a plan and its performer ask of a target: 
 `begin`, `observe` and the writes. Theirs is `kubectl diff --server-side --concurrency=16` and `kubectl apply
 --server-side`. What is compared is the clock on the wall, because most of the work is the server's; the client's
 processor time and the requests that each side sent (by the server's audit log) stand beside it. An apply comes after a
-look, as it does in life.
+look, as it does in life. Before a turn in which none or few change, the controllers have written every status.
 """
 
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,7 @@ from tests.servers.availability import apiserver_lacks
 
 RELEASE = "many"
 IN_ONE_FILE = 100
+MOST_WAITS, WAIT_SECONDS = 300, 2.0
 SHARES = {"none": 0.0, "few": 0.01, "all": 1.0}  # of the objects that a run changes
 # reference: ratios of the wall clock; with nothing changed a look is compared in a process that knows the cluster
 GOALS = {
@@ -69,6 +71,8 @@ def _compared(
     asked: dict[tuple[str, int], int] = {}
     turns: tuple[Ours | Kubectl, ...] = sides
     for _ in range(runs):
+        if share < 1.0:
+            _wait_for_controllers(server)
         for index, side in enumerate(turns):
             side.change(share)
             for step in steps:
@@ -94,6 +98,26 @@ def _compared(
                 "ms CPU of theirs": statistics.median(one.cpu for one in their) * 1000,
             },
         )
+
+
+def _wait_for_controllers(server: ApiServer) -> None:
+    """After a change of all, the controllers write each status for a minute and more; that is no part of a look."""
+    admin = KubeTarget(parse_kubeconfig(server.kubeconfig(server.admin_token)))
+    moved = ""
+    for _ in range(MOST_WAITS):
+        listed = admin.client.get("/apis/apps/v1/deployments", "listing what the controllers wrote")["items"]
+        before, moved = moved, max((item["metadata"]["resourceVersion"] for item in listed), key=int)
+        behind = [item for item in listed if _is_behind(item)]
+        if not behind and moved == before:
+            break
+        time.sleep(WAIT_SECONDS)
+    else:
+        raise SystemExit("cluster: the controllers do not come to rest")
+    admin.close()
+
+
+def _is_behind(item: Mapping[str, Any]) -> bool:
+    return bool(item.get("status", {}).get("observedGeneration") != item["metadata"]["generation"])
 
 
 def _verb(step: str) -> str:

@@ -80,6 +80,11 @@ class Meter:
             self._taken += size
             return self._taken <= self.most
 
+    def give_back(self, size: int) -> None:
+        """So many are held no more."""
+        with self._lock:
+            self._taken -= size
+
 
 class Client:
     """Use `close` when done; safe to share between threads. `requests` counts what was sent, by method."""
@@ -111,6 +116,11 @@ class Client:
         other = copy.copy(self)
         other._meter = Meter(MAX_LOOK_BYTES)
         return other
+
+    def drop(self, size: int) -> None:
+        """So many bytes of this look's answers are held no more: what else is answered may have their room."""
+        if self._meter is not None:
+            self._meter.give_back(size)
 
     def get(self, path: str, what: str, query: Mapping[str, str] | None = None, *, secret: bool = False) -> Json:
         """The object or list at this path."""
@@ -224,6 +234,8 @@ def _read(response: Any, what: str, meter: Meter | None) -> bytes:
     for part in response.stream(CHUNK_BYTES, decode_content=True):
         size += len(part)
         if size > MAX_ANSWER_BYTES:
+            if meter is not None:
+                meter.give_back(size - len(part))  # in pages it may be within the look's
             message = f"{what}: the answer is larger than {MAX_ANSWER_BYTES} bytes"
             raise TooLarge(message, key="cluster_connect_failed")
         if meter is not None and not meter.holds(len(part)):

@@ -131,6 +131,7 @@ class Standing:
                 live = self._filled(resource, outlines, wants)
                 if live is not None:
                     return live
+                self._client.drop(sum(map(len, items)))
         bodies = list_all(self._client, resource.path(namespace), query, what, whole=many)
         return {place_of(ref_of(body)): body for body in bodies}
 

@@ -18,7 +18,7 @@ from reconciler.kube.client import Request
 from reconciler.kube.target import KubeTarget
 from reconciler.kube.wire import METADATA_ONLY, metadata_of, page_of
 from reconciler.ports import DesiredObjects
-from tests.contracts.kube_targets import Body, Lab, real_lab, sandbox_lab
+from tests.contracts.kube_targets import Body, Lab, definition, real_lab, sandbox_lab, until_served, widget
 from tests.servers.apiserver import ADMIN_USER, ApiServer
 
 LABS = {"sandbox": sandbox_lab, "real": real_lab}
@@ -254,12 +254,15 @@ def test_g9_a_number_that_an_autoscaler_set_is_left_out_in_outline_too(lab: Lab)
 def test_metadata_in_protobuf_says_what_the_json_says(lab: Lab) -> None:
     strange = lab.config("strange", **{"a.b": "c"})
     strange["metadata"].update(labels={"app": "x"}, annotations={"note": "é\n" * 300})
-    lab.roll(strange, lab.secret(token="x"), lab.deployment())
+    lab.roll(strange, lab.secret(token="x"), lab.deployment(), definition(lab))
+    until_served(lab, definition(lab))
+    lab.roll(widget(lab), release=f"{lab.release}-b")
     lab.outside.edit(lab.path("configmaps", "strange"), {"data": {"theirs": "1"}})
     for collection in (
         lab.path("configmaps"),
         lab.path("secrets"),
         lab.path("deployments", group="apps"),
+        lab.path("widgets", group=f"{lab.namespace}.example.com"),
     ):
         binary, plain = at_rest(lab, collection)
         assert binary == plain

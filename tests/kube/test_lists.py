@@ -12,7 +12,7 @@ from reconciler.kube import lists
 from reconciler.kube.client import Client
 from reconciler.kube.connection import connection
 from reconciler.kube.discovery import Discovery
-from reconciler.kube.lists import list_all
+from reconciler.kube.lists import list_all, list_metadata
 from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
 from reconciler.kube.parent import Parents
@@ -65,6 +65,33 @@ def test_t21_pages_without_end_end_the_list(endless: Scripted, monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("small")
+def test_what_is_too_large_for_one_answer_is_asked_in_pages_and_the_first_try_takes_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 5_000)
+    monkeypatch.setattr(client_module, "CHUNK_BYTES", 1_000)
+    names = ("a", "b", "c", "d", "e", "f")
+    with playing(tmp_path, page(*names), page(*names[:4], more=True), page(*names[4:])) as server:
+        client = client_of(server)
+        found = list_all(client, "/x", {}, "listing x", whole=True)
+        client.close()
+    assert [item["metadata"]["name"] for item in found] == list(names)
+    assert ["limit=" in line for line in server.script.heard] == [False, True, True]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_list_of_metadata_that_is_too_large_or_no_such_list_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 5_000)
+    large, refused = page("a", "b", "c", "d", "e", "f"), answer(406, "{}")
+    with playing(tmp_path, large, page("a"), refused) as server:
+        client = client_of(server)
+        assert [list_metadata(client, "/x", {}, "listing x") for _ in range(3)] == [None] * 3
+        client.close()
+
+
+@pytest.mark.usefixtures("small")
 def test_each_list_has_the_whole_measure_and_a_look_has_it_once(tmp_path: Path) -> None:
     with playing(tmp_path, page("a", "b", "c", "d", "e", "f")) as server:
         client = client_of(server)
@@ -74,6 +101,8 @@ def test_each_list_has_the_whole_measure_and_a_look_has_it_once(tmp_path: Path) 
         list_all(one_look, "/x", {}, "listing x")
         with pytest.raises(Unavailable, match="one look's answers are larger than 10000 bytes"):
             one_look.find("/x/a", "reading a")
+        one_look.drop(10_000)
+        one_look.find("/x/a", "reading a")
         client.close()
 
 
