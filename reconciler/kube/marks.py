@@ -126,3 +126,8 @@ def counted(body: Mapping[str, Any], mark: str) -> int:
     """The number in an annotation; 0 where there is none."""
     text = (body.get("metadata", {}).get("annotations") or {}).get(mark, "0")
     return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else 0
+
+
+def is_our_own(conflict: str) -> bool:
+    """Whether a field conflict, `manager: field`, is with what we kept an autoscaler's number by."""
+    return conflict.partition(":")[0] == HAND_OVER_MANAGER

@@ -277,7 +277,7 @@ class Observer:
         answer = self._send(found, body, force=False)
         conflicts: tuple[str, ...] = ()
         if answer.status == HTTPStatus.CONFLICT and answer.field_conflicts:
-            conflicts = answer.field_conflicts
+            conflicts = tuple(one for one in answer.field_conflicts if not marks.is_our_own(one))
             answer = self._send(found, body, force=True)
         if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED):
             fields = owned_fields(answer.json)

@@ -2,10 +2,10 @@
 
 The rules it keeps (G25): an update, a deletion and a letting go carry the UID and resourceVersion read after the
 release's parent was taken, and after that read the parent was still ours; so what anybody wrote in between answers 409,
-and then the object and the parent are read again. A creation re-reads the parent first. Nothing is forced: a field of
-another manager stops the apply. What is left: between the parent's read and a creation a newer plan may take the parent
-and create nothing; and an object that appears just before our creation is found out by the answer (200 instead of 201),
-after our values that nobody else owned were added.
+and then the object and the parent are read again. A creation reads the parent before and after: what a newer plan
+overtook goes again. Nothing is forced: a field of another manager stops the apply. What is left: a writer that dies
+right after such a creation; and an object that appears just before our creation is found out by the answer (200 instead
+of 201), after our values that nobody else owned were added.
 """
 
 import time
@@ -105,7 +105,7 @@ class Writer:
         take: frozenset[str] = frozenset(),
         replicas: int = 0,
     ) -> None:
-        """Server-side apply under our field manager, never forced. `take`: see adopt.py; `replicas`: see the port."""
+        """Server-side apply under our field manager. `take`: see adopt.py; `replicas`: see the port."""
         found = self._wanted(release, body)
         what = f"applying {found.ref}"
         seen: Json = None
@@ -129,6 +129,8 @@ class Writer:
                 if moved is not None and _is_moved(moved):
                     continue
             answer = self._client.ask(_apply_request(found, what, sent))
+            if answer.field_conflicts and all(map(marks.is_our_own, answer.field_conflicts)):  # no autoscaler any more
+                answer = self._client.ask(_apply_request(found, what, sent, force=live is not None))
             if not _is_moved(answer):
                 _check_applied(answer, existed=live is not None)
                 made = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
@@ -307,8 +309,8 @@ class Writer:
         live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
 
 
-def _apply_request(found: Wanted, what: str, body: Json) -> Request:
-    query = {"fieldManager": marks.FIELD_MANAGER, "force": "false"}
+def _apply_request(found: Wanted, what: str, body: Json, *, force: bool = False) -> Request:
+    query = {"fieldManager": marks.FIELD_MANAGER, "force": "true" if force else "false"}
     return Request("PATCH", found.path, what, query, body, APPLY_TYPE, secret=found.secret)
 
 

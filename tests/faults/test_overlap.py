@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from reconciler.kube import client
 from tests.failpoints.theatre import Theatre
-from tests.faults.overlap import ACTS, overlapped
+from tests.faults.overlap import ACTS, WAIT, overlapped
 from tests.faults.sweep import Sweep, refusing_world
 
 
@@ -41,6 +42,14 @@ SOME = {TEST: [Between("canary", "same", answered=False, number=4)]}  # the cana
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+    """Whoever is slow waits for an answer, however busy this machine is: one that gave up is another fault."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "READ_SECONDS", WAIT)
+        patch.setattr(client, "ANSWER_SECONDS", WAIT)
+        yield from _sweep(tmp_path_factory)
+
+
+def _sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
     with Theatre.opened(tmp_path_factory.mktemp("overlap"), refusing_world) as theatre:
         yield Sweep(theatre)
 

@@ -5,8 +5,8 @@ from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 AUTOSCALER = "apis/autoscaling/v2/namespaces/svc-a/horizontalpodautoscalers/svc-a"
 
 
-def changed(stage: Stage, more: str) -> int:
-    number = stage.propose({RELEASE: stage.release_text("v2.0.0") + more}, branch=f"change-{len(more)}")
+def changed(stage: Stage, more: str, tag: str = "v2.0.0") -> int:
+    number = stage.propose({RELEASE: stage.release_text(tag) + more}, branch=f"change-{len(more)}")
     stage.approve(number)
     assert stage.merge(number)
     return number
@@ -54,3 +54,13 @@ def test_g9_the_live_number_of_pods_stays_when_an_autoscaler_takes_over(stage: S
     written = stage.effects()
     stage.settle()
     assert stage.effects() == written
+
+
+def test_g9_when_an_autoscaler_goes_again_the_number_of_pods_is_the_sources(stage: Stage) -> None:
+    """What kept the number meanwhile is ours, and no stranger whose field could not be written any more."""
+    changed(stage, "  autoscaling: {minReplicas: 1, maxReplicas: 9, cpu: 50}\n", "v2.0.1")
+    number = changed(stage, "  capacity: {replicas: 5}\n", "v2.0.2")
+    assert fields(stage, number)["Deployment.apps spec.replicas"] == (2, 5)
+    live = stage.world.clusters["prod"].look(DEPLOYMENT)
+    assert live is not None
+    assert live["spec"]["replicas"] == 5
