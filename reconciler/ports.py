@@ -207,7 +207,8 @@ class KubeApi(Protocol):
     ) -> None:
         """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet.
 
-        `take`: the field managers whose hold on the fields that we set ends; of an object of nobody's alone (G27).
+        `take`: the field managers whose hold ends: of an object of nobody's on the fields that we set (G27), of one
+        that is the release's on those of them that have another value (G22).
         `replicas`: how many pods what is not there yet begins with, where an autoscaler will have the number; 0: as the
         body or the server says.
         """

@@ -1,18 +1,48 @@
-"""Whether targets still hold what was last applied: looks by timer, changes nothing, tells once (contracts: G22).
+"""Whether targets still hold what was last applied: looks by timer, tells each change of that once (contracts: G22).
 
 Drift is measured against the last successful artifact of a release whose last plan succeeded. Only fields that we set
-take part; what others own is theirs. A target that is away shows no change, so nothing is told of it.
+take part; what others own is theirs. What cannot be looked at is neither drift nor the end of one. What was told is
+rebuilt from the audit branch, so that a restart tells nothing again. Whether drift is also put right is healing.py's.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from reconciler.app.healing import Healing
 from reconciler.app.journal import Journal, Note
 from reconciler.app.planning import Planner
+from reconciler.canonical import digest_of
+from reconciler.machine.drifting import Drifted, DriftOver
+from reconciler.machine.entry import Entry
+from reconciler.machine.healing import PASSING, WORDS, Why
 from reconciler.machine.ledger import SUCCESSES
-from reconciler.names import Revision, UnitKind, UnitRef
+from reconciler.machine.states import UnitState
+from reconciler.names import Digest, Revision, UnitKind, UnitRef
 from reconciler.plan.change import Operation, Plan
 from reconciler.state.event import Domain, EventStatus, Severity
+
+NAMED = 5  # objects, and fields of each, in one event
+DRIFT_ITSELF = frozenset({"resource_conflict", "owned_by_another"})  # somebody else has what we set
+Unsay = Callable[[str, int], None]  # by environment and generation: how the rollout ended is to be said anew
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look found of one release: its changed objects, in words without values. `known` False: not looked at."""
+
+    known: bool
+    objects: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> Digest:
+        """Over what drifted and over no value, so that a value that goes on moving is told once."""
+        return digest_of("drift", list(self.objects))
+
+    @property
+    def words(self) -> str:
+        """For people: never a value."""
+        more = len(self.objects) - NAMED
+        return "; ".join(self.objects[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 @dataclass(slots=True)
@@ -21,48 +51,110 @@ class Drift:
 
     planner: Planner
     journal: Journal
-    _told: dict[str, str] = field(default_factory=dict)  # by environment: the digest that was told
+    healing: Healing
+    unsay: Unsay
 
-    def look(self) -> None:
-        """One look at everything; an environment that is away is passed over and looked at next time."""
+    def look(self, *, taken_in: bool) -> bool:
+        """One look at everything; whether a heal began, which is to be carried out.
+
+        `taken_in`: all that is on the tracked branch is recorded as landed.
+        """
+        began = False
         for (environment, revision), units in sorted(self._settled().items()):
             plan = self.planner.plan(environment, units, self.planner.desires.at(revision), looks=True)
-            key = f"{environment}@{revision}"
-            if plan.static or not _moved(plan):
-                self._told.pop(key, None)
-                continue
-            if self._told.get(key) != plan.digest:
-                self.journal.record([self._note(plan)])
-                self._told[key] = plan.digest
+            for ref in units:
+                if self._busy(environment):
+                    break  # one at a time; the others are looked at when it ended
+                began |= self._one(ref, plan, seen_of(plan, ref), taken_in=taken_in)
+        return began
+
+    def _one(self, ref: UnitRef, plan: Plan, seen: Seen, *, taken_in: bool) -> bool:
+        ledger = self.journal.ledger
+        state, told = ledger.units[str(ref)], ledger.drifts.standing(str(ref))
+        if not seen.known:
+            return False
+        if not seen.objects:
+            if told is not None:
+                over = DriftOver(unit=str(ref), environment=plan.environment)
+                words = "it is as it was last applied again; nothing was done about it here"
+                self._tell(state, [self._note(ref, plan, "drift_healed", words, over)])
+            return False
+        heal = self.healing.of(ref, taken_in=taken_in)
+        why = heal if isinstance(heal, Why) else None
+        entry = Drifted(
+            unit=str(ref),
+            environment=plan.environment,
+            digest=seen.digest,
+            objects=len(seen.objects),
+            why=why.value if why is not None else "",
+        )
+        notes: list[Note] = []
+        if told is None or told.drifted.digest != entry.digest or _news(told.drifted, why):
+            left = f"; not put right: {WORDS[why]}" if why is not None and WORDS[why] else ""
+            notes.append(self._note(ref, plan, "drift_detected", seen.words + left, entry))
+        began = not isinstance(heal, Why)
+        self._tell(state, notes if isinstance(heal, Why) else [*notes, *heal])
+        return began
+
+    def _tell(self, state: UnitState, notes: list[Note]) -> None:
+        if self.journal.record(notes, guarded=True):
+            self.unsay(state.environment, state.generation)
+
+    def _busy(self, environment: str) -> bool:
+        return any(rollout.passed.environment == environment for rollout in self.journal.ledger.running())
 
     def _settled(self) -> Mapping[tuple[str, Revision], tuple[UnitRef, ...]]:
-        running = {rollout.passed.environment for rollout in self.journal.ledger.running()}
         grouped: dict[tuple[str, Revision], tuple[UnitRef, ...]] = {}
         for name, state in sorted(self.journal.ledger.accepted().items()):
             ref = UnitRef.parse(name)
-            if ref.kind is not UnitKind.RELEASE or state.outcome not in SUCCESSES or state.environment in running:
+            if ref.kind is not UnitKind.RELEASE or state.outcome not in SUCCESSES or self._busy(state.environment):
                 continue
             place = (state.environment, state.accepted.revision)
             grouped[place] = (*grouped.get(place, ()), ref)
         return grouped
 
-    def _note(self, plan: Plan) -> Note:
-        changed = [change for change in plan.changes if change.operation is not Operation.UNCHANGED]
-        words = "; ".join(f"{change.subject}: {', '.join(f.path for f in change.fields[:5])}" for change in changed[:5])
-        ref = UnitRef.parse(changed[0].unit)
+    def _note(self, ref: UnitRef, plan: Plan, action: str, words: str, entry: Entry) -> Note:
+        state = self.journal.ledger.units[str(ref)]
+        rollout = self.journal.ledger.rollouts.get((state.environment, state.generation))
+        fought = isinstance(entry, Drifted) and entry.why == Why.FOUGHT
+        over = isinstance(entry, DriftOver)
         return Note(
             Domain.RELEASE,
-            "drift_detected",
+            action,
             "deployment_release",
             ref.name,
-            status=EventStatus.WARNING,
-            severity=Severity.MEDIUM,
+            status=EventStatus.SUCCESS if over else EventStatus.WARNING,
+            severity=Severity.INFO if over else Severity.HIGH if fought else Severity.MEDIUM,
             environment=plan.environment,
             project=plan.project or None,
             team=plan.team or None,
-            detail={"release_id": ref.name, "env": plan.environment, "error_key": "", "summary": words},
+            detail={
+                "release_id": ref.name,
+                "env": plan.environment,
+                "approval_ticket": rollout.passed.ticket if rollout is not None else "",
+                "error_key": "",
+                "summary": words,
+                "next": "" if over else f"reconciler explain-drift {ref.name}",
+            },
+            entry=entry,
         )
 
 
-def _moved(plan: Plan) -> bool:
-    return any(change.operation is not Operation.UNCHANGED for change in plan.changes)
+def _news(told: Drifted, why: Why | None) -> bool:
+    """Whether a person should hear of it again; what passes by itself is said with the first telling only."""
+    return why is not None and why not in PASSING and why != told.why
+
+
+def seen_of(plan: Plan, ref: UnitRef) -> Seen:
+    """What a plan towards what was applied says of one release in it."""
+    if plan.static:
+        return Seen(known=False)
+    blocked = [check for check in plan.blocked if check.unit in {"", str(ref)}]
+    if any(check.key not in DRIFT_ITSELF for check in blocked):
+        return Seen(known=False)
+    changed = [one for one in plan.changes if one.unit == str(ref) and one.operation is not Operation.UNCHANGED]
+    objects = [
+        f"{one.subject}: {', '.join(field.path for field in one.fields[:NAMED]) or one.operation}" for one in changed
+    ]
+    objects += [check.message for check in blocked if check.key == "owned_by_another"]
+    return Seen(known=True, objects=tuple(objects))

@@ -241,21 +241,33 @@ class Reconciler:
         self.proposals.look(pull, tip, asked=self.commands.take_in(pull.number))
 
     def _commented(self) -> tuple[int, ...]:
-        """Merged pull requests of which something waits, runs or did not end well: their comments still ask."""
+        """Merged pull requests of which something waits, runs, did not end well or is healed no more: their comments
+        still ask."""
         ledger = self.journal.ledger
         tickets = set(ledger.waiting)
         tickets |= {
             ledger.rollouts[state.environment, state.generation].passed.ticket
-            for state in ledger.units.values()
-            if state.generation and state.outcome not in SUCCESSES
+            for unit, state in ledger.units.items()
+            if state.generation and (state.outcome not in SUCCESSES or unit in ledger.drifts.fought)
         }
         states = [ledger.previews[ticket] for ticket in sorted(tickets) if ticket in ledger.previews]
         return tuple(s.previewed.pull_request for s in states if s.previewed.pull_request is not None)
 
     def look_for_drift(self) -> None:
-        """What the drift timer calls: look at what was applied, and tell what moved."""
+        """What the drift timer calls: look at what was applied, tell what moved, and put right what may be."""
         self._catch_up()
-        self._guarded("drift", self.drift.look)
+        tip = self._tip()
+        for _ in range(ROUNDS):
+            if self.stopping() or not self._drift_began(tip):
+                break
+            self._carry_out()
+        self._guarded("statuses", self.rollouts.say_ends)
+
+    def _drift_began(self, tip: Revision | None) -> bool:
+        began: list[bool] = []
+        taken_in = tip is not None and self.landings.taken_in == tip
+        self._guarded("drift", lambda: began.append(self.drift.look(taken_in=taken_in)))
+        return began == [True]
 
     def _guarded(self, what: str, work: Callable[[], object]) -> None:
         try:

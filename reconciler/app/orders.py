@@ -171,6 +171,8 @@ class Orders:
                 return Hold(subject=wish.unit, by=by, until=acts.hold_ends(self.clock.now()))
             case Verb.RESUME:
                 return Resume(subject=wish.unit, by=by)
+            case Verb.RETRY if wish.unit in self.journal.ledger.drifts.fought:
+                return Resume(subject=wish.unit, by=by)  # its last plan ended well: healing is what goes on
             case Verb.RETRY:
                 return self._retry(rollout, act, policy)
             case Verb.ROLLBACK:
@@ -203,19 +205,21 @@ class Orders:
         if rollout.finished is None and len(rollout.passed.units) > 1:
             words = f"the rollout of {unit} is not at its end, and others are in it"
             return Denial("release_state_invalid", words, "hold it, or wait for its end")
-        target = state.previous if state.outcome in SUCCESSES else state.successful
+        approved = self.journal.ledger.approved(rollout)  # a heal grants no return and uses none up (G21)
+        succeeded = state.outcome in SUCCESSES or approved is not rollout
+        target = state.previous if succeeded else state.successful
         if target is None:
             return Denial("release_state_invalid", f"{unit} has nothing to return to")
-        granted = rollout.passed.return_granted and policy.settings.rollback_grant.total_seconds() > 0
-        age = self.clock.now() - rollout.started_at
+        granted = approved.passed.return_granted and policy.settings.rollback_grant.total_seconds() > 0
+        age = self.clock.now() - approved.started_at
         if not granted or age >= policy.settings.rollback_grant or state.outcome == "rolled_back":
             words = f"no return of {unit} is granted any more"
             return Denial("approval_required", words, "open a revert pull request")
         return Returning(
             environment=rollout.passed.environment,
             generation=rollout.passed.generation,
-            path=rollout.passed.path,
-            batches=rollout.passed.batches,
+            path=approved.passed.path,
+            batches=approved.passed.batches,
             to=(target,),
             reason=wish.reason or "ordered",
             ordered_by=wish.person.name if wish.person is not None else "",

@@ -121,6 +121,7 @@ class Planner:
         looks: bool,
         checks: tuple[Check, ...] = (),
         returning: bool = False,
+        healing: bool = False,
     ) -> Plan:
         """One environment's plan towards a side."""
         ledger = self.journal.ledger
@@ -152,6 +153,7 @@ class Planner:
                 fresh=frozenset(ref for ref in units if ref not in states or _never_stood(states[ref])),
                 neighbours=self.neighbours(),
                 returning=returning,
+                healing=healing,
             )
         )
 

@@ -80,12 +80,18 @@ class Rollouts:
     def say_ends(self) -> None:
         """Say how the last rollout of each unit ended where that was not heard: the forge was away, or we crashed."""
         ledger = self.journal.ledger
-        for place in sorted({(state.environment, state.generation) for state in ledger.units.values()}):
-            state = ledger.rollouts.get(place)
-            if state is None or state.finished is None or _end_of(state) in self._said:
+        last = {(state.environment, state.generation) for state in ledger.units.values()} & ledger.rollouts.keys()
+        stood_on = {(place[0], ledger.approved(ledger.rollouts[place]).passed.generation) for place in last}
+        for place in sorted(last | stood_on):
+            state = ledger.rollouts[place]
+            if state.finished is None or _end_of(state) in self._said:
                 continue
             plan = Plan.model_validate_json(self.journal.file(state.passed.path))
             self.say(state, plan, state.finished.outcome, state.finished.message)
+
+    def unsay(self, environment: str, generation: int) -> None:
+        """What was said of how this ended does not hold any more: it is said anew."""
+        self._said = {said for said in self._said if said[:2] != (environment, generation)}
 
     def advance(self, environment: str, generation: int) -> None:
         """Go on with one rollout until it ends, is held, waits for a target, or the process is stopping."""
@@ -237,7 +243,8 @@ class _Run:
         return Event.UNREACHABLE
 
     def _record_success(self, _rollout: Rollout) -> None:
-        self._end(Stage.APPLIED, "applied", extra=(*self._connected(), *self._story.adopted()))
+        stage = Stage.HEALED if self._passed.heals else Stage.APPLIED
+        self._end(stage, "applied", extra=(*self._connected(), *self._story.adopted()))
 
     def _record_failure(self, rollout: Rollout) -> None:
         words, failure = standing(self._plan, rollout.batch), self._failure

@@ -13,6 +13,7 @@ from reconciler.app.drift import Drift
 from reconciler.app.emergencies import Emergencies
 from reconciler.app.forge_token import token_in, token_source
 from reconciler.app.gate import Gate
+from reconciler.app.healing import Healing
 from reconciler.app.holding import Holding
 from reconciler.app.journal import Journal
 from reconciler.app.keys import Keys, load_keys
@@ -258,7 +259,7 @@ def loop_of(on: Adapters) -> Reconciler:
         "clock": clock,
         "branch": settings.branch,
     }
-    standings = Standings(forge)
+    standings = Standings(forge, journal)
     patience = Patience(clock)
     rollouts = Rollouts(
         planner=planner,
@@ -288,7 +289,7 @@ def loop_of(on: Adapters) -> Reconciler:
         rollouts=rollouts,
         orders=orders,
         commands=Commands(forge, forge, journal, planner, orders),
-        drift=Drift(planner, journal),
+        drift=Drift(planner, journal, Healing(planner, journal, clock), rollouts.unsay),
         promotions=Promotions(desires, journal, planner, forge, clock, keys.signing),
         speakers=(previews, standings),
         locale=settings.locale,

@@ -13,7 +13,7 @@ COLUMNS = (
     show.Column("RISK", "risk_level", whole=True),
     show.Column("BY", "requested_by"),
     show.Column("DUE", lambda row: "overdue" if row["overdue"] else f"{row['sla_due_at'][11:16]}Z", whole=True),
-    show.Column("SUMMARY", "summary"),
+    show.Column("SUMMARY", lambda row: "; ".join(filter(None, (row["next"], row["summary"])))),
 )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from reconciler.app.wiring import Assembly
 from reconciler.doors.reading import Json
 from reconciler.errors import Refused
+from reconciler.machine.drifting import Drifts
+from reconciler.machine.healing import WORDS, Why
 from reconciler.machine.ledger import SUCCESSES
 from reconciler.machine.states import UnitState
 from reconciler.names import ObjectRef, Revision, UnitKind, UnitRef
@@ -55,7 +57,8 @@ def explain(assembly: Assembly, name: str, *, foreign: bool = False) -> Explaine
     others: list[Json] = []
     unknown: list[str] = []
     notes: list[str] = []
-    for (environment, revision), refs in _grouped(_chosen(assembly, name), notes).items():
+    drifts = assembly.journal.ledger.drifts
+    for (environment, revision), refs in _grouped(_chosen(assembly, name), notes, drifts).items():
         side = assembly.planner.desires.at(revision)
         plan = assembly.planner.plan(environment, refs, side, looks=True)
         if plan.static:
@@ -83,7 +86,7 @@ def _chosen(assembly: Assembly, name: str) -> Mapping[UnitRef, UnitState]:
 
 
 def _grouped(
-    chosen: Mapping[UnitRef, UnitState], notes: list[str]
+    chosen: Mapping[UnitRef, UnitState], notes: list[str], drifts: Drifts
 ) -> Mapping[tuple[str, Revision], tuple[UnitRef, ...]]:
     grouped: dict[tuple[str, Revision], tuple[UnitRef, ...]] = {}
     for ref, state in sorted(chosen.items(), key=lambda pair: str(pair[0])):
@@ -94,6 +97,9 @@ def _grouped(
             notes.append(
                 f"{ref}: its last plan is {state.outcome or 'running'}; measured against what succeeded before"
             )
+        told = drifts.standing(str(ref))
+        if told is not None and told.drifted.why in set(Why) and WORDS[Why(told.drifted.why)]:
+            notes.append(f"{ref}: not put right: {WORDS[Why(told.drifted.why)]}")
         place = (state.environment, state.successful.revision)
         grouped[place] = (*grouped.get(place, ()), ref)
     return grouped

@@ -5,11 +5,13 @@ write.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from reconciler.approval.roles import Scope
 from reconciler.approval.tickets import ScopeType, Ticket, TicketAction, TicketEvent, TicketFacts, TicketScope, fold
+from reconciler.machine.drifting import Drifts
 from reconciler.machine.entry import ENTRY, Ended, Over, Previewed
 from reconciler.names import POLICY, UnitKind, UnitRef
 from reconciler.plan.change import Risk
@@ -22,6 +24,7 @@ SCOPE_TYPES: Mapping[UnitKind, ScopeType] = {
     UnitKind.CLUSTER: ScopeType.CLUSTER_IMPORT,
     UnitKind.POLICY: ScopeType.POLICY,
 }
+DRIFT = "drift-"  # begins the name of what stands for a release's drift
 KNOWN = frozenset(action.value for action in TicketAction)
 
 
@@ -59,6 +62,30 @@ def _told(events: Iterable[Event]) -> Iterator[TicketEvent]:
                 person=str(event.detail.get("assigned_to", "")),
                 expires_at=_time(event.detail.get("expires_at")),
             )
+
+
+def drifting(events: Iterable[Event], drifts: Drifts, sla: Sla | None = None) -> tuple[Ticket, ...]:
+    """What stands beside the tickets until it is gone: one for each release that drifts. Nothing approves these."""
+    last: dict[str, Event] = {}
+    for event in events:
+        raw = event.detail.get("entry")
+        if isinstance(raw, dict) and raw.get("type") == "drifted":
+            last[raw["unit"]] = event
+    found = []
+    for unit, event in sorted(last.items()):
+        standing = drifts.standing(unit)
+        if standing is not None:
+            found.append(_drift(unit, event, standing.drifted.digest))
+    return tuple(replace(ticket, required_role="") for ticket in fold(found, sla or Sla()).values())
+
+
+def _drift(unit: str, event: Event, digest: str) -> TicketEvent:
+    name = UnitRef.parse(unit).name
+    scope = Scope(event.project_id or "", event.team_id or "", event.environment_id or "")
+    one = TicketScope(ScopeType.RELEASE, name, scope, "k8s", Risk(event.severity.value))
+    words = f"drift: {event.detail.get('summary', '')}"
+    facts = TicketFacts((one,), event.actor_id, event.source.value, words, digest=digest)
+    return TicketEvent(f"{DRIFT}{name}", TicketAction.CREATED, event.actor_id, event.occurred_at, facts=facts)
 
 
 def _created(event: Event, entry: Previewed) -> TicketEvent:

@@ -8,7 +8,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-o
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -63,8 +63,32 @@ def _holders(live: Json, fields: Fields) -> Iterator[Holder]:
 
 def ownership(live: Json, fields: Fields, managers: frozenset[str]) -> Json:
     """A merge patch that takes some fields out of what these managers hold; None where they hold none of them."""
+    return _moved(live, managers, lambda held: _left(live, held, fields))
+
+
+def taken_back(live: Json, fields: Fields, managers: frozenset[str]) -> Json:
+    """The same for an object that is ours already: these fields and no other, for what else they hold is theirs."""
+    return _moved(live, managers, lambda held: without(held, fields))
+
+
+def differing(live: Json, wanted: Json, fields: Fields) -> Fields:
+    """Those of some fields whose values are not the same."""
+    found: dict[str, Any] = {}
+    for head, below in fields.items():
+        if not head.startswith(("f:", "k:")):
+            continue
+        one, other = _item(live, head), _item(wanted, head)
+        if not _inner(below):
+            if one != other:
+                found[head] = below
+        elif inside := differing(one, other, below):
+            found[head] = inside
+    return found
+
+
+def _moved(live: Json, managers: frozenset[str], left_of: Callable[[Fields], Fields]) -> Json:
     entries = [
-        {**entry, "fieldsV1": _left(live, entry.get("fieldsV1") or {}, fields)}
+        {**entry, "fieldsV1": left_of(entry.get("fieldsV1") or {})}
         if entry.get("manager") in managers and entry.get("subresource") != "status"
         else entry
         for entry in _entries(live)
@@ -95,8 +119,7 @@ def defaulted(value: Json, fields: Fields) -> Fields:
     for head, below in fields.items():
         if not head.startswith(("f:", "k:")):
             continue
-        name = head.removeprefix("f:")
-        inner = value.get(name) if head.startswith("f:") and isinstance(value, dict) else _keyed(value, head)
+        name, inner = head.removeprefix("f:"), _item(value, head)
         if inner is None:
             continue
         if head.startswith("f:") and inner in DEFAULTS.get(name, ()):
@@ -104,6 +127,13 @@ def defaulted(value: Json, fields: Fields) -> Fields:
         elif inside := defaulted(inner, below):
             found[head] = inside
     return found
+
+
+def _item(value: Json, head: str) -> Json:
+    """What an `f:` or a `k:` names; None where it is not there."""
+    if head.startswith("f:"):
+        return value.get(head.removeprefix("f:")) if isinstance(value, dict) else None
+    return _keyed(value, head)
 
 
 def _keyed(value: Json, head: str) -> Json:

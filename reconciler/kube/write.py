@@ -124,7 +124,7 @@ class Writer:
             sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled)
             if live is None and replicas:
                 sent["spec"] = {**sent["spec"], "replicas": replicas}
-            if live is not None and take and not self._owner.owner(live):
+            if live is not None and take:
                 moved = self._take_over(found, live, sent, take)
                 if moved is not None and _is_moved(moved):
                     continue
@@ -260,14 +260,21 @@ class Writer:
         return body
 
     def _take_over(self, found: Wanted, live: Json, sent: Json, managers: frozenset[str]) -> Answer | None:
-        """Move the ownership of what we are about to set; `live` and `sent` then stand at the version after it."""
+        """Move the ownership of what we are about to set; `live` and `sent` then stand at the version after it.
+
+        Of an object that is ours already exactly the fields that others changed come back, and nothing else moves.
+        """
         what = f"taking over {found.ref}"
         query = {"fieldManager": marks.FIELD_MANAGER, "dryRun": "All", "force": "true"}
         asked = self._client.ask(Request("PATCH", found.path, what, query, sent, APPLY_TYPE, secret=found.secret))
         if _is_moved(asked):
             return asked
         _check_applied(asked, existed=True)
-        patch = adopt.ownership(live, owned_fields(asked.json), managers)
+        fields = owned_fields(asked.json)
+        ours = self._owner.owner(live) == found.release
+        patch = (adopt.taken_back if ours else adopt.ownership)(
+            live, adopt.differing(live, asked.json, fields) if ours else fields, managers
+        )
         if patch is None:
             return None
         query = {"fieldManager": adopt.TAKING}

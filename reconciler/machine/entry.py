@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from reconciler.machine.drifting import Drifted, DriftOver
 from reconciler.names import Digest, EventId, Revision
 from reconciler.plan.change import Risk, Value
 
@@ -152,6 +153,7 @@ class Passed(Value):
     self_approved: bool = False
     emergency: str = ""  # who broke the glass; empty where the approvals were enough (G23)
     retries: int = 0
+    heals: int = 0  # the generation whose artifact is put back without asking (G22); 0: this is an approved plan
 
 
 class Over(Value):
@@ -362,6 +364,8 @@ Entry = Annotated[
     | Hold
     | Resume
     | Retry
+    | Drifted
+    | DriftOver
     | Decided
     | Connected
     | Sighted

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from reconciler.machine.drifting import Drifted, DriftOver, Drifts
 from reconciler.machine.entry import (
     Answered,
     Applying,
@@ -81,6 +82,7 @@ class Ledger:
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)  # by ticket and environment
     promotions: dict[tuple[str, str], PromotionState] = field(default_factory=dict)  # by environment and tag
     tags_told: set[TagTold] = field(default_factory=set)
+    drifts: Drifts = field(default_factory=Drifts)
     stopped: Stopped | None = None
     last_event: EventId | None = None
 
@@ -96,6 +98,11 @@ class Ledger:
     def running(self) -> tuple[RolloutState, ...]:
         """Rollouts that have not ended, oldest first: in the order in which they were absorbed."""
         return tuple(rollout for rollout in self.rollouts.values() if rollout.finished is None)
+
+    def approved(self, rollout: RolloutState) -> RolloutState:
+        """The rollout of the approved plan whose artifact a rollout puts back; itself where it is no heal."""
+        passed = rollout.passed
+        return self.rollouts[passed.environment, passed.heals] if passed.heals else rollout
 
     def needs_plan(self, unit: str, artifact: Digest | None) -> bool:
         """Whether a unit differs from its accepted revision or its last plan did not end in success (G7).
@@ -177,6 +184,7 @@ def _passed(ledger: Ledger, placed: Placed, entry: Passed) -> None:
             before.successful if before else None,
             before.previous if before else None,
         )
+        ledger.drifts.accept(accepted.unit, placed.at, heals=bool(entry.heals))
         if entry.environment == POLICY:
             ledger.policies.append((placed.at, entry.commit))
     ledger.rollouts[entry.environment, entry.generation] = RolloutState(entry, placed.event, placed.at)
@@ -220,7 +228,10 @@ def _batch_done(ledger: Ledger, _placed: Placed, entry: BatchDone) -> None:
 
 def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
     key = (entry.environment, entry.generation)
-    ledger.rollouts[key] = _intended(ledger.rollouts[key], placed, returning=entry, batch=-1, done=-1, finished=None)
+    rollout = ledger.rollouts[key]
+    passed = ledger.approved(rollout).passed  # after a heal the approved plan goes back, carried by this generation
+    passed = passed.model_copy(update={"generation": entry.generation})
+    ledger.rollouts[key] = _intended(rollout, placed, passed=passed, returning=entry, batch=-1, done=-1, finished=None)
 
 
 def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
@@ -243,6 +254,16 @@ def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
         elif outcome == "rolled_back" and went_back is not None:
             state = replace(state, successful=went_back[accepted.unit])
         ledger.units[accepted.unit] = replace(state, outcome=outcome)
+        if rollout.passed.heals and outcome in SUCCESSES:
+            ledger.drifts.end(accepted.unit)
+
+
+def _drifted(ledger: Ledger, placed: Placed, entry: Drifted) -> None:
+    ledger.drifts.tell(entry, placed.at)
+
+
+def _drift_over(ledger: Ledger, _placed: Placed, entry: DriftOver) -> None:
+    ledger.drifts.end(entry.unit)
 
 
 def _hold(ledger: Ledger, _placed: Placed, entry: Hold) -> None:
@@ -251,6 +272,8 @@ def _hold(ledger: Ledger, _placed: Placed, entry: Hold) -> None:
 
 def _resume(ledger: Ledger, _placed: Placed, entry: Resume) -> None:
     ledger.holds.pop(entry.subject, None)
+    inside = (unit for unit, state in ledger.units.items() if f"environment/{state.environment}" == entry.subject)
+    ledger.drifts.act_on([entry.subject, *inside])
 
 
 def _retry(ledger: Ledger, placed: Placed, entry: Retry) -> None:
@@ -262,6 +285,7 @@ def _retry(ledger: Ledger, placed: Placed, entry: Retry) -> None:
         state = ledger.units[accepted.unit]
         if state.generation == entry.generation:  # else a newer plan took the unit over
             ledger.units[accepted.unit] = replace(state, outcome="")
+            ledger.drifts.act_on([accepted.unit])
 
 
 def _decided(ledger: Ledger, _placed: Placed, entry: Decided) -> None:
@@ -344,6 +368,8 @@ _FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
     Hold: _hold,
     Resume: _resume,
     Retry: _retry,
+    Drifted: _drifted,
+    DriftOver: _drift_over,
     Decided: _decided,
     Judged: _judged,
     Denied: _denied,

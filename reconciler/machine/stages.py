@@ -21,6 +21,7 @@ class Stage(StrEnum):
     REQUESTED = "requested"
     APPLYING = "applying"
     APPLIED = "applied"
+    HEALED = "healed"  # what was applied before was applied again without asking (G22)
     FAILED = "failed"
     ROLLBACK_REQUESTED = "rollback_requested"
     ROLLED_BACK = "rolled_back"
@@ -36,6 +37,7 @@ ACTIONS: Mapping[tuple[UnitKind, Stage], tuple[Domain, str]] = {
     (UnitKind.RELEASE, Stage.REQUESTED): (Domain.RELEASE, "apply_requested"),
     (UnitKind.RELEASE, Stage.APPLYING): (Domain.RELEASE, "applying"),
     (UnitKind.RELEASE, Stage.APPLIED): (Domain.RELEASE, "applied"),
+    (UnitKind.RELEASE, Stage.HEALED): (Domain.RELEASE, "drift_healed"),
     (UnitKind.RELEASE, Stage.FAILED): (Domain.RELEASE, "failed"),
     (UnitKind.RELEASE, Stage.ROLLBACK_REQUESTED): (Domain.RELEASE, "rollback_requested"),
     (UnitKind.RELEASE, Stage.ROLLED_BACK): (Domain.RELEASE, "rollback_completed"),

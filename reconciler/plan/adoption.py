@@ -33,6 +33,11 @@ def managers(item: ObservedObject) -> tuple[str, ...]:
     return tuple(sorted({holder.manager for holder in item.holders}))
 
 
+def in_conflict(item: ObservedObject) -> tuple[str, ...]:
+    """Who holds fields that we set, with another value; a conflict is `manager: field`."""
+    return tuple(sorted({conflict.partition(": ")[0] for conflict in item.conflicts}))
+
+
 def held(item: ObservedObject) -> dict[str, list[str]]:
     """Which fields are taken from whom, for us: what an approval covers."""
     found: dict[str, list[str]] = {}

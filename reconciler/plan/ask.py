@@ -42,4 +42,5 @@ class PlanAsk:
     checks: tuple[Check, ...] = ()  # of the whole pull request, such as policy beside other changes
     fresh: frozenset[UnitRef] = frozenset()  # nothing of them ended well yet: their releases may adopt what runs (G27)
     returning: bool = False  # the way back to what ran before: at once, without steps and pauses
+    healing: bool = False  # what others changed of our own fields is what is put back, by name (G22)
     neighbours: tuple[Desired, ...] = ()  # accepted sides of units that are not planned here; they count for the risk

@@ -11,13 +11,12 @@ from typing import Any
 from reconciler.canonical import digest_of
 from reconciler.errors import Refused
 from reconciler.names import POLICY, ObjectRef, UnitKind, UnitRef
-from reconciler.plan import connections, guards, helm, unsupported
+from reconciler.plan import connections, guards, healing, helm, unsupported
 from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.change import (
     PRIORITIES,
     Change,
     Check,
-    FieldChange,
     Operation,
     Plan,
     PlanSet,
@@ -36,7 +35,8 @@ from reconciler.plan.sequence import in_batches
 from reconciler.plan.sharing import scopes, sharing, tiers
 from reconciler.plan.sources import about_source
 from reconciler.plan.strategies import Staging, staged
-from reconciler.plan.units import Unit, ref_of
+from reconciler.plan.unit_plans import digested_fields, unit_plan
+from reconciler.plan.units import ref_of
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.release import SourceKind
@@ -67,9 +67,14 @@ def make_plan(ask: PlanAsk) -> Plan:
         key=lambda change: (SHOWN.index(change.operation), change.unit, change.where, change.subject),
     )
     units = tuple(
-        _unit_plan(ask, ref).model_copy(update={"way": parts[ref].way} if ref in parts else {}) for ref in refs
+        unit_plan(ask, ref).model_copy(update={"way": parts[ref].way} if ref in parts else {}) for ref in refs
     )
-    checks = [*ask.checks, *_broken(ask), *(check for part in parts.values() for check in part.checks)]
+    checks = [
+        *ask.checks,
+        *_broken(ask),
+        *healing.said(ask),
+        *(check for part in parts.values() for check in part.checks),
+    ]
     checks = list(dict.fromkeys(checks))  # what is true of a connection is said once, whoever uses it
     checks += _guards(ask, units, changes, sum(part.owned for part in parts.values()))
     try:
@@ -81,7 +86,7 @@ def make_plan(ask: PlanAsk) -> Plan:
     shared = sharing(ask.environment, sides, _identities(ask))
     risk, reasons = assess(tiers(shared, sides), units, tuple(changes))
     touched = tuple(sorted((touch for part in parts.values() for touch in part.touched), key=lambda t: t.subject))
-    artifact = digest_of("artifact", [[unit.unit, unit.artifact, _fields(unit.specs)] for unit in units])
+    artifact = digest_of("artifact", [[unit.unit, unit.artifact, digested_fields(unit.specs)] for unit in units])
     project, team, tier = _scope(ask, sides)
     static = ask.observed is None and ask.environment != POLICY
     return Plan(
@@ -107,6 +112,7 @@ def make_plan(ask: PlanAsk) -> Plan:
                 "actions": [[action.digested() for action in batch] for batch in batches],
                 "touched": [touch.model_dump() for touch in touched],
                 "blocked": sorted(check.key for check in checks if check.severity is Severity.ERROR),
+                **healing.digested(units),
             },
         ),
         observed_at=ask.observed.at if ask.observed is not None else None,
@@ -194,6 +200,7 @@ def _release(ask: PlanAsk, ref: UnitRef) -> Part:
             adopts=ref in ask.fresh,
             leaves_to=_taken_on(ask, spec.cluster),
             comes_from=frozenset(_releases_on(ask, spec.cluster)),
+            healing=ask.healing,
         ),
         ask.key,
     )
@@ -330,33 +337,6 @@ def _environment(ask: PlanAsk, ref: UnitRef) -> Part:
 def _objects(desired: Desired, release: str) -> dict[ObjectRef, Any]:
     source = desired.sources.get(release)
     return {ref_of(body): body for body in source.objects} if source is not None else {}
-
-
-def _unit_plan(ask: PlanAsk, ref: UnitRef) -> UnitPlan:
-    new = ask.proposed.units.get(ref)
-    side = ask.accepted.get(ref)
-    old = side.units.get(ref) if side is not None else None
-    release = ask.proposed.desired.releases.get(ref.name) if ref.kind is UnitKind.RELEASE else None
-    source = ask.proposed.desired.sources.get(ref.name) if release is not None else None
-    return UnitPlan(
-        unit=str(ref),
-        artifact=new.artifact if new is not None else digest_of("removed", str(ref)),
-        removed=new is None,
-        added=old is None,
-        specs=tuple(diff(_specs(old), _specs(new))),
-        images=source.images if source is not None else (),
-        rollback=release is not None and release.spec.rollback.automatic,
-        health_timeout_s=int(release.spec.health.timeout.total_seconds()) if release is not None else 600,
-        accepted=ask.accepted_at.get(ref),
-    )
-
-
-def _specs(unit: Unit | None) -> dict[str, Any]:
-    return {key: value for key, value in unit.content.items() if key != "objects"} if unit is not None else {}
-
-
-def _fields(fields: tuple[FieldChange, ...]) -> list[list[Any]]:
-    return [[change.path, change.before, change.after] for change in fields]
 
 
 def _guards(ask: PlanAsk, units: tuple[UnitPlan, ...], changes: list[Change], owned: int) -> Iterator[Check]:

@@ -54,6 +54,7 @@ class ReleaseAsk:
     observed: ObservedRelease | Failure
     adopts: bool = False  # a new release: what runs already and is nobody's becomes its own (G27)
     forget: bool = False  # onRemoval: forget, of a removed release
+    healing: bool = False  # the drift of what it owns is put right: fields of ours that others took are taken back
     # objects that other releases of this plan want on the same cluster, and those releases
     leaves_to: Mapping[ObjectRef, str] = field(default_factory=dict)
     comes_from: frozenset[str] = frozenset()  # releases of this plan on the same cluster: they may let objects go
@@ -190,6 +191,11 @@ class _Planner:
     ) -> _Found:
         fields = diff(live or {}, result)
         action = self._action(ActionKind.APPLY_OBJECT, ref, item, pre=live, post=result)
+        touched = self._touched(ref, item, live)
+        if self.ask.healing and operation is Operation.UPDATE and item.conflicts:
+            action = action.model_copy(update={"takes": adoption.in_conflict(item)})
+            touched = touched.model_copy(update={"state": {**touched.state, "from": sorted(item.conflicts)}})
+            item = replace(item, conflicts=())
         checks = tuple(
             error(
                 self.ask.unit,
@@ -210,7 +216,7 @@ class _Planner:
                 restarts=operation is Operation.UPDATE and ref.kind in WORKLOADS and _touches_pods(fields),
             ),
             Step(phase, action),
-            self._touched(ref, item, live),
+            touched,
             checks,
         )
 

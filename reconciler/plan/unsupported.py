@@ -28,11 +28,10 @@ def in_release(unit: str, release: Release) -> Iterator[Check]:
 
 def in_environment(unit: str, environment: Environment) -> Iterator[Check]:
     """What an environment asks for and would not get."""
-    asked = {
+    asked: dict[str, object] = {
         "gates": environment.gates.model_fields_set,
         "verification": environment.verification,
         "monitoring": environment.monitoring.model_fields_set,
-        "drift: heal": environment.drift.value == "heal",
     }
     yield from _said(unit, asked)
 

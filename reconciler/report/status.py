@@ -77,6 +77,10 @@ class Situation(StrEnum):
     HEALTH_UNKNOWN = "health_unknown"
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
+    DRIFTED = "drifted"
+    HEALING = "healing"
+    HEAL_FAILED = "heal_failed"
+    AS_APPLIED = "as_applied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,17 @@ TEXTS: Mapping[Situation, Text] = MappingProxyType(
         _S_.SUPERSEDED: Text(_A, _F, "not applied: superseded by {by}", "未执行：被 {by} 取代"),
         _S_.HEALTH_UNKNOWN: Text(_H, _P, "not looked at yet", "尚未查看"),
         _S_.HEALTHY: Text(_H, _S, "checks: {good} of {all}", "检查 {good}/{all}"),
+        _S_.DRIFTED: Text(
+            _H, _F, "drift: releases {releases}, objects {objects}; reconciler explain-drift {first}",
+            "漂移：{releases} 个发布，{objects} 个对象；reconciler explain-drift {first}",
+        ),
+        _S_.HEALING: Text(_H, _P, "putting drift of {first} right: {what}", "正在修复 {first} 的漂移：{what}"),
+        _S_.HEAL_FAILED: Text(
+            _H, _F, "drift of {release} was not put right: {key}: {first}", "{release} 的漂移未能修复：{key}：{first}"
+        ),
+        _S_.AS_APPLIED: Text(
+            _H, _S, "as applied again; drift: {objects} objects", "已恢复为所应用的状态；漂移：{objects} 个对象"
+        ),
         _S_.UNHEALTHY: Text(_H, _F, "checks: {good} of {all}; failing: {first}", "检查 {good}/{all}；失败：{first}"),
     }
 )  # fmt: skip

@@ -61,6 +61,26 @@ def test_g27_who_holds_the_fields_that_we_would_set_is_seen_and_equal_values_are
     assert seen.live == seen.result
 
 
+def test_g22_exactly_what_others_changed_of_ours_is_taken_back_and_only_from_whom_it_says(lab: Lab) -> None:
+    body = lab.config(color="red", size="big")
+    lab.roll(body)
+    path = lab.path("configmaps", "settings")
+    lab.outside.edit(path, {"data": {"color": "green", "theirs": "kept"}}, "kubectl-edit")
+    lab.outside.edit(path, {"data": {"size": "small"}}, "somebody-else")
+    with pytest.raises(Refused) as refused:
+        adopt(lab, body, "kubectl-edit", generation=2)
+    assert refused.value.key == "resource_conflict"
+    assert lab.outside.must_get(path)["data"] == {"color": "green", "size": "small", "theirs": "kept"}
+    adopt(lab, body, "kubectl-edit", "somebody-else", generation=2)
+    after = lab.outside.must_get(path)
+    assert after["data"] == {"color": "red", "size": "big", "theirs": "kept"}
+    held = {entry["manager"]: entry["fieldsV1"].get("f:data", {}) for entry in settled(after)}
+    assert "f:color" not in held["kubectl-edit"]
+    assert "f:theirs" in held["kubectl-edit"]
+    assert "f:size" not in held.get("somebody-else", {})
+    assert lab.see(body).conflicts == ()
+
+
 def test_g27_adopting_changes_nothing_but_whose_it_is(lab: Lab) -> None:
     before = running(lab)
     adopt(lab, lab.deployment(), "kubectl-client-side-apply")

@@ -233,6 +233,14 @@ def _looked_at(stage: Stage) -> None:
     desk.decide_commit(stage.preview(number), merged, Verb.APPROVE, reason="was right")
 
 
+def _drifted(stage: Stage) -> None:
+    """Somebody changed what was applied, and putting it right was recorded and not begun."""
+    stage.settle()
+    patch = {"data": {"LOG_LEVEL": "trace"}}
+    stage.world.sandbox("prod").edit("api/v1/namespaces/svc-a/configmaps/svc-a", patch, "kubectl-edit")
+    assert stage.world.opened.reconciler.drift.look(taken_in=True)
+
+
 def _caches_gone(theatre: Theatre) -> None:
     """Deleting them loses nothing: the mirror, the records kept while the branch is away, parsed specs."""
     shutil.rmtree(load_settings(theatre.world.home / FILE_NAME).cache)
@@ -285,6 +293,7 @@ SCENES = {
         Scene("glass", _burning, _SAYS | {Point.FORGE_COMMENT}, world="told"),
         Scene("emergency", _burnt, _APPLIES | {Point.PEOPLE_ANNOUNCE}, world="told"),
         Scene("looked", _looked_at, _SAYS | {Point.PEOPLE_ANNOUNCE}, world="told"),
+        Scene("heal", _drifted, _APPLIES, world="healing"),
         Scene("install", _first, _INSTALLS, world="hosts"),
     )
 }
@@ -312,10 +321,21 @@ class Told(World):
         return {**files, SETTINGS: told}
 
 
+class Healing(World):
+    """The example with `drift: heal` in production."""
+
+    def example(self) -> dict[str, str]:
+        files = super().example()
+        return {path: text.replace("drift: report", "drift: heal") for path, text in files.items()}
+
+
 def make_world(kind: str) -> Callable[[Path, MovableClock], World]:
-    """`plain` has no hosts, `hosts` one; in `told` somebody is told of emergencies."""
+    """`plain` has no hosts, `hosts` one; in `told` somebody is told of emergencies, in `healing`
+    drift is put right."""
     if kind == "told":
         return lambda folder, clock: Told(folder, clock=clock, hosts_wanted=())
+    if kind == "healing":
+        return lambda folder, clock: Healing(folder, clock=clock, hosts_wanted=())
     if kind == "hosts":
         return lambda folder, clock: ComposeOnly(folder, clock=clock, hosts_wanted=("compose-1",))
     return lambda folder, clock: World(folder, clock=clock, hosts_wanted=())

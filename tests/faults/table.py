@@ -380,11 +380,13 @@ ROWS = (
     Row(
         "F35",
         "somebody changes a target by hand",
-        "Before the apply: stopped with what was seen. Later: told with owner and field.",
+        "Before the apply: stopped with what was seen. Later: told with owner and field, and put back by name where the"
+        " approved preview said so.",
         (
             "story/test_main_job.py::test_c03_what_changed_after_the_preview_is_preview_mismatch",
             "story/test_gate.py::test_g22_hand_made_drift_is_told_and_nothing_is_changed",
             "contracts/test_kube_api.py::test_drift_of_our_own_field_is_seen",
+            "story/test_healing.py::test_g22_drift_is_put_right_under_a_generation_of_its_own",
         ),
     ),
     Row(

@@ -31,7 +31,6 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "gates": {"gates": {"statuses": ["ci"]}},
     "verification": {"verification": [{"name": "it answers", **PROBE}]},
     "monitoring": {"monitoring": {"interval": "60s"}},
-    "drift: heal": {"drift": "heal"},
 }
 
 

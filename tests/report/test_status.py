@@ -40,6 +40,7 @@ WELL = {
     Situation.APPLIED,
     Situation.NO_CHANGE,
     Situation.HEALTHY,
+    Situation.AS_APPLIED,
 }
 ENDED_BADLY = {
     Situation.INVALID,
@@ -54,6 +55,8 @@ ENDED_BADLY = {
     Situation.ROLLBACK_FAILED,
     Situation.SUPERSEDED,
     Situation.UNHEALTHY,
+    Situation.DRIFTED,
+    Situation.HEAL_FAILED,
 }
 FAR = timedelta(seconds=1)
 ERRORS: dict[type[ReconcilerError], tuple[ReconcilerError, StatusState]] = {
