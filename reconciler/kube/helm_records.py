@@ -19,6 +19,7 @@ from reconciler.kube.projection import sendable
 from reconciler.names import ObjectRef
 from reconciler.plan.hide import hidden
 from reconciler.ports import DesiredObjects, HelmEntry
+from reconciler.specs.chart import is_made_once
 from reconciler.state.observed import HelmRevision, Json
 
 TYPE: Final = "helm.sh/release.v1"
@@ -144,7 +145,7 @@ def manifest(wanted: DesiredObjects, owner: Marks) -> str:
     """
     labels = {PART_OF: owner.applyset(wanted.release), RELEASE: wanted.release}
     parts = []
-    for body in wanted.objects:
+    for body in (one for one in wanted.objects if not is_made_once(one)):  # `helm uninstall` leaves crds/ alone
         shown = marked(sendable(body), labels=labels, annotations={})
         parts.append(f"---\n# Source: {wanted.chart}\n{json.dumps(shown, indent=2, sort_keys=True)}\n")
     return "".join(parts)

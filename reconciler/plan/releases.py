@@ -14,11 +14,22 @@ from typing import Any
 from reconciler.canonical import digest_of
 from reconciler.names import ObjectRef
 from reconciler.plan import adoption
-from reconciler.plan.change import Action, ActionKind, Change, Check, FieldChange, Operation, Reference, Touched
+from reconciler.plan.change import (
+    Action,
+    ActionKind,
+    Change,
+    Check,
+    FieldChange,
+    Operation,
+    Reference,
+    Severity,
+    Touched,
+)
 from reconciler.plan.diff import diff, same
 from reconciler.plan.mask import Masked, mask_object
 from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.plan.risk import DATA_KINDS
+from reconciler.specs.chart import is_made_once
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 
 # Order of kinds within a release; what is not named comes with the configuration. Deletions come last and go the other
@@ -97,11 +108,23 @@ class _Planner:
             if item is None:
                 failure = Failure("cluster_connect_failed", f"looking at {ref}: it was not looked at")
                 yield _Found(checks=(failed(self.ask.unit, failure),))
+            elif item.exists and is_made_once(self.ask.desired[ref]):
+                yield _Found(checks=tuple(self._stands(ref, item)))
             elif item.failure is not None:
                 yield self._failed(ref, item, item.failure)
             else:
                 found = self._one(ref, item)
                 yield replace(found, checks=(*found.checks, *self._unsent(ref, item)))
+
+    def _stands(self, ref: ObjectRef, item: ObservedObject) -> Iterator[Check]:
+        """What is said of a definition that is made once and is there: nothing where it is as it would be made."""
+        hint = "see what the new version of the chart asks for, and upgrade it by hand"
+        if item.owner != self.ask.release:
+            message = f"{ref} exists and is left as it is: what lies in crds/ is only installed where it is missing"
+            yield Check(severity=Severity.INFO, key="", message=message, unit=self.ask.unit, hint=hint)
+        elif item.failure is not None or not same(self._masked(ref, item.live), self._masked(ref, item.result)):
+            message = f"{ref} is another one in the chart, and is left as it is: what lies in crds/ is never upgraded"
+            yield warning(self.ask.unit, "", message, hint)
 
     def _unsent(self, ref: ObjectRef, item: ObservedObject) -> Iterator[Check]:
         """A number of pods that the source says and nobody sends (G9): said, because the autoscaler may be gone."""

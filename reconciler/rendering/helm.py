@@ -18,6 +18,8 @@ from reconciler.errors import Rejected, Unavailable
 from reconciler.rendering.child import SLOW, run
 from reconciler.rendering.folder import private_folder
 from reconciler.rendering.kustomize import Tool, looked_at, words_of
+from reconciler.specs.chart import END
+from reconciler.specs.chart_archives import SUFFIX
 from reconciler.specs.charts import values_file
 from reconciler.specs.rendering import MISSING
 
@@ -95,14 +97,14 @@ class Helm:
         tool = self.tool()
         with private_folder(self.folder, _placed(files, folder)) as root:
 
-            def once(version: str, *kinds: str) -> bytes:
+            def once(version: str, *kinds: str, more: tuple[str, ...] = ()) -> bytes:
                 apis = [part for kind in kinds for part in ("--api-versions", kind)]
-                asked = ("--namespace", namespace, "--values", VALUES, "--skip-tests")
+                asked = ("--namespace", namespace, "--values", VALUES, "--skip-tests", *more)
                 return self._once(tool, root, (release, f"./{CHART}", *asked, "--kube-version", version, *apis))
 
             first, other = once(RENDERED_FOR), once(COMPARED_WITH, *KINDS)
             if first == other:
-                return first
+                return _behind(once(RENDERED_FOR, more=("--include-crds",)), first) if _may_define(files) else first
             again = once(RENDERED_FOR)
         why = BY_CLUSTER if first == again else BY_CHANCE
         raise Rejected(f"rendering: {why}", key="validation_error")
@@ -118,6 +120,19 @@ class Helm:
         if ran.why == SLOW:  # a loaded machine, and not what it renders
             raise Unavailable(f"rendering: {ran.why}", key="rate_limited")
         raise Rejected(f"rendering: {words_of(ran, root)}", key="validation_error")
+
+
+def _may_define(files: Mapping[str, bytes]) -> bool:
+    """Whether a chart may bring definitions of kinds: nobody asks the tool for them otherwise."""
+    return any("crds" in path.split("/") or path.endswith(SUFFIX) for path in files)
+
+
+def _behind(whole: bytes, first: bytes) -> bytes:
+    """What was rendered, behind the definitions that the tool says before it."""
+    if not whole.endswith(first):
+        raise Rejected("rendering: with its crds/ it renders to something else than without", key="validation_error")
+    definitions = whole.removesuffix(first)
+    return definitions + END + first if definitions else first
 
 
 def _placed(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:

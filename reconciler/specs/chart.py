@@ -6,6 +6,24 @@ from typing import Any, Final
 
 REMEMBERED: Final = ("apiVersion", "name", "version", "appVersion", "description", "type")  # of Chart.yaml, all text
 
+UPGRADE: Final = "opspilot.spec/upgrade"  # on a definition of a kind: it is made where it is missing, and never changed
+ONCE: Final[Mapping[str, str]] = {
+    UPGRADE: "disabled",
+    "opspilot.spec/prune": "disabled",
+}  # what lies in a chart's crds/
+DEFINITION: Final = "CustomResourceDefinition"
+END_API, END_KIND = "rendering.opspilot.spec/v1", "EndOfDefinitions"
+END: Final = f"\n---\napiVersion: {END_API}\nkind: {END_KIND}\nmetadata: {{name: end}}\n".encode()
+"""What a renderer of charts writes between what lies in crds/ and what templates render to."""
+
+
+def is_made_once(body: Mapping[str, Any]) -> bool:
+    """Whether it is a definition of a kind that is installed and never upgraded, as Helm does with crds/."""
+    if body.get("kind") != DEFINITION:
+        return False
+    annotations = body["metadata"].get("annotations")
+    return isinstance(annotations, dict) and annotations.get(UPGRADE) == "disabled"
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:

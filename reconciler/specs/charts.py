@@ -3,7 +3,8 @@
 Knows a chart's folder and Helm's annotations; the tool is behind `ChartRenderer`. Rules: everything is in the
 repository (nothing is fetched, so what a chart needs stands in its `charts/`, unpacked or as an archive); `${name}` is
 filled into values after parsing, never into templates or into what they render to; what Helm would do beside keeping
-objects (hooks, definitions of kinds, resources that it leaves behind) is refused by name, never left out in silence.
+objects (hooks, resources that it leaves behind) is refused by name, never left out in silence. What lies in crds/ is
+made where it is missing and never changed, as Helm does it.
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import Any, Final, Protocol
 from reconciler.errors import Place, Problem, ReconcilerError
 from reconciler.names import BlobId
 from reconciler.specs.asking import Read
-from reconciler.specs.chart import REMEMBERED, Chart
+from reconciler.specs.chart import DEFINITION, END_API, END_KIND, ONCE, REMEMBERED, Chart
 from reconciler.specs.chart_archives import SUFFIX, NotOpened, packed, unpacked
 from reconciler.specs.finding import VALIDATION, Hints
 from reconciler.specs.kinds import Release
@@ -193,9 +194,6 @@ def _wrong(steps: list[str], content: Callable[[], bytes]) -> tuple[str, str] | 
     match _below(steps):
         case ["charts", name] if name.endswith(".tar.gz"):
             return f"Helm opens archives that are called *{SUFFIX} only", "unpack it into a folder beside"
-        case ["crds", *_]:
-            hint = "put them into a release of manifests that this one dependsOn"
-            return "Helm never updates what lies in crds/, and this version does not install it", hint
         case ["templates", *_]:
             if any(_LOOKUP.search(_COMMENT.sub(b"", action)) for action in _ACTION.findall(content())):
                 hint = "take it from values; what is approved must not depend on what stands on the cluster later"
@@ -267,8 +265,8 @@ def _over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def kept_by_helm(items: Iterable[Placed], release: Spec[Release], problems: list[Problem]) -> list[Placed]:
     """The checked objects of a release with Helm's marks, without its tests; what cannot be kept so is a problem."""
     namespace = str(release.spec.namespace)
-    good = []
-    for item in items:
+    good, rest = _definitions(list(items), problems)
+    for item in rest:
         metadata = item.value["metadata"]
         annotations = metadata.get("annotations") if isinstance(metadata.get("annotations"), dict) else {}
         what = f"{item.value['kind']} {metadata['name']}"
@@ -287,6 +285,24 @@ def kept_by_helm(items: Iterable[Placed], release: Spec[Release], problems: list
         }
         good.append(replace(item, value={**item.value, "metadata": marked}))
     return good
+
+
+def _definitions(items: list[Placed], problems: list[Problem]) -> tuple[list[Placed], list[Placed]]:
+    """What lies in crds/, marked to be made once, and the rest. Helm's marks are not on it: not in its release."""
+    kinds = [(item.value["apiVersion"], item.value["kind"]) for item in items]
+    end = kinds.index((END_API, END_KIND)) if (END_API, END_KIND) in kinds else -1
+    good = []
+    for item in items[: max(end, 0)]:
+        metadata = item.value["metadata"]
+        if item.value["kind"] != DEFINITION:
+            message = f"crds/ holds {item.value['kind']} {metadata['name']}, which is no definition of a kind"
+            problems.append(Problem(item.place(), VALIDATION, message, "put it into templates/"))
+            continue
+        annotations = metadata.get("annotations") if isinstance(metadata.get("annotations"), dict) else {}
+        good.append(
+            replace(item, value={**item.value, "metadata": {**metadata, "annotations": {**annotations, **ONCE}}})
+        )
+    return good, items[end + 1 :]
 
 
 def _not_kept(body: Item, points: set[str], annotations: Item, namespace: str) -> tuple[str, str] | None:

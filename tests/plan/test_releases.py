@@ -11,6 +11,7 @@ from reconciler.plan.change import ActionKind, Operation, Severity
 from reconciler.plan.mask import mask_object
 from reconciler.plan.part import Part
 from reconciler.plan.releases import PRUNE, REPLACE, ReleaseAsk, plan_release
+from reconciler.specs.chart import ONCE
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 from tests.plan.world import KEY
 
@@ -236,3 +237,57 @@ def test_a_release_is_planned_in_the_order_of_its_objects_and_not_of_its_files()
     gone = part({}, *(stands(ref(name=name)) for name in names))
     for one in (made, gone):
         assert [change.subject[-1] for change in one.changes] == sorted(names)
+
+
+KIND = ref("CustomResourceDefinition", "w.example.com")
+
+
+def definition(size: int = 1) -> dict[str, Any]:
+    once = {"kind": KIND.kind, "metadata": {"name": KIND.name, "annotations": dict(ONCE)}}
+    return {**once, "spec": {"size": size}}
+
+
+def test_what_lies_in_crds_is_made_where_it_is_missing() -> None:
+    made = part({KIND: definition()}, missing(KIND, definition()))
+    assert [change.operation for change in made.changes] == [Operation.CREATE]
+    assert made.checks == ()
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (stands(KIND, definition()), ""),
+        (stands(KIND, definition(), result=definition(2)), "is another one in the chart, and is left as it is"),
+        (stands(KIND, definition(), failure=Failure("resource_conflict", "no")), "is another one in the chart"),
+        (
+            stands(KIND, definition(), owner="other"),
+            "exists and is left as it is: what lies in crds/ is only",
+        ),
+        (stands(KIND, definition(), owner="", result=definition(2)), "only installed where it is missing"),
+        (stands(KIND, definition(), owner="", conflicts=("helm: spec",)), "only installed where it is missing"),
+    ],
+)
+@pytest.mark.parametrize("adopts", [False, True])
+def test_what_lies_in_crds_is_never_changed_nor_taken_over(there: ObservedObject, said: str, *, adopts: bool) -> None:
+    made = part({KIND: definition(2)}, there, adopts=adopts)
+    assert (made.changes, made.steps, made.touched) == ((), (), ())
+    assert [check.severity is not Severity.ERROR and said in check.message for check in made.checks] == [True] * bool(
+        said
+    )
+
+
+def test_what_lies_in_crds_is_never_read_as_there_where_nobody_could_look() -> None:
+    away = ObservedObject(KIND, exists=False, failure=Failure("cluster_connect_failed", "away"))
+    assert [check.severity for check in part({KIND: definition()}, away).checks] == [Severity.ERROR]
+
+
+@pytest.mark.parametrize("more", [{}, {"forget": True}])
+def test_g28_what_lies_in_crds_stays_when_its_release_goes(more: dict[str, Any]) -> None:
+    made = part({}, stands(KIND, definition()), **more)
+    assert [change.operation for change in made.changes] == [Operation.FORGET]
+
+
+def test_only_definitions_are_made_once() -> None:
+    said = {"kind": "ConfigMap", "metadata": {"name": "one", "annotations": dict(ONCE)}, "spec": {"a": 2}}
+    made = part({ref(): said}, stands(ref(), result=body(a=2)))
+    assert [change.operation for change in made.changes] == [Operation.UPDATE]

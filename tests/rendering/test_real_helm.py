@@ -10,10 +10,11 @@ import pytest
 from reconciler.errors import Rejected, Unavailable
 from reconciler.rendering import cell
 from reconciler.rendering.helm import BY_CHANCE, BY_CLUSTER, Helm
+from reconciler.specs.chart import END
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
 from tests.specs.repository import lines
-from tests.specs.test_charts import charted
+from tests.specs.test_charts import DEFINITION, charted
 
 CHART = b"apiVersion: v2\nname: web\nversion: 1.2.3\n"
 SECRET = "hunter2-of-the-values"
@@ -72,6 +73,7 @@ def test_a_chart_in_an_archive_renders_as_if_it_were_unpacked(tool: Helm, offici
     inside = {
         "Chart.yaml": b"apiVersion: v2\nname: sub\nversion: 1.0.0\n",
         "values.yaml": b"size: 1\n",
+        "crds/a.yaml": DEFINITION.encode(),
         f"templates/{'n' * 100}.yaml": CONFIG.replace("name: a", "name: s").format("{{ .Values.size }}").encode(),
     }
     for path, content in inside.items():
@@ -94,8 +96,28 @@ def test_a_chart_in_an_archive_renders_as_if_it_were_unpacked(tool: Helm, offici
             repository.load(reader=reader), repository.entries, repository.read, reader=reader, charts=tool
         )
     assert lines(desired.problems) == []
-    found = {item["metadata"]["name"]: item["data"] for item in desired.sources["app"].objects}
-    assert found == {"a": {"c": "x"}, "s": {"c": "2"}}
+    found = {item["metadata"]["name"]: item.get("data") for item in desired.sources["app"].objects}
+    assert found == {"w.example.com": None, "a": {"c": "x"}, "s": {"c": "2"}}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("more", [b"", b"---\n" + DEFINITION.replace("w.", "v.").encode()])
+def test_definitions_come_before_what_templates_render_to(tool: Helm, more: bytes) -> None:
+    files = {"c/Chart.yaml": CHART, "c/crds/a.yaml": DEFINITION.encode() + more, "c.values.json": b"{}"}
+    alone = tool.render(files, "c", "app", "shop")
+    files["c/templates/a.yaml"] = CONFIG.format("x").encode()
+    definitions, end, rest = tool.render(files, "c", "app", "shop").partition(END)
+    assert (definitions.count(b"kind: CustomResourceDefinition"), bool(end)) == (1 + bool(more), True)
+    assert b"kind: ConfigMap" in rest
+    assert b"CustomResourceDefinition" not in rest
+    assert alone.startswith(definitions.rstrip())
+
+
+@pytest.mark.real
+def test_a_definition_in_a_template_is_one_like_any_other(tool: Helm) -> None:
+    files = {"c/Chart.yaml": CHART, "c/templates/a.yaml": DEFINITION.encode(), "c.values.json": b"{}"}
+    assert END not in tool.render(files, "c", "app", "shop")
+    assert tool.ran == 2
 
 
 @pytest.mark.real

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from reconciler.errors import Rejected, Unavailable
+from reconciler.kube.helm_records import manifest
+from reconciler.kube.marks import Marks
 from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.units import Cutter
+from reconciler.ports import DesiredObjects
 from reconciler.specs.cache import MemoryCache, ParseCache
+from reconciler.specs.chart import END, ONCE, is_made_once
 from reconciler.specs.chart_archives import unpacked
 from reconciler.specs.desired import Desired
 from reconciler.specs.reader import Reader
@@ -129,11 +133,6 @@ def test_a_variable_cannot_write_yaml_into_the_values(reader: Reader) -> None:
         ({"app/chart/charts/a.tgz": b"version https://git-lfs.github.com/spec/v1\n"}, "", "Git LFS keeps its content"),
         ({"app/chart/charts/a.tar.gz": b""}, "", "archives that are called *.tgz only"),
         (
-            {"app/chart/charts/a.tgz": archive({"crds/x.yaml": b"a"})},
-            "",
-            "crds/x.yaml in the archive: Helm never updates",
-        ),
-        (
             {"app/chart/charts/a.tgz": archive({"charts/b.tgz": b"a"})},
             "",
             "charts/b.tgz in the archive: it holds another",
@@ -143,8 +142,6 @@ def test_a_variable_cannot_write_yaml_into_the_values(reader: Reader) -> None:
             "",
             "charts/b/templates/t in the archive: a template uses lookup",
         ),
-        ({"app/chart/crds/x.yaml": "a"}, "", "never updates what lies in crds/"),
-        ({"app/chart/charts/sub/crds/x.yaml": "a"}, "", "never updates what lies in crds/"),
         ({TEMPLATE: 'a: {{ lookup "v1" "Secret" "a" "b" }}'}, "", "a template uses lookup"),
         ({TEMPLATE: 'a: {{- $x := (\n lookup "v1" "Secret" "a" "b") }}'}, "", "a template uses lookup"),
         ({"app/chart/charts/sub/templates/_x.tpl": "{{ lookup }}"}, "", "a template uses lookup"),
@@ -155,6 +152,27 @@ def test_g26_what_a_chart_may_not_be(files: dict[str, str | bytes], values: str,
     found = problems(charted(files, values), reader, stub)
     assert any(said in line for line in found), found
     assert stub.given == []  # nothing of it was rendered
+
+
+DEFINITION = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: w.example.com}\n"
+
+
+def test_what_lies_in_crds_is_marked_to_be_made_once_and_is_no_part_of_helms_release(reader: Reader) -> None:
+    stub = Stub(f"{DEFINITION}{END.decode()}---\n{DEFINITION.replace('w.', 'v.')}---\n{config('c')}")
+    desired = read(charted({}), stub, reader)
+    assert lines(desired.problems) == []
+    found = {item["metadata"]["name"]: item for item in desired.sources["app"].objects}
+    assert found["w.example.com"]["metadata"] == {"name": "w.example.com", "annotations": dict(ONCE)}
+    assert [is_made_once(found[name]) for name in ("w.example.com", "v.example.com", "c")] == [True, False, False]
+    assert found["v.example.com"]["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "Helm"}
+    wanted = DesiredObjects("app", "apps", desired.sources["app"].objects, chart=desired.sources["app"].chart)
+    kept = manifest(wanted, Marks("default", "default"))
+    assert ("w.example.com" in kept, "v.example.com" in kept) == (False, True)
+
+
+def test_crds_hold_definitions_only(reader: Reader) -> None:
+    found = problems(charted({}), reader, Stub(f"{config('c')}{END.decode()}---\n{config('d')}"))
+    assert ["crds/ holds ConfigMap c, which is no definition of a kind" in line for line in found] == [True]
 
 
 def test_the_tool_gets_of_an_archive_only_what_was_looked_at(reader: Reader) -> None:

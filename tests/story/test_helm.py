@@ -10,6 +10,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,62 @@ def test_g28_removed_it_is_uninstalled(shop: Shop) -> None:
     assert shop.stage.ledger.units["release/shop"].outcome == "applied"
     assert shop.records() == {}
     assert [shop.look(path) for path in OBJECTS] == [None, None]
+
+
+KIND = "apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.shop.example.com"
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.shop.example.com}
+spec:
+  group: shop.example.com
+  names: {kind: Widget, listKind: WidgetList, plural: widgets, singular: widget, shortNames: [SHORT]}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+"""
+
+
+def short_names(shop: Shop) -> list[str] | None:
+    body = shop.look(KIND)
+    return body["spec"]["names"]["shortNames"] if body is not None else None
+
+
+@pytest.mark.real
+def test_g28_what_lies_in_crds_is_installed_once_and_outlives_the_release(real_shop: Shop) -> None:
+    shop = real_shop
+    defined = f"{FOLDER}/crds/widgets.yaml"
+    widget = "apiVersion: shop.example.com/v1\nkind: Widget\nmetadata: {name: first}\n"
+    more = {defined: DEFINITION.replace("SHORT", "wi"), f"{FOLDER}/templates/widget.yaml": widget}
+    try:
+        shop.release({**chart(), **more}, "install")
+        for _ in range(20):  # a server that was just told of a kind says for a moment that it may be asked later
+            if shop.stage.ledger.units["release/shop"].outcome:
+                break
+            shop.stage.clock.advance(timedelta(seconds=10))
+            shop.stage.settle()
+        assert shop.stage.ledger.units["release/shop"].outcome == "applied"
+        assert short_names(shop) == ["wi"]
+        assert shop.helm is not None
+        manifest = shop.helm("get", "manifest", "shop")
+        assert ("CustomResourceDefinition" in manifest, '"kind": "Widget"' in manifest) == (False, True)
+        upgrade = {**chart("v2"), **dict.fromkeys(more), defined: DEFINITION.replace("SHORT", "wid")}
+        number, ended = shop.release(upgrade, "upgrade")
+        assert (ended, short_names(shop), shop.settings()) == ("success", ["wi"], "v2")
+        (plan,) = shop.stage.plans(number).plans
+        assert [one.message for one in plan.checks if "never upgraded" in one.message] != []
+        assert [one.subject for one in plan.changes if "CustomResourceDefinition" in one.subject] == []
+        number = shop.stage.propose({**GONE, defined: None}, branch="remove")
+        (plan,) = shop.stage.plans(number).plans
+        assert plan.blocked == ()
+        for login in ("approver_user", "admin"):
+            shop.stage.approve(number, login)
+        shop.stage.merge(number)
+        assert shop.stage.ledger.units["release/shop"].outcome == "applied"
+        assert (short_names(shop), shop.records()) == (["wi"], {})
+    finally:
+        cluster = shop.stage.world.clusters["prod"]
+        assert isinstance(cluster, RealCluster)
+        cluster.delete(KIND)
 
 
 @pytest.mark.real
