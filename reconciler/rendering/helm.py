@@ -7,17 +7,14 @@ no post-renderer and no repository is switched on; nothing is fetched.
 """
 
 import re
-import shutil
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from reconciler.errors import Rejected, Unavailable
-from reconciler.rendering.child import SLOW, run
 from reconciler.rendering.folder import private_folder
-from reconciler.rendering.kustomize import Tool, looked_at, words_of
+from reconciler.rendering.tools import Asked, Search, Tool, rendered
 from reconciler.specs.chart import END
 from reconciler.specs.chart_archives import SUFFIX
 from reconciler.specs.charts import values_file
@@ -44,7 +41,6 @@ KINDS: Final = (  # what charts ask for before they use it
 )
 VERSION: Final = re.compile(r"v(\d{1,4})\.(\d{1,4})\.?[\w.+-]*")
 CHART, VALUES = "chart", "values.json"
-ASKED: Final = ("version", "--template", "{{.Version}}")
 BY_CHANCE: Final = (
     "its chart renders to something else each time, so nothing that was approved could be applied; "
     "take the random or dated value out, or give it in the values"
@@ -55,6 +51,14 @@ BY_CLUSTER: Final = (
 )
 
 
+def _version(said: str) -> str:
+    found = VERSION.search(said)
+    return found[0] if found else ""
+
+
+_KNOWN: Final = (Asked("helm", ("template",), ("version", "--template", "{{.Version}}"), _version),)
+
+
 @dataclass(slots=True)
 class Helm:
     """Renders charts. Looks for the tool when it is first needed, and again where there was none."""
@@ -62,8 +66,7 @@ class Helm:
     folder: Path
     search: str | None = None  # a PATH; this process's where there is none
     ran: int = 0  # how often the tool was started to render
-    _tools: dict[tuple[str, int, int], Tool] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _search: Search = field(default_factory=lambda: Search(_KNOWN))
 
     def identity(self) -> str:
         """The version of what renders, and what for. Raises Unavailable where there is no tool that will do."""
@@ -71,22 +74,15 @@ class Helm:
 
     def tool(self) -> Tool:
         """The tool. Raises Unavailable."""
-        found = shutil.which("helm", path=self.search)
+        found = self._search.find(self.search)
         hint = f"install Helm {OLDEST[0]} on the reconciler's machine"
-        if found is None:
-            raise Unavailable("looking for helm: it is not on the PATH", key=MISSING, hint=hint)
-        path = Path(found).absolute()
-        stat = path.stat()
-        key = (str(path), stat.st_mtime_ns, stat.st_size)
-        with self._lock:
-            known = self._tools.get(key) or looked_at(path, ("template",), ASKED, _version)
-            if known is None:
-                raise Unavailable(f"looking for helm: {path} did not say a version of it", key=MISSING, hint=hint)
-            self._tools = {key: known}
-        read = VERSION.fullmatch(known.version)
+        if not isinstance(found, Tool):
+            why = f"{found[0]} did not say a version of it" if found else "it is not on the PATH"
+            raise Unavailable(f"looking for helm: {why}", key=MISSING, hint=hint)
+        read = VERSION.fullmatch(found.version)
         if read is None or (int(read[1]), int(read[2])) < OLDEST:
-            raise Unavailable(f"looking for helm: {path} is {known.version}", key=MISSING, hint=hint)
-        return known
+            raise Unavailable(f"looking for helm: {found.path} is {found.version}", key=MISSING, hint=hint)
+        return found
 
     def render(self, files: Mapping[str, bytes], folder: str, release: str, namespace: str) -> bytes:
         """What the chart in a folder renders to, with the values that lie beside it.
@@ -111,15 +107,7 @@ class Helm:
 
     def _once(self, tool: Tool, root: Path, arguments: tuple[str, ...]) -> bytes:
         self.ran += 1
-        try:
-            ran = run(tool.mode, root, tool.path, (*tool.build, *arguments))
-        except OSError as error:
-            raise Unavailable(f"starting {tool.path}: {error.strerror}", key=MISSING) from error
-        if ran.code == 0 and not ran.why:
-            return ran.output
-        if ran.why == SLOW:  # a loaded machine, and not what it renders
-            raise Unavailable(f"rendering: {ran.why}", key="rate_limited")
-        raise Rejected(f"rendering: {words_of(ran, root)}", key="validation_error")
+        return rendered(tool, root, arguments)
 
 
 def _may_define(files: Mapping[str, bytes]) -> bool:
@@ -140,8 +128,3 @@ def _placed(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
     chart = {f"{CHART}/{path.removeprefix(f'{folder}/')}": content for path, content in files.items()}
     values = chart.pop(f"{CHART}/{values_file(folder)}")
     return {**chart, VALUES: values}
-
-
-def _version(said: str) -> str:
-    found = VERSION.search(said)
-    return found[0] if found else ""
