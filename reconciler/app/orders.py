@@ -249,9 +249,12 @@ class Orders:
 
     def _scopes(self, unit: str) -> tuple[Scope, ...]:
         state = self.journal.ledger.units.get(unit)
-        if state is None or state.accepted.removed:
+        known = state.accepted if state is not None else None
+        if state is not None and state.accepted.removed and state.outcome not in SUCCESSES:
+            known = state.successful  # its removal has not ended well: it is where it was, and may be tried again
+        if known is None or known.removed:
             return ()
-        desired = self.planner.desires.at(state.accepted.revision).desired
+        desired = self.planner.desires.at(known.revision).desired
         scope = desired.scope_of(UnitRef.parse(unit))
         return (Scope(scope.project, scope.team, scope.environment),)
 

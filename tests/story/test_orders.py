@@ -7,11 +7,12 @@ import pytest
 
 from reconciler.app.journal import Journal
 from reconciler.approval.decision import CommitSubject, PullSubject, Verb
-from reconciler.errors import Unavailable
+from reconciler.errors import Rejected, Unavailable
 from reconciler.git.bare import BareRepository
 from reconciler.git.transport import Transport
+from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
-from tests.story.stage import RELEASE, Stage
+from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 
 STAGING = "releases/svc-a/staging.yaml"
 
@@ -46,6 +47,24 @@ def test_an_order_about_a_release_that_is_gone_stops_no_other(stage: Stage) -> N
     faults = stage.settle()
     assert "release/svc-a" in stage.ledger.holds
     assert not [fault for fault in faults if "order" in fault]
+
+
+def test_a_removal_that_failed_is_tried_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The release is in no desired state any more; who may try it again is what held where it stood last."""
+    number = stage.propose({RELEASE: None}, branch="remove")
+    stage.approve(number)
+
+    def refused(*_: object, **__: object) -> None:
+        raise Rejected("deleting it: not today", key="release_apply_failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KubeTarget, "delete", refused)
+        stage.merge(number)
+    assert stage.ledger.units["release/svc-a"].outcome == "failed"
+    stage.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="again")
+    stage.settle()
+    assert stage.ledger.units["release/svc-a"].outcome == "applied"
+    assert stage.world.clusters["prod"].look(DEPLOYMENT) is None
 
 
 def test_an_order_that_comes_days_late_is_not_carried_out(stage: Stage) -> None:
