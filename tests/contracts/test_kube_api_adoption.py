@@ -62,22 +62,26 @@ def test_g27_who_holds_the_fields_that_we_would_set_is_seen_and_equal_values_are
 
 
 def test_g22_exactly_what_others_changed_of_ours_is_taken_back_and_only_from_whom_it_says(lab: Lab) -> None:
-    body = lab.config(color="red", size="big")
+    body = lab.config(color="red", size="big", shape="round")
     lab.roll(body)
     path = lab.path("configmaps", "settings")
+    shared = {**lab.config(shape="round"), "metadata": {"name": "settings", "namespace": lab.namespace}}
+    lab.outside.apply(path, shared, "kubectl-edit")
     lab.outside.edit(path, {"data": {"color": "green", "theirs": "kept"}}, "kubectl-edit")
     lab.outside.edit(path, {"data": {"size": "small"}}, "somebody-else")
     with pytest.raises(Refused) as refused:
         adopt(lab, body, "kubectl-edit", generation=2)
     assert refused.value.key == "resource_conflict"
-    assert lab.outside.must_get(path)["data"] == {"color": "green", "size": "small", "theirs": "kept"}
+    drifted = {"color": "green", "size": "small", "shape": "round", "theirs": "kept"}
+    assert lab.outside.must_get(path)["data"] == drifted
     adopt(lab, body, "kubectl-edit", "somebody-else", generation=2)
     after = lab.outside.must_get(path)
-    assert after["data"] == {"color": "red", "size": "big", "theirs": "kept"}
-    held = {entry["manager"]: entry["fieldsV1"].get("f:data", {}) for entry in settled(after)}
-    assert "f:color" not in held["kubectl-edit"]
-    assert "f:theirs" in held["kubectl-edit"]
-    assert "f:size" not in held.get("somebody-else", {})
+    assert after["data"] == {"color": "red", "size": "big", "shape": "round", "theirs": "kept"}
+    held = [(one["manager"], key) for one in settled(after) for key in one["fieldsV1"].get("f:data", {}) if key != "."]
+    ours = [(manager, key) for manager, key in held if manager == "reconciler"]
+    # what differed is ours alone; what both set alike stays with both
+    assert sorted(set(held) - set(ours)) == [("kubectl-edit", "f:shape"), ("kubectl-edit", "f:theirs")]
+    assert {key for _, key in ours} == {"f:color", "f:shape", "f:size"}
     assert lab.see(body).conflicts == ()
 
 

@@ -24,7 +24,7 @@ from tests.story.twins import twin
 ENVIRONMENT = "env-k8s-prod"
 SPEC = f"environments/{ENVIRONMENT}.yaml"
 HEALTH, APPLY = f"reconciler/health: {ENVIRONMENT}", f"reconciler/apply: {ENVIRONMENT}"
-LONGER = frozenset({"test_g20_killed_at_each_write_it_is_put_right_once"})
+LONGER = frozenset({"test_g20_killed_at_each_write_it_is_put_right_once", "test_g25_of_two_reconcilers_one_heals"})
 UNIT = "release/svc-a"
 MOST_WRITES = 5  # of one heal and whoever goes on with it
 CONFIG = "api/v1/namespaces/svc-a/configmaps/svc-a"
