@@ -56,7 +56,7 @@ real: $(STAMP) ## the tests on real servers (kube-apiserver, OpenSSH hosts); bui
 
 .PHONY: model
 model: $(STAMP) ## the model of the gate, 500 runs; MODEL="--model-runs 10000 --model-seed 1 --model-report FILE" for others
-	@$(BIN)/python -m pytest -q tests/model $(or $(MODEL),--model-runs 500)
+	@$(BIN)/python -m pytest -q tests/model -n 2 --dist worksteal --model-shares 2 $(or $(MODEL),--model-runs 500)
 
 .PHONY: demo
 demo: $(STAMP) ## the whole story on embedded parts, in under a minute

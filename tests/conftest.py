@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--acceptance", metavar="FILE", help="write the acceptance report of this run")
     parser.addoption("--model-runs", metavar="N", default="25", help="runs of the model of tests/model")
     parser.addoption("--model-seed", metavar="SEED", help="its seed; always the same runs without")
+    parser.addoption("--model-shares", metavar="N", default="1", help="tests that share the runs; each has a next seed")
     parser.addoption("--model-report", metavar="FILE", help="write seed, counts and result of the model there")
     parser.addoption("--faults", choices=("some", "all"), default="some", help="where tests/faults lets faults strike")
     parser.addoption("--strategies", choices=("some", "all"), default="some", help="stories of blue-green and canaries")
