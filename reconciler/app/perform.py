@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from reconciler.app import helming
-from reconciler.app.canaries import canary_in, canary_pending, with_canaries
+from reconciler.app.canaries import Bodies, canary_bodies, canary_pending, with_canaries
 from reconciler.app.derived import derived_otherwise
 from reconciler.app.first_replicas import first_replicas
 from reconciler.app.verifying import Verifier, object_in
@@ -134,9 +134,11 @@ class Performer:
             return
         releases = sorted({_release(action) for action in objects})
         # after the taking: a write carries what was seen here (G25)
-        observed = api.observe(with_canaries(self.wanted(releases), objects))
+        at_rest = self.wanted(releases)
+        canaries = canary_bodies(api, at_rest, objects)
+        observed = api.observe(with_canaries(at_rest, canaries))
         todo = [
-            partial(self._one, api, action, item, order)
+            partial(self._one, api, action, item, order, canaries)
             for action in objects
             for item in [_item(observed, _release(action), action)]
             if self._pending(action, item, _release(action), order.plan)
@@ -197,11 +199,11 @@ class Performer:
             raise Refused(message, key="target_changed", hint="look at a new preview; somebody else changed it")
         return True
 
-    def _one(self, api: KubeApi, action: Action, item: ObservedObject | None, order: Order) -> None:
+    def _one(self, api: KubeApi, action: Action, item: ObservedObject | None, order: Order, canaries: Bodies) -> None:
         ref, release = object_in(action), _release(action)
         uid = item.uid if item is not None and item.exists else ""
         if action.kind is ActionKind.APPLY_OBJECT:
-            body, take = self._body(release, ref, action.replicas), frozenset(action.takes)
+            body, take = canaries.get((release, ref)) or self._body(release, ref), frozenset(action.takes)
             objects = self.desired.sources[release].objects
             begins = first_replicas(api, order.plan, action, body, objects) if not uid else 0
             api.apply(release, body, generation=order.generation, expected_uid=uid, take=take, replicas=begins)
@@ -215,9 +217,7 @@ class Performer:
                 forget=forget,
             )
 
-    def _body(self, release: str, ref: ObjectRef, pods: int) -> Any:
-        if pods:
-            return canary_in(self.desired.sources[release].objects, pods)
+    def _body(self, release: str, ref: ObjectRef) -> Any:
         for body in self.desired.sources[release].objects:
             if ref_of(body) == ref:
                 return body

@@ -132,6 +132,8 @@ class Action(Value):
     probe: str = ""  # of a question: its field in the release's spec, such as "health.checks[0]"
     canary: bool = False  # of a step of a canary: what the plan's other steps of it leave is no stranger's doing
     replicas: int = 0  # of a step of a canary: its pods
+    share: int = 0  # of a step of a canary: its pods in percent of the old ones, counted when it is done
+    weight: int = 0  # of a step of a canary: the percentage that an HTTPRoute sends to it; 0: the route at rest
     instead: str = ""  # of a question: the Service that is asked instead of the one that is switched
 
     def digested(self) -> dict[str, Any]:
@@ -139,7 +141,7 @@ class Action(Value):
         return {name: value for name, value in self.model_dump().items() if value or name not in _LATER}
 
 
-_LATER = frozenset({"takes", "seconds", "probe", "instead", "canary", "replicas"})
+_LATER = frozenset({"takes", "seconds", "probe", "instead", "canary", "replicas", "share", "weight"})
 
 
 class Check(Value):
@@ -169,6 +171,14 @@ class Told(StrEnum):
     BACK_CANARY = "back_canary"
     READY = "ready"
     READY_OR_FAILED = "ready_or_failed"
+    SHARE_BETWEEN = "share_between"
+    SHARE_THEN = "share_then"
+    PROMOTE_COUNTED = "promote_counted"
+    PASSING = "passing"
+    PODS = "pods"
+    WEIGH = "weigh"
+    UNWEIGH = "unweigh"
+    BACK_WEIGHTS = "back_weights"
 
 
 class Line(Value):

@@ -18,6 +18,7 @@ from reconciler.plan.canary import CanaryAsk, with_canary
 from reconciler.plan.change import Action, ActionKind, Check, Line, Plan, Reference, Told
 from reconciler.plan.part import Part, Step, warning
 from reconciler.plan.questions import HEALTH, SUCCESS, probes, words_of
+from reconciler.plan.weights import canary_words, in_order
 from reconciler.specs.colours import HASH, VERSION, beside, selects, service_of
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.fields import format_duration
@@ -53,22 +54,20 @@ def staged(part: Part, ask: Staging) -> Part:
     if ask.release.spec.strategy.blue_green is not None:
         return _blue_green(moved, ask, ask.release.spec.strategy.blue_green.service)
     asked = _asked(ask)
-    found = _with(moved, _asks(ask, asked, ASK), [*_lines(Told.ASK, asked), *_afterwards(ask)])
+    found = _with(in_order(moved, ask.objects.values(), ask.observed), _asks(ask, asked, ASK), _lines(Told.ASK, asked))
     settings = ask.release.spec.strategy.canary
-    if settings is None or ask.returning:
-        return found
-    cluster = ask.target.partition("/")[2]
-    steps = CanaryAsk(ask.unit, ask.release.name, cluster, settings, ask.objects, ask.observed, ask.key)
-    made = with_canary(found, steps)
-    return made if made.way == found.way else replace(made, way=(*made.way, *found.way))
+    if settings is not None and not ask.returning:
+        cluster = ask.target.partition("/")[2]
+        steps = CanaryAsk(ask.unit, ask.release, cluster, settings, ask.objects, ask.observed, ask.key)
+        found = with_canary(found, steps)
+    return replace(found, way=(*found.way, *_afterwards(ask)))
 
 
 def standing(plan: Plan, batch: int) -> str:
     """Where traffic is when a rollout stops at a batch, in words; empty where no strategy moved any."""
     found = []
     for unit in plan.units:
-        if any(line.told is Told.SHARE for line in unit.way) and _canary_stands(plan, unit.unit, batch):
-            found.append(f"the canary of {unit.unit} still answers its share beside what ran before")
+        found += canary_words(plan, unit.unit, batch)
         for service in (dict(line.values)["service"] for line in unit.way if line.told is Told.SWITCH):
             at = next(
                 n for n, actions in enumerate(plan.batches) if any(_writes(a, unit.unit, service) for a in actions)
@@ -77,12 +76,6 @@ def standing(plan: Plan, batch: int) -> str:
             doubtful = "may answer from either version: its switch was not seen to end"
             found.append(f"Service {service} {doubtful if batch == at else words}")
     return "; ".join(found)
-
-
-def _canary_stands(plan: Plan, unit: str, batch: int) -> bool:
-    """Whether a canary was made by then, and is not taken away again."""
-    done = [one for actions in plan.batches[: batch + 1] for one in actions if one.unit == unit and one.canary]
-    return bool(done) and all(one.kind is ActionKind.APPLY_OBJECT for one in done)
 
 
 def _writes(action: Action, unit: str, service: str | int) -> bool:

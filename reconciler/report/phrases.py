@@ -188,6 +188,17 @@ EN = Phrases(
             Told.BACK_CANARY: "before {name} is touched, a return only deletes the canary",
             Told.READY: "{kind} counts as ready where: {ready}",
             Told.READY_OR_FAILED: "{kind} counts as ready where: {ready}; as failed where: {failed}",
+            Told.SHARE_BETWEEN: "{weight} % of the {of} to {to} pods that the autoscaler has then: {pods} to {most} "
+            "new pods beside them",
+            Told.SHARE_THEN: "{weight} % of the pods that the autoscaler has then, and at least one, as new pods "
+            "beside them",
+            Told.PROMOTE_COUNTED: "{name} gets the new version, all its pods, a few at a time",
+            Told.PASSING: "{names} are there for the time of these steps",
+            Told.PODS: "{weight} % of {of} replicas: {pods} new pods beside them",
+            Told.WEIGH: "one write of {name}: of what {service} gets, {weight} % go to {canary}",
+            Told.UNWEIGH: "one write of {name}: {service} gets everything again",
+            Told.BACK_WEIGHTS: "a return first writes {routes}, so that the old name gets everything, then deletes the "
+            "canary; only a return from after {name} was touched rolls that back, too",
             Told.BACK: "before that, a return is one write of Service {service}; after it, the old one is made first",
         }
     ),
@@ -315,6 +326,14 @@ ZH = Phrases(
             Told.BACK_CANARY: "在更新 {name} 之前，回滚只需删除金丝雀",
             Told.READY: "{kind} 就绪的条件：{ready}",
             Told.READY_OR_FAILED: "{kind} 就绪的条件：{ready}；失败的条件：{failed}",
+            Told.SHARE_BETWEEN: "届时自动伸缩的 {of} 到 {to} 个 Pod 的 {weight} %：新增 {pods} 到 {most} 个新版本 Pod",
+            Told.SHARE_THEN: "届时自动伸缩的 Pod 数的 {weight} %（至少一个）为新版本 Pod，与旧版本并存",
+            Told.PROMOTE_COUNTED: "{name} 的全部 Pod 逐步更新到新版本",
+            Told.PASSING: "{names} 仅在这些步骤期间存在",
+            Told.PODS: "{of} 个副本的 {weight} %：{pods} 个新版本 Pod，与旧版本并存",
+            Told.WEIGH: "写入一次 {name}：{service} 的流量中 {weight} % 转到 {canary}",
+            Told.UNWEIGH: "写入一次 {name}：全部流量回到 {service}",
+            Told.BACK_WEIGHTS: "回滚先写入 {routes}，使全部流量回到旧名称，再删除金丝雀；{name} 已更新时也一并回滚",
             Told.BACK: "在此之前回滚只需写入一次 Service {service}；之后则先重新创建旧版本",
         }
     ),

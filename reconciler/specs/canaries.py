@@ -2,7 +2,7 @@
 
 NAME-canary runs the new pods beside NAME, under the labels that Services select and one more that tells them apart.
 Nothing of it is in what a release wants: it stands only while a new version takes its share. Rule: what this version
-does not do with a canary (autoscalers, Gateway API, several workloads) is a problem with a place, never half done.
+does not do with a canary (several workloads, other routes than HTTPRoutes) is a problem with a place, never half done.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,15 @@ from math import ceil
 from typing import Any
 
 from reconciler.errors import Problem
-from reconciler.specs.colours import LONGEST, REFERENCES, Items, selects
+from reconciler.specs.colours import LONGEST, Items, selects
 from reconciler.specs.finding import VALIDATION
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.strategy import StrategyType
+from reconciler.specs.routes import CANARY, TRACK, check_routes, told_apart
 from reconciler.specs.spec import Spec
 
-TRACK = "opspilot.spec/track"  # label of a canary's pods
-CANARY = "canary"
 SUFFIX = f"-{CANARY}"
+COUNTS, SIZES = "scaleTargetRef", "targetRef"  # by which autoscalers name whose number, or size, of pods they set
 
 
 def check_canary(release: Spec[Release], items: Items, problems: list[Problem]) -> None:
@@ -39,20 +39,40 @@ def check_canary(release: Spec[Release], items: Items, problems: list[Problem]) 
     if len(name + SUFFIX) > LONGEST:
         message = f"its canary would be named {name}{SUFFIX}, which is longer than {LONGEST} characters"
         problems.append(Problem(place, VALIDATION, message, "choose a shorter name"))
+    check_routes(items, found[0], problems)
     for item in objects:
         spec = item.get("spec")
-        if isinstance(spec, dict) and any(_names(spec.get(field), found[0]) for field in REFERENCES):
-            message = f"a canary beside an autoscaler ({item['kind']} {item['metadata']['name']}) is not done"
+        if isinstance(spec, dict) and _names(spec.get(SIZES), found[0]):
+            message = f"a canary beside {item['kind']} {item['metadata']['name']}, which sizes pods, is not done"
             problems.append(Problem(place, VALIDATION, f"{message} by this version", "use rolling or blue_green"))
-        if item["kind"] in ("HTTPRoute", "GRPCRoute"):
-            message = f"a canary by the weights of a {item['kind']} is not done by this version"
-            problems.append(Problem(place, VALIDATION, message, "use rolling or blue_green"))
+
+
+def tracked(release: Spec[Release], items: Items) -> Items:
+    """What is sent: where a canary has weights of HTTPRoutes, with labels that tell the old pods from the new."""
+    stable = stable_of(item for item, _ in items) if release.spec.strategy.canary is not None else None
+    return told_apart(items, stable) if stable is not None else items
 
 
 def stable_of(objects: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The Deployment that has a canary; asked of checked objects."""
     found = _selected(list(objects))
     return found[0] if len(found) == 1 and found[0]["kind"] == "Deployment" else None
+
+
+def scaler_of(objects: Iterable[Mapping[str, Any]], stable: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The autoscaler that has the number of its pods, where the source has one."""
+    for item in objects:
+        spec = item.get("spec")
+        if isinstance(spec, dict) and _names(spec.get(COUNTS), stable):
+            return item
+    return None
+
+
+def range_of(scaler: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The fewest and the most pods that an autoscaler of Kubernetes may set; None where it says it in other words."""
+    fewest, most = scaler["spec"].get("minReplicas", 1), scaler["spec"].get("maxReplicas")
+    known = scaler["kind"] == "HorizontalPodAutoscaler" and isinstance(fewest, int) and isinstance(most, int)
+    return (fewest, most) if known else None
 
 
 def canary_of(stable: Mapping[str, Any], replicas: int) -> dict[str, Any]:
@@ -76,6 +96,14 @@ def replicas_of(stable: Mapping[str, Any]) -> int:
 def pods_for(weight: int, replicas: int) -> int:
     """How many pods of a canary are a share of these, in percent: rounded up, and never none."""
     return max(1, ceil(weight * replicas / 100))
+
+
+def uncounted(body: Any) -> Any:
+    """A Deployment without its number of pods."""
+    spec = body.get("spec") if isinstance(body, dict) else None
+    if not isinstance(spec, dict) or "replicas" not in spec:
+        return body
+    return {**body, "spec": {key: value for key, value in spec.items() if key != "replicas"}}
 
 
 def _selected(objects: list[Any]) -> list[Any]:

@@ -54,7 +54,8 @@ def _expanded(
     version = version_of(workload[0])
     name = f"{workload[0]['metadata']['name']}-{version}"
     asked = any(service_of(url, release, (service[0],)) == _place_of(service[0]) for url in urls(release))
-    more = [(_beside(service[0], version), service[1])] if asked else []
+    named = beside(service[0]["metadata"]["name"], version)
+    more = [(service_beside(service[0], named, {VERSION: version}), service[1])] if asked else []
     for each, place in ((name, workload[1]), *((item["metadata"]["name"], place) for item, place in more)):
         if len(each) > LONGEST:
             message = f"with its version it would be named {each}, which is longer than {LONGEST} characters"
@@ -171,10 +172,10 @@ def _selecting(item: Object, version: str) -> Object:
     return {**item, "spec": {**item["spec"], "selector": {**item["spec"]["selector"], VERSION: version}}}
 
 
-def _beside(service: Object, version: str) -> Object:
-    """A Service of the new version alone, so that it can be asked before the traffic is moved."""
+def service_beside(service: Mapping[str, Any], name: str, labels: Mapping[str, str]) -> Object:
+    """A Service of one version alone, so that it can be asked, or sent to, beside the one that people know."""
     metadata = service["metadata"]
-    named = {"name": beside(metadata["name"], version), "namespace": metadata.get("namespace")}
+    named = {"name": name, "namespace": metadata.get("namespace")}
     kept = ("name", "port", "targetPort", "protocol", "appProtocol")
     listed = service["spec"].get("ports")
     ports = [
@@ -182,7 +183,7 @@ def _beside(service: Object, version: str) -> Object:
         for port in (listed if isinstance(listed, list) else ())
         if isinstance(port, dict)
     ]
-    selector = {**service["spec"]["selector"], VERSION: version}
+    selector = {**service["spec"]["selector"], **labels}
     return {"apiVersion": "v1", "kind": "Service", "metadata": named, "spec": {"ports": ports, "selector": selector}}
 
 

@@ -12,7 +12,7 @@ from reconciler.errors import Place, Problem, Rejected
 from reconciler.names import BlobId
 from reconciler.specs.asking import Read
 from reconciler.specs.cache import ParseCache
-from reconciler.specs.canaries import check_canary
+from reconciler.specs.canaries import check_canary, tracked
 from reconciler.specs.chart import Chart
 from reconciler.specs.charts import ChartRenderer, OneRelease, chart_parts, kept_by_helm
 from reconciler.specs.colours import coloured
@@ -253,9 +253,10 @@ def _source(
             Problem(release.place_of("images", name), VALIDATION, f"no container runs the image {name}", hint)
         )
     check_kinds(release, objects, problems)
-    check_canary(release, [(item.value, item.place()) for item in good], problems)
+    items = [(item.value, item.place()) for item in good]
+    check_canary(release, items, problems)
     check_metrics(release, objects, problems)
-    sent = coloured(release, [(item.value, item.place()) for item in good], problems)
+    sent = coloured(release, tracked(release, items), problems)
     return ReleaseSource(
         spec.source.type,
         spec.source.path,

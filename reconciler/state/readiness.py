@@ -282,6 +282,22 @@ def _failed(message: str) -> Judgement:
     return Judgement(Status.FAILED, message)
 
 
+def _route(body: Body) -> Iterator[Judgement]:
+    """Every gateway that took the route has seen this change of it, and found its backends.
+
+    https://gateway-api.sigs.k8s.io/reference/spec/#routeparentstatus
+    """
+    generation = body.get("metadata", {}).get("generation")
+    for parent in body.get("status", {}).get("parents") or ():
+        name = (parent.get("parentRef") or {}).get("name", "")
+        for one in parent.get("conditions") or ():
+            seen = one.get("observedGeneration", generation)
+            if one.get("type") in ("Accepted", "ResolvedRefs") and seen != generation:
+                yield _waiting(f"gateway {name} has not seen the newest change yet")
+            elif one.get("type") in ("Accepted", "ResolvedRefs") and one.get("status") != "True":
+                yield _waiting(f"gateway {name}: {one.get('reason', '')}: {one.get('message', '')}")
+
+
 _TABLE: Final[Mapping[tuple[str, str], Callable[[Body], Iterator[Judgement]]]] = {
     ("apps", "Deployment"): _deployment,
     ("apps", "ReplicaSet"): _replica_set,
@@ -293,6 +309,7 @@ _TABLE: Final[Mapping[tuple[str, str], Callable[[Body], Iterator[Judgement]]]] =
     ("", "PersistentVolumeClaim"): _claim,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
     ("", "Namespace"): _namespace,
+    ("gateway.networking.k8s.io", "HTTPRoute"): _route,
 }
 # Kinds whose controllers always write observedGeneration: without it nothing was seen yet.
 _WATCHED: Final = frozenset({("apps", kind) for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")})

@@ -17,6 +17,8 @@ from reconciler.sandbox.world import World
 from tests.failpoints.points import Point
 from tests.failpoints.theatre import Theatre
 from tests.story.clock import MovableClock
+from tests.story.gateway import DEFINITION, DEFINITIONS, TEXT
+from tests.story.gateway import MANIFEST as ROUTES
 from tests.story.stage import RELEASE, Stage
 
 SERVICE = "releases/svc-a/manifests/service.yaml"
@@ -195,6 +197,18 @@ def _adopted(stage: Stage) -> None:
     _landed(stage, {"releases/shop.yaml": text, "releases/svc-a/shop/all.json.yaml": json.dumps(shop)})
 
 
+def _routed(stage: Stage) -> None:
+    """The same where an HTTPRoute has weights, and old and new pods are told apart already."""
+    for cluster in ("prod", "staging"):
+        stage.world.sandbox(cluster).place(DEFINITIONS, DEFINITION)
+    strategy = "strategy: {type: canary, canary: {steps: [{weight: 20, pause: 0s}, {weight: 80, pause: 0s}]}}"
+    for tag in ("v2.0.0", "v2.0.1"):
+        text = f"{stage.release_text(tag).rstrip()}\n  {strategy}\n"
+        number = stage.propose({RELEASE: text, ROUTES: TEXT}, branch=f"route-{tag}")
+        stage.approve(number)
+        stage.merge(number, settle=tag == "v2.0.0")
+
+
 def _returned(stage: Stage) -> None:
     """The merged revert pull request of what was rolled back, which is ours and needs no approval."""
     _ordered(Verb.ROLLBACK)(stage)
@@ -265,6 +279,7 @@ SCENES = {
         Scene("moved", _moved, _SAYS | _NEW),
         Scene("broken", lambda stage: _merged(stage, "v2.0.1-broken"), _APPLIES),
         Scene("canary", _canary, _APPLIES | {Point.KUBE_DELETE}),
+        Scene("weights", _routed, _APPLIES | {Point.KUBE_DELETE}),
         Scene("blue-green", _blue_green, _APPLIES | {Point.KUBE_DELETE}),
         Scene("recreate", lambda stage: _more(stage, "strategy: {type: recreate}"), _APPLIES),
         Scene(

@@ -39,9 +39,32 @@ def container(reason: str, message: str = "") -> Body:
     return {"name": "web", "state": {"waiting": {"reason": reason, "message": message}}}
 
 
+def route(*conditions: Body) -> Body:
+    parents = [{"parentRef": {"name": "outside"}, "conditions": list(conditions)}] if conditions else []
+    return {**made("HTTPRoute", status={"parents": parents}), "apiVersion": "gateway.networking.k8s.io/v1"}
+
+
+ACCEPTED = condition("Accepted", "True", observedGeneration=2)
 CASES: dict[str, tuple[Body | None, Status, str]] = {
     "nothing there": (None, Status.NOT_FOUND, "not exist"),
     "being deleted": (made("ConfigMap", deletionTimestamp="x"), Status.TERMINATING, "deleted"),
+    "route: nobody says anything of it": (route(), Status.CURRENT, ""),
+    "route: taken": (route(ACCEPTED, condition("ResolvedRefs", "True", observedGeneration=2)), Status.CURRENT, ""),
+    "route: not seen yet": (
+        route(ACCEPTED, condition("ResolvedRefs", "True", observedGeneration=1)),
+        Status.IN_PROGRESS,
+        "gateway outside has not seen",
+    ),
+    "route: a backend is missing": (
+        route(ACCEPTED, condition("ResolvedRefs", "False", "BackendNotFound", "no svc", observedGeneration=2)),
+        Status.IN_PROGRESS,
+        "gateway outside: BackendNotFound: no svc",
+    ),
+    "route: of another condition nothing is known": (
+        route(ACCEPTED, condition("Programmed", "False", observedGeneration=1)),
+        Status.CURRENT,
+        "",
+    ),
     "a config map": (made("ConfigMap"), Status.CURRENT, ""),
     "deployment: all there": (deployment(AVAILABLE, **FULL), Status.CURRENT, ""),
     "deployment: none wanted": (deployment(AVAILABLE, wanted=0), Status.CURRENT, ""),

@@ -8,8 +8,9 @@ from reconciler.names import ObjectRef
 from reconciler.plan.canary import bodies
 from reconciler.plan.change import Action, ActionKind, Plan, Told
 from reconciler.plan.strategies import standing
-from reconciler.specs.canaries import TRACK, canary_of
+from reconciler.specs.canaries import canary_of
 from reconciler.specs.colours import VERSION
+from reconciler.specs.routes import TRACK
 from reconciler.state.observed import ObservedObject
 from tests.plan.world import DEPLOYMENT, Files, keys, plan, release
 
@@ -279,21 +280,19 @@ def test_a_stranger_under_the_canary_s_name_blocks(shared: Files) -> None:
     assert keys(made) == ["owned_by_another"]
 
 
-SCALER = """\
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
+SIZER = """\
+apiVersion: autoscaling.k8s.io/v1
+kind: VerticalPodAutoscaler
 metadata: {name: web}
-spec: {scaleTargetRef: {kind: Deployment, name: web}}
+spec: {targetRef: {kind: Deployment, name: web}}
 """
 TAKEN = FOUR.replace("name: web, labels", "name: web-canary, labels").replace("app: web", "app: c")
-ROUTE = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web}\nspec: {}\n"
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"apps/web/hpa.yaml": SCALER}, "beside an autoscaler"),
-        ({"apps/web/route.yaml": ROUTE}, "by the weights of a HTTPRoute"),
+        ({"apps/web/vpa.yaml": SIZER}, "beside VerticalPodAutoscaler web, which sizes pods"),
         ({"apps/web/service.yaml": SERVICE.replace("app: web", "app: x")}, "here: none"),
         ({PATH: DEPLOYMENT.replace("Deployment", "StatefulSet")}, "here: StatefulSet web"),
         ({"apps/web/c.yaml": TAKEN}, "is taken"),
