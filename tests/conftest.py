@@ -12,7 +12,7 @@ from hypothesis import settings
 from reconciler.app import telemetry
 from tests.acceptance import Report
 
-pytest_plugins = ["tests.first_errors", "tests.servers.fixtures", "tests.servers.sharing"]
+pytest_plugins = ["tests.first_errors", "tests.servers.fixtures", "tests.servers.sharing", "tests.story.prepared"]
 settings.register_profile("untimed", deadline=None)  # a slow machine makes no test fail
 settings.load_profile("untimed")
 

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.app.settings import FILE_NAME
 from tests.cli.terminal import Terminal
+from tests.story.prepared import Moment, Prepared
 from tests.story.stage import Stage
 
 Person = Callable[[str], Terminal]
@@ -48,34 +49,25 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def fresh(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A trusted first commit whose plan nobody has approved yet."""
-    stage = Stage.build(tmp_path / "world")
-    try:
+    with prepared.lend(Moment(accepted=False)) as stage:
         yield Place(stage, tmp_path, monkeypatch)
-    finally:
-        stage.world.close()
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def played(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Only to be read: svc-a v2.0.1 was released by pull request 1, number 2 is open."""
-    folder = tmp_path_factory.mktemp("played")
-    stage = Stage.build(folder / "world")
-    try:
-        stage.accept_first()
+    with prepared.lend(Moment()) as stage, pytest.MonkeyPatch.context() as patch:
         number = stage.propose()
         stage.approve(number)
         stage.merge(number)
         stage.propose(tag="v2.0.2")
-        with pytest.MonkeyPatch.context() as patch:
-            yield Place(stage, folder, patch)
-    finally:
-        stage.world.close()
+        yield Place(stage, tmp_path_factory.mktemp("played"), patch)
 
 
 @pytest.fixture
-def place(fresh: Place) -> Place:
+def place(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """The first plan is carried out: svc-a v2.0.0 runs in production."""
-    fresh.stage.accept_first()
-    return fresh
+    with prepared.lend(Moment()) as stage:
+        yield Place(stage, tmp_path, monkeypatch)

@@ -1,4 +1,4 @@
-"""One world a test; it ends its servers and leaves nothing behind."""
+"""One world a test, as `prepared` puts it back."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from tests.servers.forge import GiteaServer
 from tests.story.clock import MovableClock
 from tests.story.gitea_people import GiteaWorld, Site
+from tests.story.prepared import Moment, Prepared
 from tests.story.stage import Stage
 
 
@@ -26,24 +27,17 @@ def _longer(item: pytest.Function) -> frozenset[str]:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(prepared: Prepared) -> Iterator[Stage]:
     """Clusters and people, no hosts, with the first plan carried out: svc-a v2.0.0 runs in production."""
-    built = Stage.build(tmp_path / "world")
-    try:
-        built.accept_first()
-        yield built
-    finally:
-        built.world.close()
+    with prepared.lend(Moment()) as lent:
+        yield lent
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Stage]:
+def fresh(prepared: Prepared) -> Iterator[Stage]:
     """A trusted first commit whose first plan nobody has approved yet."""
-    built = Stage.build(tmp_path / "world")
-    try:
-        yield built
-    finally:
-        built.world.close()
+    with prepared.lend(Moment(accepted=False)) as lent:
+        yield lent
 
 
 @pytest.fixture

@@ -22,31 +22,28 @@ from reconciler.git.transport import Transport
 from reconciler.names import Revision
 from tests.cli.terminal import Terminal
 from tests.git.world import git
+from tests.story.prepared import Moment, Prepared
 from tests.story.stage import DEPLOYMENT, Stage
 
 APPLY = "reconciler/apply: env-k8s-prod"
 CONFIG = "/api/v1/namespaces/svc-a/configmaps/svc-a"
 
 
-def built(folder: Path) -> Iterator[Stage]:
-    made = Stage.build(folder / "world", audit_apart=True)
-    try:
-        made.accept_first()
-        yield made
-    finally:
-        made.world.close()
+APART = Moment(audit_apart=True)
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(prepared: Prepared) -> Iterator[Stage]:
     """One for all that leave it as well as they found it; each proposes a version of its own."""
-    yield from built(tmp_path_factory.mktemp("shared"))
+    with prepared.lend(APART) as lent:
+        yield lent
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Stage]:
+def own(prepared: Prepared) -> Iterator[Stage]:
     """One that only this test uses, and may break."""
-    yield from built(tmp_path)
+    with prepared.lend(APART) as lent:
+        yield lent
 
 
 @pytest.fixture
