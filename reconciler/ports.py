@@ -20,6 +20,7 @@ from reconciler.state.forge import Access, Comment, CommitStatus, Guard, OwnRule
 from reconciler.state.observed import (
     Ending,
     InstalledBundle,
+    JobSeen,
     Json,
     Lacking,
     ObjectHistory,
@@ -124,6 +125,7 @@ class DesiredObjects:
     objects: tuple[Json, ...] = field(repr=False)
     needs: tuple["Permission", ...] = ()  # beside what every look and apply needs
     chart: Chart | None = None
+    stopped: bool = False  # its traffic is stopped: numbers of pods are neither compared nor sent
 
 
 class HelmOutcome(StrEnum):
@@ -204,13 +206,15 @@ class KubeApi(Protocol):
         expected_uid: str,
         take: frozenset[str] = frozenset(),
         replicas: int = 0,
+        stopped: bool = False,
     ) -> None:
         """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet.
 
         `take`: the field managers whose hold ends: of an object of nobody's on the fields that we set (G27), of one
         that is the release's on those of them that have another value (G22).
         `replicas`: how many pods what is not there yet begins with, where an autoscaler will have the number; 0: as the
-        body or the server says.
+        body or the server says. `stopped`: a workload has no pods after it, until `restore`; without it, one that was
+        stopped gets its pods back.
         """
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
@@ -220,6 +224,27 @@ class KubeApi(Protocol):
         """Write this into Helm's history of the release; written already counts as done, so a resume writes nothing
         twice. Needs `begin`. Raises Refused(target_changed) where somebody ran helm since the preview, and
         Refused(owned_by_another) where the release of Helm is not ours."""
+
+    def stop(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+        """Take the pods of a Deployment or StatefulSet of this release away. How many there were is kept on it by the
+        same write; stopped already counts as done. Fenced as `apply` is."""
+
+    def restore(
+        self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, replicas: int | None
+    ) -> None:
+        """Give it so many pods, or (None) as many as it had before `stop`; given back already counts as done."""
+
+    def pods_left(self, ref: ObjectRef) -> int:
+        """How many pods of a workload have not ended, those on their way out among them."""
+
+    def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
+        """Make a Job, marked as this run; there already (of this generation) counts as done. Needs `begin`."""
+
+    def job(self, ref: ObjectRef) -> JobSeen | None:
+        """A Job as it stands, or None."""
+
+    def job_log(self, ref: ObjectRef) -> str:
+        """The last lines of what a Job's pods wrote, as they wrote them; empty where there are none."""
 
     def readiness(
         self, refs: Sequence[ObjectRef], sayings: Mapping[ObjectRef, Saying] = MappingProxyType({})

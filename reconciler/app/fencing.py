@@ -9,7 +9,8 @@ A creation that was on its way undoes itself (kube/write.py); what is not reache
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from reconciler.app.perform import SIDE_BY_SIDE, Order
+from reconciler.app.operations import Order
+from reconciler.app.perform import SIDE_BY_SIDE
 from reconciler.app.verifying import object_in
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Plan

@@ -27,7 +27,7 @@ def returns(plan: Plan, ledger: Ledger) -> bool:
     """Whether a failure goes back by itself: every acting unit is a release that says so and has somewhere to go."""
     acting = {action.unit for batch in plan.batches for action in batch}
     units = [unit for unit in plan.units if unit.unit in acting]
-    if acting_kinds(plan) != {UnitKind.RELEASE}:
+    if acting_kinds(plan) != {UnitKind.RELEASE} or any(unit.ungranted is not None for unit in units):
         return False
     return all(
         unit.rollback and unit.unit in ledger.units and ledger.units[unit.unit].successful is not None for unit in units

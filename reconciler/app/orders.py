@@ -25,7 +25,7 @@ from reconciler.git.mirror import Mirror
 from reconciler.machine.entry import Decided, Denied, Entry, Hold, Passed, Resume, Retry, Returning
 from reconciler.machine.ledger import SUCCESSES, Ledger, RolloutState
 from reconciler.names import Revision, UnitKind, UnitRef, ticket_name
-from reconciler.plan.change import Plan
+from reconciler.plan.change import Plan, Ungranted
 from reconciler.ports import Clock
 from reconciler.state.event import Domain, EventStatus, Severity, Source
 
@@ -38,6 +38,10 @@ ACTIONS = {
 }
 
 
+UNGRANTED = {
+    Ungranted.IRREVERSIBLE: "a step of its way back cannot be undone",
+    Ungranted.GOES_BACK: "its last change was itself a way back",
+}
 OLDEST = timedelta(hours=24)  # an order names no plan, so one that comes days late is about another state of things
 
 Guard = Callable[[str, Callable[[], object]], None]  # of the loop: what fails is told and stops nothing else
@@ -210,6 +214,11 @@ class Orders:
         target = state.previous if succeeded else state.successful
         if target is None:
             return Denial("release_state_invalid", f"{unit} has nothing to return to")
+        plan = Plan.model_validate_json(self.journal.file(approved.passed.path))
+        why = next((one.ungranted for one in plan.units if one.unit == unit), None)
+        if why is not None:
+            words = f"no return of {unit} is granted: {UNGRANTED[why]}"
+            return Denial("approval_required", words, "open a revert pull request; its preview shows the steps")
         granted = approved.passed.return_granted and policy.settings.rollback_grant.total_seconds() > 0
         age = self.clock.now() - approved.started_at
         if not granted or age >= policy.settings.rollback_grant or state.outcome == "rolled_back":

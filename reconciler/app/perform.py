@@ -7,7 +7,7 @@ generation.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +18,9 @@ from reconciler.app import helming
 from reconciler.app.canaries import Bodies, canary_bodies, canary_pending, with_canaries
 from reconciler.app.derived import derived_otherwise
 from reconciler.app.first_replicas import first_replicas
+from reconciler.app.jobs import JobRunner
+from reconciler.app.operations import BatchResult, Order, Step
+from reconciler.app.traffic import SCALES, Traffic, scale
 from reconciler.app.verifying import Verifier, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
 from reconciler.names import Digest, ObjectRef
@@ -37,38 +40,6 @@ SIDE_BY_SIDE = 8  # writes at once on one cluster; its own priority and fairness
 OBJECTS = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT, ActionKind.FORGET_OBJECT})
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What was done about one action on a host; `result` is None for steps that are no hooks."""
-
-    action: Action
-    result: StepResult | None
-    failure: ReconcilerError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """Every step that was tried, and the first failure in order of the batch, or None."""
-
-    steps: tuple[Step, ...]
-    failure: ReconcilerError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the actions belong to. `attempt` counts retries, so that a retried hook is a new operation (G22).
-
-    `event` is the recorded intent and `turn` its number within the generation (G25).
-    """
-
-    plan: Plan
-    generation: int
-    turn: int
-    event: str
-    attempt: int
-    task: str
-
-
 @dataclass(slots=True)
 class Performer:
     """Performs batches of one plan. `desired` holds what is sent; `namespaces` those of removed releases."""
@@ -82,6 +53,7 @@ class Performer:
     identities: Mapping[str, str] = field(default_factory=dict)  # recorded UID of kube-system by cluster
     workers: int = 4
     stopping: Callable[[], bool] = lambda: False
+    left: Mapping[str, Desired] = field(default_factory=dict)  # by release: the side whose way back is gone
     artifacts: Mapping[str, Digest] = field(default_factory=dict)  # of the units, as they were derived here
     still: Callable[[], None] = lambda: None  # raises where this is no longer ours to do, after the target was taken
 
@@ -118,23 +90,31 @@ class Performer:
                 _connect(api, cluster, action)
         objects = [action for action in actions if action.kind in OBJECTS]
         entries = [action for action in actions if action.kind in helming.ENTRIES]
-        if not objects and not entries:
+        scales = [action for action in actions if action.kind in SCALES]
+        runs = [action for action in actions if action.kind is ActionKind.RUN_JOB]
+        taken = (*objects, *entries, *scales, *runs)
+        if not taken:
             return
         known = self.identities.get(cluster, "")
         if known and api.facts().uid != known:
             message = f"applying to cluster {cluster}: it is another cluster than the accepted one"
             raise Untrusted(message, key="target_changed")
-        for release in sorted({_release(action) for action in (*objects, *entries)}):
+        for release in sorted({_release(action) for action in taken}):
             api.begin(release, self._namespace(release), order.generation, order.event, order.turn)
         self.still()
         for action in entries:  # alone in its phase: no object of the same release is in this batch
             (wanted,) = self.wanted([_release(action)])
             helming.enter(api, wanted, action, order.generation, self.clock.now())
+        for action in scales:
+            scale(api, action, order)
+        for action in runs:
+            self._jobs().start(api, action, self._side_of(action), order)
         if not objects:
             return
         releases = sorted({_release(action) for action in objects})
         # after the taking: a write carries what was seen here (G25)
-        at_rest = self.wanted(releases)
+        stopped = {_release(action) for action in objects if action.stopped}
+        at_rest = self.wanted(releases, stopped)
         canaries = canary_bodies(api, at_rest, objects)
         observed = api.observe(with_canaries(at_rest, canaries))
         todo = [
@@ -145,15 +125,16 @@ class Performer:
         ]
         all_of(todo, SIDE_BY_SIDE)  # one batch: none of them waits for another
 
-    def wanted(self, releases: Iterable[str]) -> list[DesiredObjects]:
-        """The full objects of releases; none for a release that is removed."""
+    def wanted(self, releases: Iterable[str], stopped: Collection[str] = ()) -> list[DesiredObjects]:
+        """The full objects of releases; none for a release that is removed. `stopped`: whose traffic is stopped."""
         found = []
         for release in releases:
             source = self.desired.sources.get(release) if release in self.desired.releases else None
             objects = source.objects if source is not None else ()
             spec = self.desired.releases.get(release)
             chart = helming.chart_of(spec.spec, source) if spec is not None else None
-            found.append(DesiredObjects(release, self._namespace(release), tuple(objects), chart=chart))
+            away = release in stopped
+            found.append(DesiredObjects(release, self._namespace(release), tuple(objects), chart=chart, stopped=away))
         return found
 
     def enter_failure(self, plan: Plan, generation: int, words: str) -> None:
@@ -205,8 +186,16 @@ class Performer:
         if action.kind is ActionKind.APPLY_OBJECT:
             body, take = canaries.get((release, ref)) or self._body(release, ref), frozenset(action.takes)
             objects = self.desired.sources[release].objects
-            begins = first_replicas(api, order.plan, action, body, objects) if not uid else 0
-            api.apply(release, body, generation=order.generation, expected_uid=uid, take=take, replicas=begins)
+            begins = first_replicas(api, order.plan, action, body, objects) if not uid and not action.stopped else 0
+            api.apply(
+                release,
+                body,
+                generation=order.generation,
+                expected_uid=uid,
+                take=take,
+                replicas=begins,
+                stopped=action.stopped,
+            )
         else:
             forget = action.kind is ActionKind.FORGET_OBJECT
             api.delete(
@@ -223,6 +212,26 @@ class Performer:
                 return body
         raise Refused(f"applying {ref}: it is not in release {release} any more", key="preview_mismatch")
 
+    def finish(self, batch: Sequence[Action], order: Order) -> BatchResult:
+        """Wait for the Jobs that the batch runs. Raises Unavailable where nobody can say how one ended."""
+        runs = [action for action in batch if action.kind is ActionKind.RUN_JOB]
+        steps = tuple(
+            self._jobs().finish(self.targets.kube(one.target.partition("/")[2]), one, self._side_of(one), order)
+            for one in runs
+        )
+        return BatchResult(steps, next((step.failure for step in steps if step.failure is not None), None))
+
+    def let_traffic_in(self, releases: Mapping[str, Sequence[str]], order: Order) -> tuple[str, ...]:
+        """See Traffic."""
+        return Traffic(self.targets, self.wanted, self.still).let_in(releases, order)
+
+    def _jobs(self) -> JobRunner:
+        return JobRunner(self.clock, self.key, self.stopping)
+
+    def _side_of(self, action: Action) -> Desired:
+        """What a way back runs and asks is said by the version that is left."""
+        return self.left.get(_release(action), self.desired) if action.step else self.desired
+
     def verify(self, batch: Sequence[Action], timeouts: Mapping[str, timedelta]) -> None:
         """Wait until what the batch did is ready; see Verifier."""
         self._verifier().ready(batch, timeouts)
@@ -232,7 +241,7 @@ class Performer:
         self._verifier().ask(batch)
 
     def _verifier(self) -> Verifier:
-        return Verifier(self.targets, self.clock, self.desired, self.stopping)
+        return Verifier(self.targets, self.clock, self.desired, self.stopping, self.left)
 
     def _host(self, host: str, actions: list[Action], order: Order, steps: list[Step]) -> None:
         api = self.targets.host(host)

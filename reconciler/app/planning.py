@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from reconciler.app import addresses, wants
 from reconciler.app.credentials import normal_address
 from reconciler.app.desire import Desires
+from reconciler.app.going_back import UNFINISHED, going_back
 from reconciler.app.journal import Journal
 from reconciler.app.observe import Wanted, observe
 from reconciler.app.settings import Settings
@@ -24,6 +25,7 @@ from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
 from reconciler.plan.part import error
 from reconciler.plan.sharing import by_environment
 from reconciler.plan.units import touched
+from reconciler.plan.way_back import Leaving
 from reconciler.ports import Clock, DesiredObjects, Targets
 from reconciler.specs.desired import Desired
 from reconciler.state.bundle import Bundle
@@ -120,20 +122,21 @@ class Planner:
         *,
         looks: bool,
         checks: tuple[Check, ...] = (),
-        returning: bool = False,
         healing: bool = False,
+        leaving: Mapping[UnitRef, Leaving] | None = None,
     ) -> Plan:
-        """One environment's plan towards a side."""
+        """One environment's plan towards a side. `leaving`: it is a return, with these steps."""
         ledger = self.journal.ledger
         states = {ref: ledger.units[str(ref)] for ref in units if str(ref) in ledger.units}
         accepted = {ref: self.desires.at(state.accepted.revision) for ref, state in states.items()}
         found: list[Check] = [*checks, *self._never_accepted(units, proposed)]
         bundles = self._bundles(proposed, accepted)
+        going = leaving if leaving is not None else dict(going_back(states, proposed, accepted))
         observed: Observed | None = None
         if environment != POLICY and looks:
             try:
                 if not self.new_targets(self._reach(units, proposed, accepted)):
-                    observed = self._look(environment, units, proposed, accepted, bundles)
+                    observed = self._look(environment, units, proposed, accepted, bundles, going)
             except ReconcilerError as failure:
                 found.append(error("", failure.key, failure.message, failure.hint()))
         prune = self.policy().settings.prune
@@ -152,8 +155,10 @@ class Planner:
                 checks=tuple(found),
                 fresh=frozenset(ref for ref in units if ref not in states or _never_stood(states[ref])),
                 neighbours=self.neighbours(),
-                returning=returning,
+                returning=leaving is not None,
                 healing=healing,
+                leaving=going,
+                unfinished=frozenset(ref for ref, state in states.items() if state.outcome in UNFINISHED),
             )
         )
 
@@ -211,6 +216,7 @@ class Planner:
         proposed: Side,
         accepted: Mapping[UnitRef, Side],
         bundles: Mapping[str, Bundle | Failure],
+        leaving: Mapping[UnitRef, Leaving],
     ) -> Observed:
         """Look at what the units live on, on both sides: what leaves a target is found by its accepted spec.
 
@@ -230,7 +236,7 @@ class Planner:
                 if not distrusted and not _distrusted(side.desired, environment, bundles):
                     hosts |= {name: hosts.get(name, targets) for name in machines}
             if ref.kind is UnitKind.RELEASE:
-                self._want_release(ref, proposed, accepted.get(ref), clusters)
+                self._want_release(ref, proposed, accepted.get(ref), leaving.get(ref), clusters)
         return observe(environment, Wanted(clusters, hosts), self.clock.now(), self.settings.workers)
 
     @staticmethod
@@ -238,6 +244,7 @@ class Planner:
         ref: UnitRef,
         proposed: Side,
         accepted: Side | None,
+        left: Leaving | None,
         clusters: dict[str, tuple[Targets, tuple[DesiredObjects, ...]]],
     ) -> None:
         new = proposed.desired.releases.get(ref.name)
@@ -245,7 +252,7 @@ class Planner:
         spec = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
         if spec is None or spec.cluster not in clusters:
             return
-        wanted = wants.of_release(ref.name, spec, new, proposed.desired.sources.get(ref.name))
+        wanted = wants.of_release(ref.name, spec, new, proposed.desired.sources.get(ref.name), left)
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
 

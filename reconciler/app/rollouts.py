@@ -12,25 +12,27 @@ import structlog
 
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal, Note, Overtaken
+from reconciler.app.operations import Order, Step
 from reconciler.app.patience import Patience
-from reconciler.app.perform import BatchResult, Order, Performer, Step
+from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
+from reconciler.app.sides import accepted_before, left_by, namespaces_in
 from reconciler.app.stories import Story
 from reconciler.app.targets import BothSides, Connections, replaceable
+from reconciler.app.traffic import is_away, stopped_by
 from reconciler.app.verifying import Interrupted, pause_left
-from reconciler.app.way_back import WayBack, timeouts
+from reconciler.app.way_back import Walk, WayBack, let_in, timeouts
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
-from reconciler.machine.entry import Accepted, Applying, BatchDone, Connected, Finished, Hold, Returning
+from reconciler.machine.entry import Accepted, Applying, BatchDone, Finished, Hold, Returning
 from reconciler.machine.ledger import RolloutState
 from reconciler.machine.rollout import Command, Event, Rollout, resumed, step
 from reconciler.machine.stages import Stage
-from reconciler.plan.change import Action, ActionKind, Plan
+from reconciler.plan.change import Action, Plan
 from reconciler.plan.make import Side
 from reconciler.plan.strategies import standing
 from reconciler.ports import Bundles, Clock
 from reconciler.report.status import Situation
 from reconciler.specs.desired import Desired
-from reconciler.state.event import Domain, EventStatus
 
 LOG = structlog.get_logger("reconciler")
 Report = Callable[[RolloutState, Plan, str, str], None]  # rollout, plan, outcome, words
@@ -115,7 +117,9 @@ class _Run:
         self._passed = state.passed
         self._plan = Plan.model_validate_json(context.journal.file(state.passed.path))
         self._desired = context.desires.at(state.passed.commit).desired
-        self._performer = self._performer_of(context.desires.at(state.passed.commit))
+        self._performer = self._performer_of(
+            context.desires.at(state.passed.commit), left_by(self._plan, context.desires.at)
+        )
         self._story = Story(self._plan, state.passed.ticket, state.passed.path, self._desired)
         self._task = task_of(state.passed.environment, state.passed.generation)
         self._failure: ReconcilerError | None = None
@@ -155,7 +159,7 @@ class _Run:
             rollout, commands = step(rollout, event)
 
     def _record_batch(self, rollout: Rollout) -> Event | None:
-        held = self._held()
+        held = self._held() if not is_away(self._plan, rollout.batch) else None  # never rests where traffic is stopped
         if held is not None:
             counts = {"done": rollout.batch, "all": rollout.batches}
             self._context.tell(self._state, Situation.HELD_BY_PERSON, people=held.by or "root", **counts)
@@ -186,13 +190,17 @@ class _Run:
 
     def _apply_batch(self, rollout: Rollout) -> Event | None:
         order = self._order(self._plan, self._passed.retries)
-        result: BatchResult = self._performer.apply(self._plan.batches[rollout.batch], order)
+        result = self._performer.apply(self._plan.batches[rollout.batch], order)
         self._steps = result.steps
         return self._judge(result.failure, Event.BATCH_APPLIED)
 
     def _verify_batch(self, rollout: Rollout) -> Event | None:
         try:
             batch = self._plan.batches[rollout.batch]
+            ran = self._performer.finish(batch, self._order(self._plan, self._passed.retries))
+            self._steps = (*self._steps, *ran.steps)
+            if ran.failure is not None:
+                return self._judge(ran.failure, Event.BATCH_READY)
             self._performer.verify(batch, timeouts(self._plan))
             if self._pauses(batch):
                 return Event.PAUSING
@@ -232,6 +240,12 @@ class _Run:
                 self._context.tell(self._state, Situation.APPLY_WAITS, what=f"a new credential: {failure.message}")
                 return Event.UNREACHABLE
             case _:
+                if self._state.returning is None and (stopped := stopped_by(self._plan)):
+                    order = self._order(self._plan, self._passed.retries)
+                    try:
+                        failure = let_in(self._performer, stopped, order, failure)
+                    except Unavailable as away:
+                        return self._away(away)  # the same batch fails again, and then its traffic is given back
                 self._failure = failure
                 with contextlib.suppress(ReconcilerError):
                     self._performer.enter_failure(self._plan, self._passed.generation, failure.message)
@@ -244,7 +258,7 @@ class _Run:
 
     def _record_success(self, _rollout: Rollout) -> None:
         stage = Stage.HEALED if self._passed.heals else Stage.APPLIED
-        self._end(stage, "applied", extra=(*self._connected(), *self._story.adopted()))
+        self._end(stage, "applied", extra=(*self._story.connected(), *self._story.adopted()))
 
     def _record_failure(self, rollout: Rollout) -> None:
         words, failure = standing(self._plan, rollout.batch), self._failure
@@ -300,8 +314,11 @@ class _Run:
             self._performer_of,
             self._plan,
             self._context.desires.at(self._passed.commit),
-            self._order,
+            self._order_back,
             self._passed.retries,
+            self._state.begun,
+            self._state.walked,
+            self._tell_walk,
         )
         try:
             way.go(returning)
@@ -321,35 +338,18 @@ class _Run:
         self._steps = ()
         return told
 
-    def _connected(self) -> list[Note]:
-        return [
-            Note(
-                domain=Domain.CLUSTER,
-                action="connection_test_succeeded",
-                resource_type="cluster",
-                resource_id=action.target.partition("/")[2],
-                environment=self._passed.environment,
-                project=self._plan.project or None,
-                team=self._plan.team or None,
-                status=EventStatus.SUCCESS,
-                detail={"cluster_id": action.target.partition("/")[2], "approval_ticket": self._passed.ticket},
-                entry=Connected(cluster=action.target.partition("/")[2], uid=action.post),
-            )
-            for batch in self._plan.batches
-            for action in batch
-            if action.kind is ActionKind.CONNECT_CLUSTER
-        ]
-
-    def _performer_of(self, side: Side) -> Performer:
+    def _performer_of(self, side: Side, left: Mapping[str, Desired]) -> Performer:
         context = self._context
+        before = accepted_before(self._plan, context.desires.at)
         return Performer(
-            targets=BothSides(context.connections, side.desired, self._accepted_before()),
+            targets=BothSides(context.connections, side.desired, before),
             bundles=context.bundles,
             clock=context.clock,
             key=context.key,
             desired=side.desired,
+            left=left,
             artifacts={str(ref): unit.artifact for ref, unit in side.units.items()},
-            namespaces=self._namespaces(),
+            namespaces=namespaces_in(before),
             identities=context.journal.ledger.clusters,
             workers=context.workers,
             stopping=context.stopping,
@@ -368,19 +368,16 @@ class _Run:
         if journal.ledger.rollouts.get(place) != self._state:
             raise Overtaken(f"going on with {self._task}: another reconciler went on with it")
 
-    def _accepted_before(self) -> tuple[Desired, ...]:
-        """Desired states in which what leaves a target is still named."""
-        revisions = {unit.accepted for unit in self._plan.units if unit.accepted is not None}
-        return tuple(self._context.desires.at(revision).desired for revision in sorted(revisions))
-
-    def _namespaces(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for desired in self._accepted_before():
-            found |= {name: release.spec.namespace or "" for name, release in desired.releases.items()}
-        return found
-
     def _order(self, plan: Plan, attempt: int) -> Order:
         return Order(plan, self._passed.generation, self._state.turn, str(self._state.event), attempt, self._task)
+
+    def _order_back(self, plan: Plan, attempt: int) -> Order:
+        """The order of a return: which one it is tells what it runs once from what another ran."""
+        return replace(self._order(plan, attempt), once=f"return {self._state.returns}")
+
+    def _tell_walk(self, walk: Sequence[Walk], ran: tuple[Step, ...]) -> None:
+        walked = (self._story.walked(self._place(), one.unit, one.number, one.action, done=one.done) for one in walk)
+        self._record([*self._story.steps(ran, self._task), *walked])
 
     def _place(self) -> tuple[str, int]:
         return self._passed.environment, self._passed.generation

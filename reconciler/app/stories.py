@@ -1,13 +1,13 @@
 """Turns what happens to the units of a plan into notes for the journal, in the words of the event dictionary."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.app.journal import SYSTEM, Note
-from reconciler.app.perform import Step
+from reconciler.app.operations import Step
 from reconciler.errors import ReconcilerError
-from reconciler.machine.entry import Entry
+from reconciler.machine.entry import BackStep, Connected, Entry
 from reconciler.machine.stages import ACTIONS, BY_CERTIFICATE, RESOURCE_TYPES, STATUSES, Stage
 from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.change import ActionKind, Operation, Plan
@@ -102,8 +102,11 @@ class Story:
         )
 
     def steps(self, steps: tuple[Step, ...], task: str) -> Iterator[Note]:
-        """What hosts did: one note for each step, with its whole log beside it."""
+        """What hosts and Jobs did: one note for each step, with its whole log beside it."""
         for index, step in enumerate(steps):
+            if step.action.kind is ActionKind.RUN_JOB:
+                yield self._of_job(step, task)
+                continue
             host = step.action.target.partition("/")[2]
             name = step.action.hook or step.action.kind.value
             failed = step.failure is not None
@@ -139,6 +142,49 @@ class Story:
                 },
                 files=files,
             )
+
+    def connected(self) -> Iterator[Note]:
+        """The identity of each cluster that the plan connected to, once its rollout ended well."""
+        actions = (one for batch in self.plan.batches for one in batch if one.kind is ActionKind.CONNECT_CLUSTER)
+        for action in actions:
+            name = action.target.partition("/")[2]
+            yield Note(
+                domain=Domain.CLUSTER,
+                action="connection_test_succeeded",
+                resource_type="cluster",
+                resource_id=name,
+                environment=self.plan.environment,
+                project=self.plan.project or None,
+                team=self.plan.team or None,
+                status=EventStatus.SUCCESS,
+                detail={"cluster_id": name, "approval_ticket": self.ticket},
+                entry=Connected(cluster=name, uid=action.post),
+            )
+
+    def walked(self, place: tuple[str, int], unit: str, number: int, action: str, *, done: bool) -> Note:
+        """A step of a way back, before it or after."""
+        entry = BackStep(environment=place[0], generation=place[1], unit=unit, number=number, action=action, done=done)
+        words = f"{unit} goes back, step {number}: {action}{' is done' if done else ''}"
+        return self.carrier(Stage.APPLYING, entry, None, words)
+
+    def _of_job(self, step: Step, task: str) -> Note:
+        """What became of a Job that was run, with its log beside it."""
+        ref, failure, result = UnitRef.parse(step.action.unit), step.failure, step.result
+        name = step.action.object.name if step.action.object is not None else ""
+        files = {f"tasks/{task}/{ref.name}-{name}.log": result.log.encode()} if result is not None else {}
+        action = "deploy_apply_succeeded" if failure is None else "deploy_apply_failed"
+        status = EventStatus.SUCCESS if failure is None else EventStatus.FAILED
+        note = self.note(Domain.K8S, action, ref, Stage.APPLYING, None, failure, f"Job {name} ({step.action.hook}) ran")
+        more = {
+            "step_name": step.action.hook,
+            "task_id": task,
+            "cluster_id": step.action.target.partition("/")[2],
+            "exit_code": result.exit_code if result is not None else None,
+            "duration_ms": int(result.duration.total_seconds() * 1000) if result is not None else None,
+            "stderr_excerpt": result.stderr[-EXCERPT:] if result is not None else "",
+            "log": next(iter(files), ""),
+        }
+        return replace(note, status=status, detail={**note.detail, **more}, files=files)
 
     def _common(self, failure: ReconcilerError | None, summary: str) -> dict[str, Any]:
         return {

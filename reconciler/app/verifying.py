@@ -5,7 +5,7 @@ begins it again. What a pause watches is looked at each time that somebody comes
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.app.probing import Asker
@@ -25,7 +25,9 @@ READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is 
 )
 READINESS_PAUSE = timedelta(milliseconds=500)  # from then on
 APPLIED = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT})
-WATCHED = APPLIED | {ActionKind.PAUSE}
+WATCHED = APPLIED | {ActionKind.PAUSE, ActionKind.RESTORE_TRAFFIC}
+
+UNSEEN = frozenset({"InProgress", "Unknown"})  # its controller may not know yet how many pods it is to have
 
 
 class Interrupted(Unavailable):
@@ -46,6 +48,13 @@ def object_in(action: Action) -> ObjectRef:
     return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
 
 
+def _limit(action: Action, timeouts: Mapping[str, timedelta]) -> timedelta:
+    """How long an action may take to be ready: a step of a way back says so itself."""
+    if action.step:
+        return timedelta(seconds=action.seconds)
+    return timeouts.get(action.unit, timedelta(minutes=10))
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
     """Verifies batches of one plan towards one desired state."""
@@ -54,6 +63,7 @@ class Verifier:
     clock: Clock
     desired: Desired
     stopping: Callable[[], bool] = lambda: False
+    left: Mapping[str, Desired] = field(default_factory=dict)  # by release: the side whose way back is gone
 
     def ready(self, batch: Sequence[Action], timeouts: Mapping[str, timedelta]) -> None:
         """Wait until everything that the batch applied is ready, and stays so, and what it deleted is gone.
@@ -64,10 +74,12 @@ class Verifier:
         """
         by_cluster: dict[str, list[Action]] = {}
         for action in batch:
+            if action.kind is ActionKind.STOP_TRAFFIC:
+                self._wait_empty(self.targets.kube(action.target.partition("/")[2]), action)
             if action.kind in WATCHED and action.object is not None:
                 by_cluster.setdefault(action.target.partition("/")[2], []).append(action)
         for cluster, actions in sorted(by_cluster.items()):
-            limit = max(timeouts.get(action.unit, timedelta(minutes=10)) for action in actions)
+            limit = max(_limit(action, timeouts) for action in actions)
             self._wait_ready(self.targets.kube(cluster), actions, limit)
 
     def ask(self, batch: Sequence[Action]) -> None:
@@ -76,8 +88,9 @@ class Verifier:
             if action.kind is not ActionKind.ASK:
                 continue
             name = action.unit.partition("/")[2]
-            release = self.desired.releases[name]
-            objects = self.desired.sources[name].objects
+            side = self.left.get(name, self.desired) if action.step else self.desired
+            release = side.releases[name]
+            objects = side.sources[name].objects
             asker = Asker(
                 self.targets.kube(action.target.partition("/")[2]),
                 self.clock,
@@ -123,6 +136,20 @@ class Verifier:
             if (one.group, one.kind) == (ref.group, ref.kind):
                 return Saying(parse(one.ready), parse(one.failed) if one.failed is not None else None)
         return None
+
+    def _wait_empty(self, api: KubeApi, action: Action) -> None:
+        """Until no pod is left and none will come: one on its way out still answers, and still writes."""
+        ref, begun, pauses = object_in(action), self.clock.now(), iter(READINESS_PAUSES)
+        while True:
+            (found,) = api.readiness([ref])
+            if found.status not in UNSEEN and not api.pods_left(ref):
+                return
+            if self.clock.now() - begun > timedelta(seconds=action.seconds):
+                message = f"stopping traffic: pods of {ref} are still there after {timedelta(seconds=action.seconds)}"
+                raise Rejected(message, key="release_rollback_failed")
+            self.clock.wait(next(pauses, READINESS_PAUSE))
+            if self.stopping():
+                raise Interrupted("waiting for pods to go: the reconciler is stopping")
 
     def _stable_for(self, unit: str) -> timedelta:
         release = self.desired.releases.get(unit.partition("/")[2])

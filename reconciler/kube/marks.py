@@ -29,8 +29,11 @@ GENERATION: Final = "opspilot.spec/generation"
 EVENT: Final = "opspilot.spec/event"
 TURN: Final = "opspilot.spec/turn"  # on parents alone
 
-OUR_LABELS: Final = frozenset({PART_OF, RELEASE})
-OUR_ANNOTATIONS: Final = frozenset({GENERATION, EVENT})
+STOPPED: Final = "opspilot.spec/stopped"  # how many pods a workload had whose traffic is stopped
+RUN: Final = "opspilot.spec/run"  # which run a Job is: it stands in no source
+
+OUR_LABELS: Final = frozenset({PART_OF, RELEASE, RUN})
+OUR_ANNOTATIONS: Final = frozenset({GENERATION, EVENT, STOPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,17 @@ def generation_of(body: Mapping[str, Any]) -> int:
 def event_of(body: Mapping[str, Any]) -> str:
     """The last event of ours that touched an object; empty where none did."""
     return str((body.get("metadata", {}).get("annotations") or {}).get(EVENT, ""))
+
+
+def run_of(body: Mapping[str, Any]) -> str:
+    """Which run a Job is; empty for what is no run of ours."""
+    return str((body.get("metadata", {}).get("labels") or {}).get(RUN, ""))
+
+
+def stopped_at(body: Mapping[str, Any]) -> int | None:
+    """How many pods a workload had when its traffic was stopped; None where it is not stopped by us."""
+    annotations = body.get("metadata", {}).get("annotations") or {}
+    return counted(body, STOPPED) if STOPPED in annotations else None
 
 
 def counted(body: Mapping[str, Any], mark: str) -> int:

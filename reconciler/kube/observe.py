@@ -16,7 +16,7 @@ from functools import cache, partial
 from http import HTTPStatus
 
 from reconciler.errors import Refused, Rejected
-from reconciler.kube import helm_releases, marks, recreate
+from reconciler.kube import helm_releases, marks, recreate, traffic
 from reconciler.kube.adopt import taken_over
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, WORKERS, Client, Request
@@ -94,7 +94,7 @@ class Observer:
         for desired in asked:
             self._scaled[desired.release] = scaled_by(found for found in wanted if found.release == desired.release)
         autoscaled = self.autoscaled
-        wanted = [replace(found, scaled=True) if found.scalable in autoscaled else found for found in wanted]
+        wanted = [replace(found, scaled=True) if _unsent(found, autoscaled) else found for found in wanted]
         try:
             live = self._standing.of(asked, wanted, parents)
         except Rejected as error:
@@ -207,13 +207,17 @@ class Observer:
             resource_version=metadata["resourceVersion"],
             event=marks.event_of(live),
             owner=self._owner.owner(live),
+            stopped=marks.stopped_at(live),
         )
         if seen.owner and not self._owner.is_ours(live):
             return seen  # of what somebody else holds we only say that it exists (G4)
         if metadata.get("deletionTimestamp"):
             message = f"looking at {found.ref}: it is being deleted; look again when it is gone"
             return replace(seen, failure=Failure("resource_conflict", message))
-        if autoscaler_owns_replicas(live):
+        if not found.stopped and traffic.concerns(found.ref, live, stopped=False):
+            scaled = found.scaled or autoscaler_owns_replicas(live)
+            found = replace(found, scaled=False, sent=traffic.rescued(found.sent, live, autoscaled=scaled))
+        elif autoscaler_owns_replicas(live) and not found.stopped:
             seen, found = replace(seen, autoscaled=not found.scaled), replace(found, scaled=True)
         wanted = _compared(found, content(found.sent))
         version = version_of(metadata)
@@ -222,7 +226,8 @@ class Observer:
         owned = owned_fields(live)
         stands = _compared(found, project(live, owned))
         if seen.owner == found.release and equal(stands, wanted):
-            self._known.remember(found, version)
+            if seen.stopped is None:
+                self._known.remember(found, version)
             return replace(seen, live=stands, result=stands)
         return partial(self._changed, found, live, seen, owned, stands)
 
@@ -316,6 +321,8 @@ class Observer:
                 resource_version=body["metadata"]["resourceVersion"],
                 live=project(body, owned_fields(body)),
                 owner=release,
+                run=marks.run_of(body),
+                stopped=marks.stopped_at(body),
             )
             for place, body in held.items()
             if place not in wanted
@@ -324,6 +331,11 @@ class Observer:
         generations = [*(marks.generation_of(body) for body in held.values()), *(one.generation for one in outlined)]
         newest = max([generation, *generations])
         return ObservedRelease(release, {**own, **left}, newest)
+
+
+def _unsent(found: Wanted, autoscaled: frozenset[Scaled]) -> bool:
+    """Whether its number of pods is somebody else's, or kept away."""
+    return found.scalable in autoscaled or (found.stopped and traffic.is_stoppable(found.ref))
 
 
 def _to_do(seen: ObservedObject) -> bool:

@@ -15,23 +15,28 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import Unavailable
+from reconciler.kube import jobs, traffic
 from reconciler.kube.client import WORKERS, Client
 from reconciler.kube.connection import Connection
 from reconciler.kube.discovery import Discovery
 from reconciler.kube.facts import base_needs, facts
 from reconciler.kube.helm_releases import HelmReleases
+from reconciler.kube.lists import list_all
 from reconciler.kube.managers import history
+from reconciler.kube.manner import Manner
 from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
 from reconciler.kube.parent import Parents
 from reconciler.kube.permissions import Need
 from reconciler.kube.services import ask_service
 from reconciler.kube.waiting import Explainer
+from reconciler.kube.wanted import Scaled
 from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
 from reconciler.ports import Answered, ClusterFacts, DesiredObjects, GetThrough, HelmEntry, Readiness
-from reconciler.state.observed import Json, Lacking, ObjectHistory, ObservedRelease
+from reconciler.state.observed import JobSeen, Json, Lacking, ObjectHistory, ObservedRelease
 from reconciler.state.readiness import Saying
+from reconciler.state.reasons import selector_of
 from reconciler.together import all_of
 
 PARENT_NAMESPACE: Final = "default"  # exists on every cluster, before any plan, and cannot be deleted
@@ -62,6 +67,7 @@ class KubeTarget:
         parents = Parents(self.client, owner)
         self._observer = Observer(self.client, self._discovery, owner, parents)
         self._writer = Writer(self.client, self._discovery, owner, parents)
+        self._owner: Final = owner
         self._explainer = Explainer(self.client)
         self._helm = HelmReleases(self.client, owner, self._writer.held)
 
@@ -107,6 +113,7 @@ class KubeTarget:
         expected_uid: str,
         take: frozenset[str] = frozenset(),
         replicas: int = 0,
+        stopped: bool = False,
     ) -> None:
         """Server-side apply one object. Call `observe` with the release's desired objects before: it tells which
         numbers of replicas belong to an autoscaler that may not exist yet."""
@@ -116,9 +123,8 @@ class KubeTarget:
                 body,
                 generation=generation,
                 expected_uid=expected_uid,
-                take=take,
                 autoscaled=self._observer.autoscaled,
-                replicas=replicas,
+                manner=Manner(take, replicas, stopped),
             )
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
@@ -131,6 +137,48 @@ class KubeTarget:
         """Write an entry into Helm's history of a release."""
         with _understood():
             self._helm.record(wanted, entry)
+
+    def stop(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+        """Take the pods of a workload away; the number stays on it."""
+        with _understood():
+            self._writer.scale(release, ref, traffic.stopping, generation=generation, expected_uid=expected_uid)
+
+    def restore(
+        self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, replicas: int | None
+    ) -> None:
+        """Give a workload its pods back."""
+        asked = partial(traffic.restoring, replicas=replicas)
+        with _understood():
+            self._writer.scale(release, ref, asked, generation=generation, expected_uid=expected_uid)
+
+    def pods_left(self, ref: ObjectRef) -> int:
+        """The pods of a workload that are there, also those on their way out."""
+        with _understood():
+            body = self._body(ref)
+            selector = selector_of(body) if body is not None else ""
+            if not selector:
+                return 0
+            path = f"/api/v1/namespaces/{ref.namespace}/pods"
+            pods = list_all(self.client, path, {"labelSelector": selector}, f"listing the pods of {ref}")
+            return sum(1 for pod in pods if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"))
+
+    def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
+        """Make a Job, marked as this run."""
+        with _understood():
+            none: frozenset[Scaled] = frozenset()
+            manner = Manner(run=run)
+            self._writer.apply(release, body, generation=generation, expected_uid="", autoscaled=none, manner=manner)
+
+    def job(self, ref: ObjectRef) -> JobSeen | None:
+        """A Job, or None where it is not there."""
+        with _understood():
+            body = self._body(ref)
+            return jobs.seen(body, self._owner) if body is not None else None
+
+    def job_log(self, ref: ObjectRef) -> str:
+        """The last lines of what a Job's pods wrote."""
+        with _understood():
+            return jobs.log_of(self.client, ref)
 
     def readiness(
         self, refs: Sequence[ObjectRef], sayings: Mapping[ObjectRef, Saying] = MappingProxyType({})

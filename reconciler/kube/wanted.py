@@ -6,7 +6,7 @@ what this module made, so they send the same.
 
 import base64
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from reconciler.errors import Rejected
@@ -31,7 +31,8 @@ class Wanted:
     ref: ObjectRef
     resource: ApiResource | None
     sent: Json = field(repr=False)
-    scaled: bool = False  # an autoscaler in the same look scales it
+    scaled: bool = False  # an autoscaler in the same look scales it, or its pods are kept away
+    stopped: bool = False  # the traffic of its release is stopped
 
     @property
     def secret(self) -> bool:
@@ -92,7 +93,7 @@ def wanted_of(desired: DesiredObjects, resource_of: ResourceOf) -> Iterator[Want
                 f"reading the objects of release {desired.release}: {found.ref} is there twice", key="validation_error"
             )
         seen.add(place_of(found.ref))
-        yield found
+        yield replace(found, stopped=desired.stopped) if desired.stopped else found
 
 
 def wanted(release: str, body: Json, resource_of: ResourceOf, *, namespace: str = "") -> Wanted:

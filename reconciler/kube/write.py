@@ -15,12 +15,14 @@ from http import HTTPStatus
 from typing import Final
 
 from reconciler.errors import Refused, Unavailable
-from reconciler.kube import adopt, marks, recreate
+from reconciler.kube import adopt, marks, recreate, traffic
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
+from reconciler.kube.forgetting import without_us
 from reconciler.kube.held import Held
 from reconciler.kube.known import version_of
+from reconciler.kube.manner import Manner
 from reconciler.kube.marks import Marks
 from reconciler.kube.outline import Outline
 from reconciler.kube.parent import Parent, Parents
@@ -33,6 +35,7 @@ from reconciler.kube.projection import (
     union,
     without_replicas,
 )
+from reconciler.kube.seen import Seen
 from reconciler.kube.shown import check_deleted, shown
 from reconciler.kube.shown import found as found_object
 from reconciler.kube.wanted import Place, Scaled, Wanted, place_of, wanted
@@ -48,31 +51,6 @@ class Attempt:
 
     answer: Answer
     existed: bool
-
-
-class Seen:
-    """What the first look after a release was taken found, each to be used once; safe for several threads."""
-
-    def __init__(self) -> None:
-        self._bodies: dict[Place, Json] = {}
-        self._at = 0.0
-        self._wanted = False
-
-    def forget(self) -> None:
-        """What was seen so far does not count any more; the next look does."""
-        self._bodies, self._wanted = {}, True
-
-    def keep(self, bodies: dict[Place, Json], at: float) -> None:
-        """Keep these and nothing else, where somebody will want them."""
-        self._bodies, self._at = bodies if self._wanted else {}, at
-        self._wanted = False
-
-    def pop(self, place: Place) -> tuple[Json, float] | None:
-        """The object (None: it was not there) and when the look began, or None where it was not looked at."""
-        bodies, at = self._bodies, self._at
-        missing = object()
-        body = bodies.pop(place, missing)
-        return None if body is missing else (body, at)
 
 
 class Writer:
@@ -102,10 +80,10 @@ class Writer:
         generation: int,
         expected_uid: str,
         autoscaled: frozenset[Scaled],
-        take: frozenset[str] = frozenset(),
-        replicas: int = 0,
+        manner: Manner | None = None,
     ) -> None:
-        """Server-side apply under our field manager. `take`: see adopt.py; `replicas`: see the port."""
+        """Server-side apply under our field manager."""
+        how = manner or Manner()
         found = self._wanted(release, body)
         what = f"applying {found.ref}"
         seen: Json = None
@@ -121,11 +99,13 @@ class Writer:
                 parent = self.held.again(parent)
             else:
                 self._check_existing(what, release, live, generation, expected_uid)
-            sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled)
-            if live is None and replicas:
-                sent["spec"] = {**sent["spec"], "replicas": replicas}
-            if live is not None and take:
-                moved = self._take_over(found, live, sent, take)
+            sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled, stopped=how.stopped)
+            if how.run:
+                sent["metadata"]["labels"][marks.RUN] = how.run
+            if live is None and how.replicas:
+                sent["spec"] = {**sent["spec"], "replicas": how.replicas}
+            if live is not None and how.take:
+                moved = self._take_over(found, live, sent, how.take)
                 if moved is not None and _is_moved(moved):
                     continue
             answer = self._client.ask(_apply_request(found, what, sent))
@@ -163,10 +143,40 @@ class Writer:
         def request(path: str, live: Json) -> Request:
             query = {"fieldManager": marks.FORGET_MANAGER}
             return Request(
-                "PATCH", path, f"letting go of {ref}", query, _without_us(live), MERGE_TYPE, secret=ref.kind == "Secret"
+                "PATCH", path, f"letting go of {ref}", query, without_us(live), MERGE_TYPE, secret=ref.kind == "Secret"
             )
 
         self._leave(release, ref, generation, expected_uid, request)
+
+    def scale(
+        self, release: str, ref: ObjectRef, asked: Callable[[Json], Json], *, generation: int, expected_uid: str
+    ) -> None:
+        """Send what `asked` makes of the live workload, everything else that we own as it stands (traffic.py).
+
+        Forced, for only the number of pods can be another manager's there. None: nothing is to be done.
+        """
+        what = f"scaling {ref}"
+        resource = self._discovery.resource(ref.group, ref.version, ref.kind)
+        if resource is None:
+            raise Unavailable(f"{what}: the server does not serve its kind", key="cluster_connect_failed")
+        path = resource.path(ref.namespace, ref.name)
+        for attempt in range(ATTEMPTS):
+            live, at = self._look(path, ref, again=attempt > 0)
+            parent = self.held.check_to_write(release, generation, ref, at)
+            if live is None:
+                raise _changed(f"{what}: it is gone")
+            self._check_existing(what, release, live, generation, expected_uid)
+            body = asked(live)
+            if body is None:
+                return
+            body["metadata"]["annotations"] |= {marks.GENERATION: str(parent.generation), marks.EVENT: parent.event}
+            query = {"fieldManager": marks.FIELD_MANAGER, "force": "true"}
+            answer = self._client.ask(Request("PATCH", path, what, query, body, APPLY_TYPE))
+            if not _is_moved(answer):
+                _check_applied(answer, existed=True)
+                shown(answer.json, ref, what, uid=live["metadata"]["uid"])
+                return
+        raise _moving(what)
 
     def _leave(
         self,
@@ -243,16 +253,20 @@ class Writer:
         if expected_uid:
             raise _changed(f"{what}: the object that was previewed is gone")
 
-    def _marked(self, found: Wanted, parent: Parent, live: Json, *, autoscaled: bool) -> Json:
+    def _marked(self, found: Wanted, parent: Parent, live: Json, *, autoscaled: bool, stopped: bool) -> Json:
         sent = found.sent
+        autoscaled = autoscaled or (live is not None and autoscaler_owns_replicas(live))
+        annotations = {marks.GENERATION: str(parent.generation), marks.EVENT: parent.event}
         if recreate.leaves_rolling(sent, live):
             self._own_strategy(found, live)
-        if live is not None and (autoscaled or autoscaler_owns_replicas(live)):
-            self._hand_replicas_over(found, live)
-        if autoscaled or (live is not None and autoscaler_owns_replicas(live)):
+        if traffic.concerns(found.ref, live, stopped=stopped):
+            sent = traffic.kept_stopped(sent) if stopped else traffic.rescued(sent, live, autoscaled=autoscaled)
+            annotations |= traffic.mark_of(live) if stopped else {}
+        elif autoscaled:
+            if live is not None:
+                self._hand_replicas_over(found, live)
             sent = without_replicas(sent)
         labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
-        annotations = {marks.GENERATION: str(parent.generation), marks.EVENT: parent.event}
         body = marks.marked(sent, labels=labels, annotations=annotations)
         if live is not None:
             seen = live["metadata"]
@@ -359,26 +373,6 @@ def _check_newest(what: str, live: Json, generation: int) -> None:
             f"{what}: it was written by generation {marks.generation_of(live)}, which is newer than {generation}",
             key="resource_conflict",
         )
-
-
-def _without_us(live: Json) -> Json:
-    """A merge patch that removes our marks and our entries of managedFields, and nothing else."""
-    metadata = live["metadata"]
-    others = [
-        entry
-        for entry in metadata.get("managedFields") or ()
-        if entry.get("manager") not in (marks.FIELD_MANAGER, marks.HAND_OVER_MANAGER)
-    ]
-    patch = {
-        "uid": metadata["uid"],
-        "resourceVersion": metadata["resourceVersion"],
-        "managedFields": others or [{}],  # an empty list would mean "as it was"; one empty entry means none
-    }
-    for key, ours in (("labels", marks.OUR_LABELS), ("annotations", marks.OUR_ANNOTATIONS)):
-        present = sorted(ours & set(metadata.get(key) or ()))
-        if present:
-            patch[key] = dict.fromkeys(present)
-    return {"metadata": patch}
 
 
 def _changed(message: str) -> Refused:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from reconciler.machine.back_step import BackStep as BackStep
 from reconciler.machine.drifting import Drifted, DriftOver
 from reconciler.names import Digest, EventId, Revision
 from reconciler.plan.change import Risk, Value
@@ -360,6 +361,7 @@ Entry = Annotated[
     | Applying
     | BatchDone
     | Returning
+    | BackStep
     | Finished
     | Hold
     | Resume

@@ -14,6 +14,7 @@ from reconciler.machine.entry import (
     Answered,
     Applying,
     Assigned,
+    BackStep,
     BatchDone,
     Connected,
     Continued,
@@ -48,14 +49,15 @@ from reconciler.machine.states import (
     PreviewState,
     PromotionState,
     RolloutState,
-    Standing,
     UnitState,
     Waiting,
+    standings,
 )
 from reconciler.names import POLICY, Digest, EventId, Revision
 from reconciler.plan.change import Value
 
 SUCCESSES = frozenset({"applied", "no_change"})
+AFRESH: Mapping[str, Any] = {"batch": -1, "done": -1, "begun": frozenset(), "walked": frozenset()}
 
 
 @dataclass(slots=True)
@@ -134,16 +136,6 @@ def _previewed(ledger: Ledger, placed: Placed, entry: Previewed) -> None:
     before = ledger.previews.get(entry.ticket)
     same = before is not None and before.previewed.digest == entry.digest
     changed = placed.at if before is not None and not same else before.changed_at if before is not None else None
-    standing: dict[str, Standing] = {}
-    for plan in entry.plans:
-        earlier = before.standing.get(plan.environment) if before is not None else None
-        posting = (placed.event, entry.digest)
-        if earlier is not None and earlier.digest == plan.digest:
-            standing[plan.environment] = replace(earlier, postings=(*earlier.postings, posting))
-        else:
-            # also where the ticket stood without this plan: whoever read it then read something else
-            replaced = placed.at if before is not None else None
-            standing[plan.environment] = Standing(plan.digest, placed.at, replaced, (posting,))
     ledger.previews[entry.ticket] = PreviewState(
         previewed=entry,
         event=placed.event,
@@ -151,7 +143,7 @@ def _previewed(ledger: Ledger, placed: Placed, entry: Previewed) -> None:
         changed_at=changed,
         looked_at=entry.looked_at,
         inputs=(entry.tip, entry.head),
-        standing=standing,
+        standing=standings(before, placed.event, placed.at, entry),
     )
 
 
@@ -228,10 +220,16 @@ def _batch_done(ledger: Ledger, _placed: Placed, entry: BatchDone) -> None:
 
 def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
     key = (entry.environment, entry.generation)
+    afresh = {**AFRESH, "finished": None}
     rollout = ledger.rollouts[key]
     passed = ledger.approved(rollout).passed  # after a heal the approved plan goes back, carried by this generation
-    passed = passed.model_copy(update={"generation": entry.generation})
-    ledger.rollouts[key] = _intended(rollout, placed, passed=passed, returning=entry, batch=-1, done=-1, finished=None)
+    afresh |= {"passed": passed.model_copy(update={"generation": entry.generation}), "returns": rollout.returns + 1}
+    ledger.rollouts[key] = _intended(rollout, placed, returning=entry, **afresh)
+
+
+def _back_step(ledger: Ledger, _placed: Placed, entry: BackStep) -> None:
+    key = (entry.environment, entry.generation)
+    ledger.rollouts[key] = ledger.rollouts[key].stepped(entry)
 
 
 def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
@@ -280,7 +278,8 @@ def _retry(ledger: Ledger, placed: Placed, entry: Retry) -> None:
     key = (entry.environment, entry.generation)
     rollout = ledger.rollouts[key]
     passed = rollout.passed.model_copy(update={"retries": rollout.passed.retries + 1})
-    ledger.rollouts[key] = _intended(rollout, placed, passed=passed, batch=-1, done=-1, returning=None, finished=None)
+    afresh = {**AFRESH, "returning": None, "finished": None}
+    ledger.rollouts[key] = _intended(rollout, placed, passed=passed, **afresh)
     for accepted in passed.units:
         state = ledger.units[accepted.unit]
         if state.generation == entry.generation:  # else a newer plan took the unit over
@@ -364,6 +363,7 @@ _FOLDS: Mapping[type[Value], Callable[[Ledger, Placed, Any], None]] = {
     Applying: _applying,
     BatchDone: _batch_done,
     Returning: _returning,
+    BackStep: _back_step,
     Finished: _finished,
     Hold: _hold,
     Resume: _resume,

@@ -1,11 +1,12 @@
 """What the ledger keeps of each thing that it folds: units, previews, rollouts, what waits and what is open."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.machine.entry import (
     Accepted,
+    BackStep,
     Finished,
     Landed,
     Passed,
@@ -90,7 +91,15 @@ class RolloutState:
     returning: Returning | None = None
     finished: Finished | None = None
     turn: int = 0
+    returns: int = 0  # returns that were recorded: each runs what it runs once for itself
+    begun: frozenset[tuple[str, int]] = frozenset()  # steps of the way back that were begun: unit and number
+    walked: frozenset[tuple[str, int]] = frozenset()  # and those of them that are done
     batch_at: datetime | None = None  # when the last intent was recorded: what a pause is measured from
+
+    def stepped(self, entry: BackStep) -> "RolloutState":
+        """After a step of its way back was begun, or done."""
+        step = {(entry.unit, entry.number)}
+        return replace(self, begun=self.begun | step, walked=self.walked | step if entry.done else self.walked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +118,18 @@ class OpenGlass:
     passed: Passed
     at: datetime
     notified: bool = False
+
+
+def standings(before: PreviewState | None, event: EventId, at: datetime, entry: Previewed) -> dict[str, Standing]:
+    """How long each environment's plan of a new preview has stood."""
+    standing: dict[str, Standing] = {}
+    for plan in entry.plans:
+        earlier = before.standing.get(plan.environment) if before is not None else None
+        posting = (event, entry.digest)
+        if earlier is not None and earlier.digest == plan.digest:
+            standing[plan.environment] = replace(earlier, postings=(*earlier.postings, posting))
+        else:
+            # also where the ticket stood without this plan: whoever read it then read something else
+            replaced = at if before is not None else None
+            standing[plan.environment] = Standing(plan.digest, at, replaced, (posting,))
+    return standing

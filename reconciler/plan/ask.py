@@ -7,6 +7,7 @@ from reconciler.names import Revision, UnitRef
 from reconciler.plan import guards
 from reconciler.plan.change import Check
 from reconciler.plan.units import Unit
+from reconciler.plan.way_back import Leaving
 from reconciler.specs.desired import Desired
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import Failure, Observed
@@ -43,4 +44,6 @@ class PlanAsk:
     fresh: frozenset[UnitRef] = frozenset()  # nothing of them ended well yet: their releases may adopt what runs (G27)
     returning: bool = False  # the way back to what ran before: at once, without steps and pauses
     healing: bool = False  # what others changed of our own fields is what is put back, by name (G22)
+    leaving: Mapping[UnitRef, Leaving] = field(default_factory=dict)  # releases that go back, by steps of their own
+    unfinished: frozenset[UnitRef] = frozenset()  # their last plan did not end in success: what it ran is run again
     neighbours: tuple[Desired, ...] = ()  # accepted sides of units that are not planned here; they count for the risk

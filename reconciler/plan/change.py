@@ -103,6 +103,9 @@ class ActionKind(StrEnum):
     RUN_HOOK = "run_hook"
     RECORD_INSTALL = "record_install"
     FORGET_INSTALL = "forget_install"
+    RUN_JOB = "run_job"  # a Job of the source is run, once for each operation, and waited for
+    STOP_TRAFFIC = "stop_traffic"  # a workload's pods are taken away
+    RESTORE_TRAFFIC = "restore_traffic"  # and given back
     ASK = "ask"  # a question of the release's spec; changes nothing
     PAUSE = "pause"  # nothing is done until so much time has passed since this batch was recorded
 
@@ -128,20 +131,22 @@ class Action(Value):
     bundle: str = ""  # the bundle's signed checksum digest
     bundle_version: str = ""
     takes: tuple[str, ...] = ()  # field managers whose hold on the fields that we set ends with an adoption (G27)
-    seconds: int = 0  # of a pause
+    seconds: int = 0  # of a pause; of a step: how long it may take
     probe: str = ""  # of a question: its field in the release's spec, such as "health.checks[0]"
     canary: bool = False  # of a step of a canary: what the plan's other steps of it leave is no stranger's doing
     replicas: int = 0  # of a step of a canary: its pods
     share: int = 0  # of a step of a canary: its pods in percent of the old ones, counted when it is done
     weight: int = 0  # of a step of a canary: the percentage that an HTTPRoute sends to it; 0: the route at rest
     instead: str = ""  # of a question: the Service that is asked instead of the one that is switched
+    step: int = 0  # of a way back: the number of the step that it is of
+    stopped: bool = False  # while the traffic is stopped: no workload has pods after it
 
     def digested(self) -> dict[str, Any]:
         """What the plan's digest is over; what came into this version later is left out where it says nothing."""
         return {name: value for name, value in self.model_dump().items() if value or name not in _LATER}
 
 
-_LATER = frozenset({"takes", "seconds", "probe", "instead", "canary", "replicas", "share", "weight"})
+_LATER = frozenset({"takes", "seconds", "probe", "instead", "canary", "replicas", "share", "weight", "step", "stopped"})
 
 
 class Check(Value):
@@ -179,6 +184,15 @@ class Told(StrEnum):
     WEIGH = "weigh"
     UNWEIGH = "unweigh"
     BACK_WEIGHTS = "back_weights"
+    HOOK_BEFORE = "hook_before"
+    HOOK_AFTER = "hook_after"
+    STEP_STOP = "step_stop"
+    STEP_MIGRATE = "step_migrate"
+    STEP_MIGRATE_LOSING = "step_migrate_losing"
+    STEP_ROLL_BACK = "step_roll_back"
+    STEP_RESTORE = "step_restore"
+    STEP_VERIFY = "step_verify"
+    STEP_READY = "step_ready"
 
 
 class Line(Value):
@@ -186,6 +200,13 @@ class Line(Value):
 
     told: Told
     values: tuple[tuple[str, str | int], ...] = ()
+
+
+class Ungranted(StrEnum):
+    """Why approving a plan approves no return of a unit (G21)."""
+
+    IRREVERSIBLE = "irreversible"  # a step of it cannot be undone
+    GOES_BACK = "goes_back"  # the plan is itself a way back, with steps of what is left
 
 
 class UnitPlan(Value):
@@ -202,6 +223,8 @@ class UnitPlan(Value):
     accepted: Revision | None = None  # the revision that it replaces; bookkeeping, not digested
     heals: bool = False  # drift of it is put right without asking, and the preview says so (G22)
     way: tuple[Line, ...] = ()  # how a strategy goes about it; its actions are what is digested
+    back: tuple[Line, ...] = ()  # the steps of its way back, where it names some; the specs are what is digested
+    ungranted: Ungranted | None = None
 
 
 class Touched(Value):

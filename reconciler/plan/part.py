@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciler.plan.change import Action, Change, Check, Line, Severity, Touched
+from reconciler.plan.change import Action, Change, Check, Line, Severity, Touched, Ungranted
 from reconciler.state.observed import Failure
 
 
@@ -24,6 +24,8 @@ class Part:
     touched: tuple[Touched, ...] = ()
     owned: int = 0
     way: tuple[Line, ...] = ()
+    back: tuple[Line, ...] = ()
+    ungranted: Ungranted | None = None
 
 
 def failed(unit: str, failure: Failure, hint: str = "") -> Check:

@@ -64,6 +64,7 @@ class ReleaseAsk:
     desired: Mapping[ObjectRef, Any] = field(repr=False)
     observed: ObservedRelease | Failure
     adopts: bool = False  # a new release: what runs already and is nobody's becomes its own (G27)
+    keeps_runs: bool = False  # runs of its Jobs are no objects that it does not want any more: plan/jobs.py
     forget: bool = False  # onRemoval: forget, of a removed release
     healing: bool = False  # the drift of what it owns is put right: fields of ours that others took are taken back
     # objects that other releases of this plan want on the same cluster, and those releases
@@ -77,7 +78,8 @@ def plan_release(ask: ReleaseAsk, key: bytes) -> Part:
         return Part(checks=(failed(ask.unit, ask.observed),))
     planner = _Planner(ask, ask.observed, key)
     found = [*planner.wanted(), *planner.unwanted()]
-    owned = sum(1 for item in ask.observed.objects.values() if item.exists and item.owner == ask.release)
+    mine = [item for item in ask.observed.objects.values() if item.exists and item.owner == ask.release]
+    owned = sum(1 for item in mine if not (item.run and ask.keeps_runs))
     return Part(
         changes=tuple(item.change for item in found if item.change is not None),
         steps=tuple(step for item in found for step in (item.first, item.step) if step is not None),
@@ -195,6 +197,8 @@ class _Planner:
         wanted = {_place(ref) for ref in self.ask.desired}
         for ref, item in sorted(self.observed.objects.items(), key=lambda pair: pair[0]):
             if _place(ref) in wanted or not item.exists or item.owner != self.ask.release:
+                continue
+            if item.run and self.ask.keeps_runs:
                 continue
             if self._wanted_by(ref):
                 continue  # the other release takes it over in the same plan

@@ -71,9 +71,20 @@ def _install(subject: Subject) -> Risk | None:
         change.operation is Operation.DELETE and UnitRef.parse(change.unit).kind is UnitKind.ENVIRONMENT
         for change in subject.changes
     )
-    if any(leaving) or any(change.operation is Operation.RUN for change in subject.changes):
+    if any(leaving) or any(UnitRef.parse(change.unit).kind is UnitKind.ENVIRONMENT for change in _run(subject)):
         return Risk.CRITICAL if subject.production else Risk.HIGH
     return None
+
+
+def _irreversible(subject: Subject) -> Risk | None:
+    """A Job of which nobody says that it loses nothing."""
+    if any(not change.reversible and UnitRef.parse(change.unit).kind is UnitKind.RELEASE for change in _run(subject)):
+        return Risk.CRITICAL if subject.production else Risk.HIGH
+    return None
+
+
+def _run(subject: Subject) -> list[Change]:
+    return [change for change in subject.changes if change.operation is Operation.RUN]
 
 
 def _connection(subject: Subject) -> Risk | None:
@@ -97,6 +108,7 @@ RULES: dict[str, Callable[[Subject], Risk | None]] = {
     "tier": _tier,
     "deletion": _deletion,
     "install": _install,
+    "irreversible": _irreversible,
     "connection": _connection,
     "certificates": _certificates,
     "tier changed": _tier_changed,

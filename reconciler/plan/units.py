@@ -107,13 +107,17 @@ class Cutter:
         if source is not None and not source.resolved:
             files = _files(release.spec, source)
             variables = desired.variables_of(name) if release.spec.environment in desired.environments else {}
-        return {
+        content = {
             "spec": spec,
             "service": self._spec(service) if service is not None else None,
             "objects": objects,
             "files": files,
             "variables": mask_value(variables, self.key),
         }
+        jobs = source.jobs if source is not None else ()
+        if jobs:  # of a release that names none, the artifact is what it was
+            content["jobs"] = {str(ref_of(body)): mask_object(body, self.key) for body in jobs}
+        return content
 
     def _credentials(self, desired: Desired, name: str | None) -> dict[str, Any]:
         if name is None or name not in desired.credentials:

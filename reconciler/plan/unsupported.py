@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from reconciler.plan.change import Check
 from reconciler.plan.part import error
 from reconciler.specs.kinds import Environment, Release
-from reconciler.specs.kinds.release import DEFAULT_WAY_BACK, SourceKind
+from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.kinds.strategy import StrategyType
 
 OF_CHARTS = frozenset({StrategyType.ROLLING, StrategyType.RECREATE})  # nothing is renamed in what a chart renders to
@@ -18,10 +18,11 @@ HINT = "take the field out; it is read and checked already, and acted on by a la
 def in_release(unit: str, release: Release) -> Iterator[Check]:
     """What a release asks for and would not get."""
     way = release.strategy.type
-    asked = {
+    on_compose = release.source.type is SourceKind.COMPOSE
+    asked: dict[str, object] = {
         f"strategy.type: {way.value} of a chart": release.source.type is SourceKind.HELM and way not in OF_CHARTS,
-        "rollback.steps": release.rollback.steps != DEFAULT_WAY_BACK,
-        "hooks": release.hooks,
+        "rollback.steps": on_compose and not release.rollback.plain,
+        "hooks": on_compose and release.hooks,
     }
     yield from _said(unit, asked)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from reconciler.plan.change import Operation, Risk, Severity, Told
+from reconciler.plan.change import Operation, Risk, Severity, Told, Ungranted
+from reconciler.report.step_phrases import EN_STEPS, ZH_STEPS
 
 
 class Locale(StrEnum):
@@ -78,6 +79,8 @@ class Phrases:
     rollback_by_hand: str
     rollback_granted: str
     rollback_not_granted: str
+    rollback_ungranted: Mapping[Ungranted, str]
+    rollback_by_revert: str
     rollback_stays: str
     left_out: Mapping[str, str]
     long_text: str
@@ -200,6 +203,7 @@ EN = Phrases(
             Told.BACK_WEIGHTS: "a return first writes {routes}, so that the old name gets everything, then deletes the "
             "canary; only a return from after {name} was touched rolls that back, too",
             Told.BACK: "before that, a return is one write of Service {service}; after it, the old one is made first",
+            **EN_STEPS,
         }
     ),
     rollback="Going back",
@@ -209,6 +213,15 @@ EN = Phrases(
     rollback_by_hand="by {command}",
     rollback_granted="Approving this also grants one such return, for {days} days.",
     rollback_not_granted="No return is granted: it needs a pull request of its own.",
+    rollback_ungranted=MappingProxyType(
+        {
+            Ungranted.IRREVERSIBLE: "No return is granted, by itself or by order: a step of it cannot be undone."
+            " The revert pull request shows the steps in its preview, and approving it approves them.",
+            Ungranted.GOES_BACK: "No return from it is granted: this is itself a way back. If it fails, its traffic"
+            " goes to what stands then, and a person decides.",
+        }
+    ),
+    rollback_by_revert="by its revert pull request",
     rollback_stays="Not undone: {names}.",
     left_out=MappingProxyType(
         {
@@ -335,6 +348,7 @@ ZH = Phrases(
             Told.UNWEIGH: "写入一次 {name}：全部流量回到 {service}",
             Told.BACK_WEIGHTS: "回滚先写入 {routes}，使全部流量回到旧名称，再删除金丝雀；{name} 已更新时也一并回滚",
             Told.BACK: "在此之前回滚只需写入一次 Service {service}；之后则先重新创建旧版本",
+            **ZH_STEPS,
         }
     ),
     rollback="回滚",
@@ -344,6 +358,14 @@ ZH = Phrases(
     rollback_by_hand="执行 {command}",
     rollback_granted="审批同时授权一次这样的回滚，有效 {days} 天。",
     rollback_not_granted="未授权回滚：需要另开拉取请求。",
+    rollback_ungranted=MappingProxyType(
+        {
+            Ungranted.IRREVERSIBLE: "未授权自动或命令回滚：其中有不可撤销的步骤。"
+            "还原拉取请求的预览会列出这些步骤，审批即批准这些步骤。",
+            Ungranted.GOES_BACK: "未授权从这里再回滚：本次变更本身就是回滚。若失败，流量回到当时存在的版本，由人决定。",
+        }
+    ),
+    rollback_by_revert="通过还原拉取请求",
     rollback_stays="不会撤销：{names}。",
     left_out=MappingProxyType(
         {

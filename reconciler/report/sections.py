@@ -217,6 +217,7 @@ def returns(plans: Sequence[Plan], words: Phrases, grant: timedelta) -> Part:
     """What one return of each release would do, and whether approving grants it (G21)."""
     blocks = [
         f"- {_return(plan, unit, words, grant)}\n"
+        + "".join(f"  {number}. {_line(line, words)}\n" for number, line in enumerate(unit.back, start=1))
         for plan in plans
         for unit in plan.units
         if UnitRef.parse(unit.unit).kind is UnitKind.RELEASE and list(_of(plan, unit))
@@ -228,10 +229,13 @@ def _return(plan: Plan, unit: UnitPlan, words: Phrases, grant: timedelta) -> str
     shown = code_name(unit.unit)
     if unit.accepted is None or unit.added:
         return words.rollback_first.format(unit=shown)
-    undone = Counter(UNDONE[c.operation] for c in _of(plan, unit) if c.reversible and c.operation in UNDONE)
-    stays = [c.subject for c in _of(plan, unit) if not c.reversible or c.operation not in UNDONE]
+    changes = [c for c in _of(plan, unit) if not (c.replaced and c.subject.startswith("Job."))]  # runs that are over
+    undone = Counter(UNDONE[c.operation] for c in changes if c.reversible and c.operation in UNDONE)
+    stays = [c.subject for c in changes if not c.reversible or c.operation not in UNDONE]
     command = code_name(f"reconciler rollback {UnitRef.parse(unit.unit).name} --now --reason TEXT")
     how = words.rollback_automatic if unit.rollback else words.rollback_by_hand
+    how = how if unit.ungranted is None else words.rollback_by_revert
+    granted = words.rollback_granted.format(days=grant.days) if grant else words.rollback_not_granted
     text = [
         words.rollback_to.format(
             unit=shown,
@@ -239,7 +243,7 @@ def _return(plan: Plan, unit: UnitPlan, words: Phrases, grant: timedelta) -> str
             counts=words.comma.join(words.counts[o].format(n=undone[o]) for o in ORDER if undone[o]) or words.no_action,
             how=how.format(command=command),
         ),
-        words.rollback_granted.format(days=grant.days) if grant else words.rollback_not_granted,
+        granted if unit.ungranted is None else words.rollback_ungranted[unit.ungranted],
     ]
     return words.space.join([*text, *([words.rollback_stays.format(names=names(stays, words))] if stays else [])])
 

@@ -72,6 +72,7 @@ class SandboxCluster:
     `requests` counts by Kubernetes verb (get, list, create, patch, update, delete) whatever the answer was; `effects`
     lists the writes in order. Both are the independent witness of what a client did. `rules` are what reviews of our
     rights answer by, in whichever namespace. `behind`: by namespace and name, a Service that is no workload of it.
+    `logs` is what a pod wrote, by NAMESPACE/NAME.
     """
 
     def __init__(self) -> None:
@@ -85,6 +86,7 @@ class SandboxCluster:
         self.effects: list[Effect] = []
         self.rules: list[Body] = [EVERYTHING]
         self.behind: dict[tuple[str, str], Callable[[Asked], tuple[int, Any]]] = {}
+        self.logs: dict[str, str] = {}
 
     def start(self) -> None:
         """Listen on loopback."""
@@ -188,6 +190,9 @@ class SandboxCluster:
             match segments:
                 case ["api", "v1", "namespaces", namespace, "services", named, "proxy", *_] if asked.method == "GET":
                     return self._through(namespace, named, asked)
+                case ["api", "v1", "namespaces", namespace, "pods", named, "log"] if asked.method == "GET":
+                    self.requests["log"] += 1
+                    return 200, self.logs.get(f"{namespace}/{named}", "").encode()
             return self._on_resource(asked, self._place(segments))
         except Refusal as refusal:
             body = status(refusal.status, refusal.reason, refusal.message, refusal.details)

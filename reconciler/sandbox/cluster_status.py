@@ -2,13 +2,15 @@
 settled on the next.
 
 A pure table from kind to status. A workload settles as failed when an image of its pods has a tag that contains
-`broken` (or is named so): a Deployment passes its progress deadline, a Job fails, the others stay unready for ever.
+`broken` (or is named so): a Deployment passes its progress deadline, a Job fails, the others stay unready for ever. A
+Job whose image says `hanging` runs for ever.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 BROKEN: Final = "broken"
+HANGING: Final = "hanging"
 Status = dict[str, Any]
 
 
@@ -20,9 +22,13 @@ def status_of(body: Mapping[str, Any], *, settled: bool) -> Status | None:
 
 def is_broken(body: Mapping[str, Any]) -> bool:
     """Whether its pods can never become ready."""
+    return _has_image(body, BROKEN)
+
+
+def _has_image(body: Mapping[str, Any], word: str) -> bool:
     pod = body.get("spec", {}).get("template", {}).get("spec", {})
     images = [container.get("image", "") for container in pod.get("containers", [])]
-    return any(BROKEN in image.rpartition("/")[2] for image in images)
+    return any(word in image.rpartition("/")[2] for image in images)
 
 
 def _deployment(body: Mapping[str, Any], settled: bool) -> Status:  # noqa: FBT001  a row's shape
@@ -76,7 +82,9 @@ def _daemon_set(body: Mapping[str, Any], settled: bool) -> Status:  # noqa: FBT0
 
 
 def _job(body: Mapping[str, Any], settled: bool) -> Status:  # noqa: FBT001
-    if not settled:
+    if body["spec"].get("suspend"):
+        return {"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]}
+    if not settled or _has_image(body, HANGING):
         return {"active": 1, "ready": 0}
     if is_broken(body):
         return {"failed": 1, "conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}

@@ -18,6 +18,7 @@ from reconciler.specs.charts import ChartRenderer, OneRelease, chart_parts, kept
 from reconciler.specs.colours import coloured
 from reconciler.specs.finding import VALIDATION, Finding, Hints
 from reconciler.specs.images import image_name, images_of, replace_images
+from reconciler.specs.jobs import set_apart
 from reconciler.specs.kinds import Environment, Release
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.kustomization import closures
@@ -50,6 +51,7 @@ class ReleaseSource:
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)  # of the objects, in their order
     unrendered: Unrendered | None = None  # why nobody knows here what it says
     chart: Chart | None = None  # of a release of Helm
+    jobs: tuple[dict[str, Any], ...] = field(default=(), repr=False)  # run on their own, see specs/jobs.py
     in_the_open: tuple[str, ...] = ()  # Secrets whose values stand in Git as plain text
 
     @property
@@ -256,7 +258,8 @@ def _source(
     items = [(item.value, item.place()) for item in good]
     check_canary(release, items, problems)
     check_metrics(release, objects, problems)
-    sent = coloured(release, tracked(release, items), problems)
+    standing, jobs = set_apart(release, items, problems)
+    sent = coloured(release, tracked(release, standing), problems)
     return ReleaseSource(
         spec.source.type,
         spec.source.path,
@@ -266,6 +269,7 @@ def _source(
         tuple(place for _, place in sent),
         in_the_open=tuple(str(object_ref(item.value)) for item in good if not item.sealed and holds_values(item.value)),
         chart=material.chart,
+        jobs=jobs,
     )
 
 

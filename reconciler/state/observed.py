@@ -6,7 +6,7 @@ one: unreadable never means absent. Fields that may hold secret values stay out 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.names import ObjectRef
@@ -44,6 +44,8 @@ class ObservedObject:
     holders: "tuple[Holder, ...]" = ()  # of an object of nobody's: who holds the fields that we would set
     failure: Failure | None = None  # why this one object could not be looked at
     autoscaled: bool = False  # its number of pods is left out, because an autoscaler that no release of ours has set it
+    run: str = ""  # it is a Job that was run on order, and this is which run; it stands in no source
+    stopped: int | None = None  # its traffic is stopped by us, and this is how many pods it had
     replaceable: bool = False  # with a failure: only fields that cannot be changed are in the way
 
 
@@ -85,6 +87,19 @@ class ObjectHistory:
 
     event: str
     holders: tuple[Holder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """A Job that was run: whether it runs still, and how it ended. `words` are the server's."""
+
+    run: str
+    owner: str
+    ended: bool
+    failed: bool = False
+    suspended: bool = False
+    words: str = ""
+    took: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

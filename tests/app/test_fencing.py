@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.app.fencing import fence
-from reconciler.app.perform import Order
+from reconciler.app.operations import Order
 from reconciler.errors import Refused
 from reconciler.kube import held
 from reconciler.kube.kubeconfig import parse_kubeconfig

@@ -25,6 +25,9 @@ class Point(StrEnum):
     KUBE_APPLY = "kube.apply"
     KUBE_DELETE = "kube.delete"
     KUBE_HELM = "kube.record_helm"
+    KUBE_STOP = "kube.stop"
+    KUBE_RESTORE = "kube.restore"
+    KUBE_RUN_JOB = "kube.run_job"
     HOST_DELIVER = "host.deliver"
     HOST_RUN_HOOK = "host.run_hook"
     HOST_RECORD = "host.record_install"
@@ -101,6 +104,9 @@ PLACES: Mapping[Point, Place] = {
     Point.KUBE_APPLY: Place("reconciler.kube.target:KubeTarget.apply"),
     Point.KUBE_DELETE: Place("reconciler.kube.target:KubeTarget.delete"),
     Point.KUBE_HELM: Place("reconciler.kube.target:KubeTarget.record_helm"),
+    Point.KUBE_STOP: Place("reconciler.kube.target:KubeTarget.stop"),
+    Point.KUBE_RESTORE: Place("reconciler.kube.target:KubeTarget.restore"),
+    Point.KUBE_RUN_JOB: Place("reconciler.kube.target:KubeTarget.run_job"),
     Point.HOST_DELIVER: Place("reconciler.ssh.host:SshHost.deliver"),
     Point.HOST_RUN_HOOK: Place("reconciler.ssh.host:SshHost.run_hook"),
     Point.HOST_RECORD: Place("reconciler.ssh.host:SshHost.record_install"),
@@ -137,6 +143,9 @@ READS = frozenset(
             "kube.history",
             "kube.ask_service",
             "kube.replicas",
+            "kube.pods_left",
+            "kube.job",
+            "kube.job_log",
         ),
         *("host.observe", "host.close"),
         "forge.statuses",

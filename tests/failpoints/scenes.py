@@ -23,6 +23,7 @@ from tests.story.stage import RELEASE, Stage
 
 SERVICE = "releases/svc-a/manifests/service.yaml"
 MANIFEST = "releases/svc-a/manifests/deployment.yaml"
+JOB = "releases/svc-a/manifests/jobs.yaml"
 SETTINGS = "policy/settings.yaml"
 
 Runs = Callable[[Theatre], tuple[tuple[str, ...], ...]]
@@ -148,6 +149,47 @@ def _blue_green(stage: Stage) -> None:
     asked = "health: {timeout: 5m, checks: [{http: {url: 'http://svc-a.svc-a.svc/healthz'}}]}"
     text = stage.release_text("v2.0.1").replace("health: {timeout: 5m}", asked).rstrip() + f"\n  {strategy}\n"
     number = stage.propose({RELEASE: text})
+    stage.approve(number)
+    stage.merge(number, settle=False)
+
+
+def job(name: str, tag: str = "v1") -> str:
+    """A Job of a source."""
+    return f"""apiVersion: batch/v1
+kind: Job
+metadata: {{name: {name}}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{{name: it, image: "registry.example.invalid/db:{tag}"}}]
+"""
+
+
+def with_steps(text: str, *, said: str = ", reversible: true", automatic: bool = True) -> str:
+    """A release's text with a way back of five steps."""
+    asked = "{http: {url: 'http://svc-a.svc-a.svc.cluster.local/healthz'}}"
+    first = f"{{action: stop_traffic}}, {{action: migrate_database, job: downgrade{said}}}, {{action: roll_back}}"
+    return (
+        f"{text.replace('  rollback: {automatic: true}', '').rstrip()}\n  rollback:\n"
+        f"    automatic: {str(automatic).lower()}\n    success: [{asked}]\n"
+        f"    steps: [{first}, {{action: restore_traffic}}, {{action: verify}}]\n"
+    )
+
+
+def _by_steps(stage: Stage) -> None:
+    """An approved pull request of a version that fails, and goes back by steps; nobody has looked at its merge."""
+    files = {RELEASE: with_steps(stage.release_text("v2.0.1-broken")), JOB: job("downgrade")}
+    number = stage.propose(files)
+    stage.approve(number)
+    stage.merge(number, settle=False)
+
+
+def _hooked(stage: Stage) -> None:
+    """An approved pull request of a next version with a Job before it and one after it."""
+    hooks = "hooks: [{name: up, when: before, job: upgrade}, {name: warm, when: after, job: warm}]"
+    text = f"{stage.release_text('v2.0.1').rstrip()}\n  {hooks}\n"
+    number = stage.propose({RELEASE: text, JOB: job("upgrade") + "---\n" + job("warm")})
     stage.approve(number)
     stage.merge(number, settle=False)
 
@@ -293,6 +335,8 @@ SCENES = {
             (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY},
         ),
         Scene("let-go", _let_go, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
+        Scene("way-back", _by_steps, _APPLIES | {Point.KUBE_STOP, Point.KUBE_RESTORE, Point.KUBE_RUN_JOB}),
+        Scene("hooks", _hooked, _APPLIES | {Point.KUBE_RUN_JOB}),
         Scene("removal", _removed, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
         Scene("held", _pushed, _SAYS | {Point.STEP_CACHE}),
         Scene("refused", _refused, _SAYS | {Point.FORGE_COMMENT}),

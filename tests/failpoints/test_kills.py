@@ -27,6 +27,8 @@ SOME = (
     ("canary", Side.AFTER, Point.KUBE_APPLY),
     ("blue-green", Side.AFTER, Point.KUBE_APPLY),
     ("blue-green", Side.BEFORE, Point.KUBE_DELETE),
+    ("way-back", Side.AFTER, Point.KUBE_RUN_JOB),
+    ("hooks", Side.AFTER, Point.KUBE_RUN_JOB),
 )
 EVERY = tuple((name, side, point) for name, scene in SCENES.items() for point in sorted(scene.reaches) for side in Side)
 

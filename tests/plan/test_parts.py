@@ -120,8 +120,9 @@ def test_a_source_that_cannot_be_applied_blocks() -> None:
 
 
 def test_what_this_version_does_not_act_on_blocks_where_it_is_asked_for() -> None:
+    canary = {"type": "canary", "canary": {"steps": [{"weight": 10}]}}
     wanted = Desired(
-        releases={"web": release_spec(hooks=[{"name": "m", "when": "before", "job": "m"}])},
+        releases={"web": release_spec(source={"type": "helm", "path": "x"}, strategy=canary)},
         environments={"dev": environment_spec(monitoring={"interval": "60s"})},
     )
     for observed in (None, Observed("dev", AT)):

@@ -25,6 +25,8 @@ UPDATE = (change(Operation.UPDATE),)
 LOSS = (change(Operation.DELETE, "PersistentVolumeClaim a/b"),)
 DATA = ("PersistentVolumeClaim a/b", "PersistentVolume b", "Namespace b", "CustomResourceDefinition.x.y.io b")
 LEAVES = (change(Operation.DELETE, "Node cp-1 (worker) leaves", "environment/dev"),)
+RUNS = (change(Operation.RUN, of="environment/dev"),)
+FOR_GOOD = (change(Operation.RUN, "Job.batch a/down").model_copy(update={"reversible": False}),)
 CASES: list[tuple[str, set[str], tuple[UnitPlan, ...], tuple[Change, ...], Risk]] = [
     ("policy", set(), (unit("policy/policy"),), (), Risk.CRITICAL),
     ("tier", {"dev"}, RELEASE, UPDATE, Risk.LOW),
@@ -40,8 +42,11 @@ CASES: list[tuple[str, set[str], tuple[UnitPlan, ...], tuple[Change, ...], Risk]
     ("deletion", {"production"}, RELEASE, (change(Operation.DELETE),), Risk.HIGH),
     *(("deletion", {"dev"}, RELEASE, (change(Operation.DELETE, subject),), Risk.HIGH) for subject in DATA),
     *(("deletion", {"production"}, RELEASE, (change(Operation.DELETE, subject),), Risk.CRITICAL) for subject in DATA),
-    ("install", {"dev"}, (unit("environment/dev"),), (change(Operation.RUN),), Risk.HIGH),
-    ("install", {"production"}, (unit("environment/dev"),), (change(Operation.RUN),), Risk.CRITICAL),
+    ("install", {"dev"}, (unit("environment/dev"),), RUNS, Risk.HIGH),
+    ("install", {"production"}, (unit("environment/dev"),), RUNS, Risk.CRITICAL),
+    ("tier", {"dev"}, RELEASE, (change(Operation.RUN),), Risk.LOW),
+    ("irreversible", {"dev"}, RELEASE, FOR_GOOD, Risk.HIGH),
+    ("irreversible", {"production"}, RELEASE, FOR_GOOD, Risk.CRITICAL),
     ("install", {"dev"}, (unit("environment/dev"),), LEAVES, Risk.HIGH),
     ("connection", {"dev"}, (unit("cluster/one"),), (), Risk.HIGH),
     ("certificates", {"dev"}, (unit("cluster/one", "spec.certificates.rotation"),), (), Risk.HIGH),

@@ -18,14 +18,16 @@ RELEASE = {
 ENVIRONMENT = {"tier": "dev", "runtimeType": "k8s", "mode": "external_managed"}
 PROBE = {"http": {"url": "https://web.example/healthz"}}
 BACK = {"action": "roll_back"}
+HOOK = {"name": "migrate", "when": "before", "job": "migrate"}
+COMPOSE = {"source": {"type": "compose", "path": "apps/web"}, "cluster": None, "namespace": None}
 
 RELEASES: dict[str, dict[str, Any]] = {
     "strategy.type: canary of a chart": {
         "source": {"type": "helm", "path": "charts/web"},
         "strategy": {"type": "canary", "canary": {"steps": [{"weight": 10}]}},
     },
-    "rollback.steps": {"rollback": {"steps": [BACK]}},
-    "hooks": {"hooks": [{"name": "migrate", "when": "before", "job": "migrate"}]},
+    "rollback.steps": {**COMPOSE, "rollback": {"steps": [BACK]}},
+    "hooks": {**COMPOSE, "hooks": [HOOK]},
 }
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "gates": {"gates": {"statuses": ["ci"]}},
@@ -75,6 +77,8 @@ def test_what_asks_for_nothing_more_is_not_in_the_way() -> None:
         {"strategy": {"type": "recreate"}},
         {"strategy": {"rolling": {"maxUnavailable": "1"}}},
         {"capacity": {"replicas": 2}},
+        {"rollback": {"steps": [BACK]}},
+        {"hooks": [HOOK]},
         {"autoscaling": {"minReplicas": 1, "maxReplicas": 3, "cpu": 50}},
     ):
         assert list(in_release("release/web", release({**RELEASE, **shaped}))) == []

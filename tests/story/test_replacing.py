@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from reconciler.app.perform import BatchResult, Order, Performer
+from reconciler.app.operations import BatchResult, Order
+from reconciler.app.perform import Performer
 from reconciler.plan.change import Action, ActionKind, Operation, Plan
 from tests.story.stage import Stage
 

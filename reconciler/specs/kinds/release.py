@@ -95,15 +95,36 @@ class RollbackStep(Model):
         default=None, description="For migrate_database: the Job of the source, or Compose service, that migrates back."
     )
     timeout: PositiveDuration = Field(default=parse_duration("10m"), description="How long it may take.")
+    reversible: bool = Field(
+        default=False,
+        description="For migrate_database: whether the Job loses nothing. Else a return needs an approval of its own.",
+        exclude_if=lambda value: not value,  # what does not say it is the artifact that it was
+    )
 
     @model_validator(mode="after")
     def _job_of_a_migration(self) -> "RollbackStep":
         if (self.action is RollbackAction.MIGRATE_DATABASE) != (self.job is not None):
             raise rule("migrate_database, and only that, names a job", "job")
+        if self.reversible and self.job is None:
+            raise rule("reversible is said of migrate_database; every other step is", "reversible")
         return self
+
+    @property
+    def returns(self) -> bool:
+        """Whether what it does can be undone, so that a granted return may do it (G21)."""
+        return self.action is not RollbackAction.MIGRATE_DATABASE or self.reversible
 
 
 DEFAULT_WAY_BACK = (RollbackStep(action=RollbackAction.ROLL_BACK), RollbackStep(action=RollbackAction.VERIFY))
+# The order in which the steps of a way back may stand; those of one rank in any order, and only they several times.
+RANKS = {
+    RollbackAction.STOP_TRAFFIC: 0,
+    RollbackAction.MIGRATE_DATABASE: 1,
+    RollbackAction.ROLL_BACK: 1,
+    RollbackAction.RESTORE_TRAFFIC: 2,
+    RollbackAction.VERIFY: 3,
+}
+MOST_STEPS = 12
 
 
 class Rollback(Model):
@@ -113,9 +134,35 @@ class Rollback(Model):
         default=False, description="Whether a failed rollout goes back by itself, within its approval."
     )
     steps: tuple[RollbackStep, ...] = Field(
-        default=DEFAULT_WAY_BACK, description="What is done, in order.", min_length=1
+        default=DEFAULT_WAY_BACK, description="What is done, in order.", min_length=1, max_length=MOST_STEPS
     )
     success: tuple[Probe, ...] = Field(default=(), description="Questions that tell whether the way back succeeded.")
+
+    @model_validator(mode="after")
+    def _a_way_that_arrives(self) -> "Rollback":
+        actions = [step.action for step in self.steps]
+        ranks = [RANKS[action] for action in actions]
+        for action in RollbackAction:
+            if action is not RollbackAction.MIGRATE_DATABASE and actions.count(action) > 1:
+                raise rule("{action} is there twice", "steps", action=action.value)
+        if RollbackAction.ROLL_BACK not in actions:
+            raise rule("a way back holds the step roll_back", "steps")
+        if ranks != sorted(ranks):
+            words = "stop_traffic comes first, then migrate_database and roll_back, restore_traffic, and verify last"
+            raise rule(words, "steps")
+        if (RollbackAction.STOP_TRAFFIC in actions) != (RollbackAction.RESTORE_TRAFFIC in actions):
+            raise rule("stop_traffic and restore_traffic go together", "steps")
+        if self.success and RollbackAction.VERIFY not in actions:
+            raise rule("success is asked by the step verify, which is not there", "steps")
+        return self
+
+    @property
+    def plain(self) -> bool:
+        """Whether a return is what it is for everybody: the old artifact, and the questions."""
+        return self.steps == DEFAULT_WAY_BACK
+
+
+MOST_HOOKS = 20
 
 
 class Hook(Model):
@@ -158,7 +205,7 @@ class Release(Model):
     depends_on: tuple[Name, ...] = Field(
         default=(), description="Releases of the same environment that must be healthy first."
     )
-    hooks: tuple[Hook, ...] = Field(default=(), description="Jobs that run around an apply.")
+    hooks: tuple[Hook, ...] = Field(default=(), description="Jobs that run around an apply.", max_length=MOST_HOOKS)
     suspend: bool = Field(default=False, description="Whether this release is left as it is for now.")
 
     @model_validator(mode="after")
@@ -177,4 +224,7 @@ class Release(Model):
             raise rule("health.readiness is for releases on a cluster", "health")
         if self.source.values and self.source.type is not SourceKind.HELM:
             raise rule("source.values is for helm", "source")
+        names = [hook.name for hook in self.hooks]
+        if len(set(names)) < len(names):
+            raise rule("two hooks have one name", "hooks")
         return self

@@ -1,0 +1,30 @@
+"""The desired states that a plan leads away from: in them, what leaves a target is still named."""
+
+from collections.abc import Callable, Iterable
+
+from reconciler.names import Revision, UnitRef
+from reconciler.plan.ask import Side
+from reconciler.plan.change import Plan, Ungranted
+from reconciler.specs.desired import Desired
+
+At = Callable[[Revision], Side]
+
+
+def accepted_before(plan: Plan, at: At) -> tuple[Desired, ...]:
+    """The sides that the plan's units were accepted at before."""
+    revisions = {unit.accepted for unit in plan.units if unit.accepted is not None}
+    return tuple(at(revision).desired for revision in sorted(revisions))
+
+
+def namespaces_in(sides: Iterable[Desired]) -> dict[str, str]:
+    """The namespaces of the releases there."""
+    found: dict[str, str] = {}
+    for desired in sides:
+        found |= {name: release.spec.namespace or "" for name, release in desired.releases.items()}
+    return found
+
+
+def left_by(plan: Plan, at: At) -> dict[str, Desired]:
+    """By release: the side that is left, of those that go back by steps of their own."""
+    back = [unit for unit in plan.units if unit.ungranted is Ungranted.GOES_BACK]
+    return {UnitRef.parse(unit.unit).name: at(unit.accepted).desired for unit in back if unit.accepted is not None}

@@ -1,0 +1,262 @@
+"""The steps of a release's way back: what is done in which order, what can be undone, and what has to hold for it.
+
+The steps are those of the version that is left: only it knows how its database goes back. Its Job, its questions and
+its numbers are taken from there, its successor's objects from where it goes to. Rules (G21): a step that cannot be
+undone is part of no granted return; a plan that goes back by steps grants none itself, for nobody knows the steps of
+going back from that; what a return would miss is said before anybody relies on it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, assert_never
+
+from reconciler.names import ObjectRef
+from reconciler.plan.change import Action, ActionKind, Change, Check, Line, Operation, Told, Ungranted
+from reconciler.plan.jobs import JobAsk, checks, reference, run_action, run_change
+from reconciler.plan.part import Part, Step, error, warning
+from reconciler.plan.questions import SUCCESS, probes, words_of
+from reconciler.plan.units import ref_of
+from reconciler.specs.jobs import GOES_ON, STOPPED
+from reconciler.specs.kinds import Release
+from reconciler.specs.kinds.fields import format_duration
+from reconciler.specs.kinds.release import RollbackAction, RollbackStep
+from reconciler.state.observed import Failure, ObservedObject
+
+APART = 1_000_000  # between two steps there is room for every phase of a release
+BELOW = 100_000  # phases of a release may be negative
+HAND = "a person opens the revert pull request: its preview shows these steps, and approving it approves them"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The version that is left. `done`: numbers of its steps that this return has done already."""
+
+    release: Release
+    jobs: Mapping[str, Any] = field(repr=False)
+    done: frozenset[int] = frozenset()
+
+    @property
+    def left(self) -> tuple[tuple[int, RollbackStep], ...]:
+        """The steps that are still to be done, by their numbers from 1."""
+        steps = enumerate(self.release.rollback.steps, start=1)
+        return tuple((number, step) for number, step in steps if number not in self.done)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the traffic is to be away while it is rolled back."""
+        actions = [step.action for step in self.release.rollback.steps]
+        left = [step.action for _, step in self.left]
+        return RollbackAction.STOP_TRAFFIC in actions and RollbackAction.RESTORE_TRAFFIC in left
+
+
+def leaving(release: Release, jobs: tuple[Any, ...], done: frozenset[int] = frozenset()) -> Leaving | None:
+    """How a version is left; None where it is left as every release is."""
+    if release.rollback.plain:
+        return None
+    return Leaving(release, {body["metadata"]["name"]: body for body in jobs}, done)
+
+
+def only_numbers(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two versions' objects differ in numbers of pods at most: then there is no version to leave."""
+    return [*map(_unnumbered, one)] == [*map(_unnumbered, other)]
+
+
+def _unnumbered(body: Any) -> Any:
+    spec = body.get("spec")
+    if body["kind"] not in STOPPED or not isinstance(spec, dict):
+        return body
+    return {**body, "spec": {key: value for key, value in spec.items() if key != "replicas"}}
+
+
+def name_of(number: int, step: RollbackStep) -> str:
+    """What a step is called in plans and records."""
+    return f"rollback.steps[{number - 1}]: {step.action.value}"
+
+
+def walked(part: Part, ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, Any]) -> Part:
+    """The part as the steps of the version that is left order it. `objects`: what is wanted when it is rolled back."""
+    steps: list[Step] = []
+    changes: list[Change] = []
+    for number, step in left.left:
+        base = APART * number
+        steps += [Step(base + one.phase, one.action) for one in _actions(part, ask, left, objects, number, step)]
+        changes += _changes(ask, left, number, step)
+    return replace(
+        part,
+        steps=tuple(steps),
+        changes=(*part.changes, *changes),
+        checks=(*part.checks, *_preconditions(ask, left)),
+        way=tuple(lines(left, objects)),
+        ungranted=Ungranted.GOES_BACK,
+    )
+
+
+def _actions(
+    part: Part, ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, Any], number: int, step: RollbackStep
+) -> Iterator[Step]:
+    seconds = int(step.timeout.total_seconds())
+    match step.action:
+        case RollbackAction.STOP_TRAFFIC:
+            for item in _workloads(ask):
+                yield Step(0, _scaling(ask, ActionKind.STOP_TRAFFIC, item.ref, item.uid, number, seconds))
+        case RollbackAction.MIGRATE_DATABASE:
+            job = left.jobs[step.job or ""]
+            yield Step(0, run_action(ask, job, name_of(number, step), seconds, number))
+        case RollbackAction.ROLL_BACK:
+            more = {"step": number, "stopped": left.stops, "seconds": seconds}
+            for one in part.steps:
+                yield Step(BELOW + one.phase, one.action.model_copy(update=more))
+        case RollbackAction.RESTORE_TRAFFIC:
+            seen = {item.ref: item.uid for item in _workloads(ask)}
+            for ref, body in sorted(objects.items(), key=lambda pair: pair[0]):
+                if ref.group == "apps" and ref.kind in STOPPED:
+                    uid = seen.get(ref, "")
+                    pods = _pods(body, objects, exists=bool(uid))
+                    yield Step(0, _scaling(ask, ActionKind.RESTORE_TRAFFIC, ref, uid, number, seconds, pods))
+        case RollbackAction.VERIFY:
+            for place, _ in _questions(left.release):
+                yield Step(
+                    0,
+                    Action(
+                        id=f"{ask.unit}:{ActionKind.ASK}:{place}",
+                        kind=ActionKind.ASK,
+                        unit=ask.unit,
+                        target=f"cluster/{ask.cluster}",
+                        probe=place,
+                        step=number,
+                    ),
+                )
+        case _:
+            assert_never(step.action)
+
+
+def _changes(ask: JobAsk, left: Leaving, number: int, step: RollbackStep) -> Iterator[Change]:
+    if step.action is RollbackAction.MIGRATE_DATABASE:
+        yield run_change(ask, left.jobs[step.job or ""], name_of(number, step), reversible=step.returns)
+    if step.action is RollbackAction.STOP_TRAFFIC:
+        for item in _workloads(ask):
+            where = f"cluster {ask.cluster}"
+            yield Change(unit=ask.unit, operation=Operation.RUN, subject=f"stop_traffic: {item.ref}", where=where)
+
+
+def _scaling(
+    ask: JobAsk, kind: ActionKind, ref: ObjectRef, uid: str, number: int, seconds: int, pods: int | None = None
+) -> Action:
+    """`replicas` of one that gives pods back: one more than how many, 0 standing for as many as there were."""
+    return Action(
+        id=f"{ask.unit}:{kind}:{ref}",
+        kind=kind,
+        unit=ask.unit,
+        target=f"cluster/{ask.cluster}",
+        object=reference(ref),
+        uid=uid,
+        replicas=0 if pods is None else pods + 1,
+        step=number,
+        seconds=seconds,
+    )
+
+
+def pods_of(action: Action) -> int | None:
+    """How many pods a workload is given back; None: as many as it had."""
+    return action.replicas - 1 if action.replicas else None
+
+
+def _pods(body: Mapping[str, Any], objects: Mapping[ObjectRef, Any], *, exists: bool) -> int | None:
+    """What the source says. Where an autoscaler has the number: as many as there were, or its least."""
+    said = body["spec"].get("replicas")
+    scaler = next((one for one in objects.values() if _scales(one, body)), None)
+    if scaler is None:
+        return said if isinstance(said, int) else None if exists else 1
+    least = scaler["spec"].get("minReplicas", 1)
+    return None if exists else least if isinstance(least, int) else 1
+
+
+def _scales(item: Any, workload: Mapping[str, Any]) -> bool:
+    spec = item.get("spec")
+    target = spec.get("scaleTargetRef") if isinstance(spec, dict) else None
+    if item["kind"] != "HorizontalPodAutoscaler" or not isinstance(target, dict):
+        return False
+    same = item["metadata"].get("namespace") == workload["metadata"].get("namespace")
+    return same and (target.get("kind"), target.get("name")) == (workload["kind"], workload["metadata"]["name"])
+
+
+def _workloads(ask: JobAsk) -> list[ObservedObject]:
+    """What runs of the release now and can be stopped, in order."""
+    if isinstance(ask.observed, Failure):
+        return []
+    items = sorted(ask.observed.objects.values(), key=lambda item: item.ref)
+    mine = [item for item in items if item.exists and item.owner == ask.release and item.ref.group == "apps"]
+    return [item for item in mine if item.ref.kind in STOPPED]
+
+
+def _questions(release: Release) -> Iterator[tuple[str, str]]:
+    for place, probe in probes(release):
+        if place.startswith(SUCCESS):
+            yield place, words_of(probe)
+
+
+def lines(left: Leaving, objects: Mapping[ObjectRef, Any]) -> Iterator[Line]:
+    """The steps in words. `objects`: workloads of which it is told that they are stopped and restored."""
+    names = ", ".join(str(ref) for ref in sorted(objects) if ref.group == "apps" and ref.kind in STOPPED)
+    for _, step in left.left:
+        time = format_duration(step.timeout)
+        match step.action:
+            case RollbackAction.STOP_TRAFFIC:
+                yield Line(told=Told.STEP_STOP, values=(("names", names), ("time", time)))
+            case RollbackAction.MIGRATE_DATABASE:
+                told = Told.STEP_MIGRATE if step.returns else Told.STEP_MIGRATE_LOSING
+                yield Line(told=told, values=(("job", str(ref_of(left.jobs[step.job or ""]))), ("time", time)))
+            case RollbackAction.ROLL_BACK:
+                yield Line(told=Told.STEP_ROLL_BACK, values=(("time", time),))
+            case RollbackAction.RESTORE_TRAFFIC:
+                yield Line(told=Told.STEP_RESTORE, values=(("names", names), ("time", time)))
+            case RollbackAction.VERIFY:
+                asked = [words for _, words in _questions(left.release)]
+                yield from (Line(told=Told.STEP_VERIFY, values=(("what", words),)) for words in asked)
+                if not asked:
+                    yield Line(told=Told.STEP_READY)
+            case _:
+                assert_never(step.action)
+
+
+def prepared(part: Part, ask: JobAsk, own: Leaving | None, objects: Mapping[ObjectRef, Any], *, known: bool) -> Part:
+    """The part with how it could be gone back from. `known`: there is something that it could go back to."""
+    if own is None or not part.steps or part.ungranted is not None:
+        return part
+    irreversible = [step.job or "" for _, step in own.left if not step.returns]
+    found = list(_preconditions(ask, own))
+    if known and irreversible:
+        jobs = ", ".join(irreversible)
+        message = f"{ask.unit}: no return is granted: Job {jobs} of its way back is not said to be reversible"
+        automatic = "; a failed rollout stays as it is" if own.release.rollback.automatic else ""
+        found.append(warning(ask.unit, "", f"{message}{automatic}", HAND))
+    return replace(
+        part,
+        checks=(*part.checks, *found),
+        back=tuple(lines(own, objects)) if known else (),
+        ungranted=Ungranted.IRREVERSIBLE if irreversible else None,
+    )
+
+
+def _preconditions(ask: JobAsk, left: Leaving) -> Iterator[Check]:
+    """What the steps rely on: their Jobs can be made, pods be counted, questions be asked."""
+    yield from checks(ask, {step.job: left.jobs[step.job] for _, step in left.left if step.job is not None})
+    if isinstance(ask.observed, Failure):
+        return
+    actions = {step.action for _, step in left.left}
+    asked = [words for _, words in _questions(left.release)]
+    needed = {"services/proxy"} if RollbackAction.VERIFY in actions and asked else set()
+    needed |= {"pods"} if RollbackAction.STOP_TRAFFIC in actions else set()
+    for one in ask.observed.lacking:
+        if one.kind in needed:
+            message = f"the way back of {ask.unit} could not be gone: on cluster {ask.cluster} the credential may not"
+            hint = "grant it to the credential's account, or take the step out of rollback.steps"
+            yield error(ask.unit, "cluster_permission_insufficient", f"{message} {one.words}", hint)
+    if RollbackAction.VERIFY in actions and not asked:
+        message = f"{ask.unit}: the step verify asks nothing, for rollback.success is empty: readiness alone counts"
+        yield warning(ask.unit, "", message, "say what a way back that succeeded answers")
+    if RollbackAction.STOP_TRAFFIC in actions:
+        for ref, item in sorted(ask.observed.objects.items(), key=lambda pair: pair[0]):
+            if item.exists and item.owner == ask.release and ref.kind in GOES_ON:
+                message = f"stop_traffic cannot stop {ref}, which runs there: it has no replicas to take"
+                yield error(ask.unit, "release_state_invalid", message, "remove it in a change of its own first")

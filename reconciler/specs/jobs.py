@@ -1,0 +1,109 @@
+"""Jobs of a source that run at moments of their own: those that a release's hooks and its way back name.
+
+They are set apart from what a release wants to stand, so that none is applied, compared or pruned with it. Rules: a
+Job is named by what it is called in the source, once; what could not be run exactly once and waited for is a problem
+with a place, never half done. Nothing here looks at a cluster.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.errors import Place, Problem
+from reconciler.specs.colours import LONGEST, Items, Object
+from reconciler.specs.finding import VALIDATION
+from reconciler.specs.kinds import Release
+from reconciler.specs.kinds.release import RollbackAction, SourceKind
+from reconciler.specs.spec import Spec
+
+RUN = 10  # hex digits that tell one run of a Job from another
+STOPPED = frozenset({"Deployment", "StatefulSet"})  # whose pods stop_traffic takes away, and restore_traffic gives back
+GOES_ON = frozenset({"DaemonSet", "ReplicaSet", "ReplicationController", "Pod"})  # pods that nobody scales to none
+RESTARTS = ("Never", "OnFailure")
+
+
+def named(release: Release) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every Job that a release names, with where it does."""
+    for number, hook in enumerate(release.hooks):
+        yield ("hooks", number, "job"), hook.job
+    for number, step in enumerate(release.rollback.steps):
+        if step.job is not None:
+            yield ("rollback", "steps", number, "job"), step.job
+
+
+def set_apart(
+    release: Spec[Release], items: Items, problems: list[Problem]
+) -> tuple[list[tuple[Object, Place]], tuple[Object, ...]]:
+    """What stands, and the Jobs that are run on their own. What is wrong is added to `problems`."""
+    if release.spec.source.type is SourceKind.COMPOSE:
+        return list(items), ()
+    _check_stopped(release, items, problems)
+    jobs: dict[str, list[tuple[Object, Place]]] = {}
+    for item, place in items:
+        if is_job(item):
+            jobs.setdefault(item["metadata"]["name"], []).append((item, place))
+    wanted: dict[str, Object] = {}
+    for steps, name in named(release.spec):
+        if len(jobs.get(name, ())) != 1:
+            many = f"{len(jobs[name])} Jobs {name}, in several namespaces" if name in jobs else f"no Job {name}"
+            message = f"the source holds {many} (batch/v1)"
+            problems.append(Problem(release.place_of(*steps), VALIDATION, message, f"here: {_listed(jobs)}"))
+            continue
+        ((item, place),) = jobs[name]
+        if name not in wanted:
+            problems += (Problem(place, VALIDATION, f"Job {name}: {words}", hint) for words, hint in _wrong(item))
+        wanted[name] = item
+    apart = {id(item) for item in wanted.values()}
+    return [(item, place) for item, place in items if id(item) not in apart], tuple(wanted.values())
+
+
+def is_job(item: Mapping[str, Any]) -> bool:
+    """Whether an object is a Job."""
+    return bool(item["kind"] == "Job" and item["apiVersion"] == "batch/v1")
+
+
+def job_in(jobs: tuple[Object, ...], name: str) -> Object | None:
+    """The Job of that name among those that were set apart."""
+    return next((item for item in jobs if item["metadata"]["name"] == name), None)
+
+
+def _listed(jobs: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(jobs)[:10]) or "none"
+
+
+def _wrong(job: Object) -> Iterator[tuple[str, str]]:
+    """What keeps a Job from being run once, waited for and told of."""
+    spec = job.get("spec")
+    template = spec.get("template") if isinstance(spec, dict) else None
+    pod = template.get("spec") if isinstance(template, dict) else None
+    containers = pod.get("containers") if isinstance(pod, dict) else None
+    name = job["metadata"]["name"]
+    if not isinstance(spec, dict) or not isinstance(pod, dict) or not isinstance(containers, list) or not containers:
+        yield "it has no spec.template.spec.containers", ""
+        return
+    if any(not isinstance(one, dict) or not one.get("image") for one in containers):
+        yield "a container of it has no image", ""
+    if pod.get("restartPolicy") not in RESTARTS:
+        yield "its pods need restartPolicy Never or OnFailure", "Never runs each try in a pod of its own"
+    if len(name) + 1 + RUN > LONGEST:
+        yield f"its runs would have names longer than {LONGEST} characters", "choose a shorter name"
+    if "ttlSecondsAfterFinished" in spec:
+        yield "ttlSecondsAfterFinished would take it away before it is seen", "take it out: the next plan deletes it"
+    for field in ("suspend", "manualSelector"):
+        if spec.get(field):
+            yield f"{field} cannot be kept for a Job that is run", "take it out"
+
+
+def _check_stopped(release: Spec[Release], items: Items, problems: list[Problem]) -> None:
+    """What stop_traffic cannot stop would go on beside the steps that rely on it."""
+    steps = release.spec.rollback.steps
+    number = next((n for n, step in enumerate(steps) if step.action is RollbackAction.STOP_TRAFFIC), None)
+    if number is None:
+        return
+    place = release.place_of("rollback", "steps", number, "action")
+    for item, _ in items:
+        if item["kind"] in GOES_ON:
+            message = f"stop_traffic cannot stop {item['kind']} {item['metadata']['name']}: it has no replicas to take"
+            problems.append(Problem(place, VALIDATION, message, "make it a release of its own"))
+    if not any(item["kind"] in STOPPED for item, _ in items):
+        message = "the source has no Deployment and no StatefulSet that stop_traffic could stop"
+        problems.append(Problem(place, VALIDATION, message))

@@ -1,0 +1,158 @@
+"""A Job is run as one operation: made once, waited for, told of without secrets, and never left to run on."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.app.jobs import JobRunner
+from reconciler.app.operations import Order, Step
+from reconciler.errors import Refused
+from reconciler.kube.kubeconfig import parse_kubeconfig
+from reconciler.kube.target import KubeTarget
+from reconciler.plan.change import Action, Plan
+from reconciler.plan.jobs import JobAsk, run_action
+from reconciler.sandbox.cluster import SandboxCluster
+from reconciler.specs.desired import Desired
+from reconciler.specs.kinds.release import SourceKind
+from reconciler.specs.release_source import ReleaseSource
+from reconciler.state.observed import Failure
+from tests.plan.said import release as released
+
+KEY = b"k" * 32
+PASSWORD = "tr0ub4dor-and-3"
+
+
+class Fast:
+    """A clock whose waits cost nothing."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def wait(self, duration: timedelta) -> bool:
+        self.time += duration
+        return False
+
+
+@pytest.fixture
+def cluster() -> Iterator[SandboxCluster]:
+    with SandboxCluster() as found:
+        found.place("api/v1/namespaces", {"metadata": {"name": "web"}})
+        yield found
+
+
+@pytest.fixture
+def kube(cluster: SandboxCluster) -> Iterator[KubeTarget]:
+    target = KubeTarget(parse_kubeconfig(cluster.kubeconfig()), installation="test")
+    target.begin("web", "web", 7, "event-7")
+    yield target
+    target.close()
+
+
+def job(tag: str = "v1", **spec: Any) -> dict[str, Any]:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "it", "image": f"registry.example/db:{tag}"}]}
+    metadata = {"name": "down", "namespace": "web"}
+    body = {"template": {"spec": pod}, **spec}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": body}
+
+
+def side(body: dict[str, Any]) -> Desired:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": PASSWORD}}
+    source = ReleaseSource(SourceKind.MANIFESTS, "web", objects=(secret,), jobs=(body,))
+    return Desired(releases={"web": released()}, sources={"web": source})
+
+
+def action(body: dict[str, Any], seconds: int = 30) -> Action:
+    ask = JobAsk("release/web", "web", "one", Failure("", ""), KEY)
+    return run_action(ask, body, "rollback.steps[1]: migrate_database", seconds, 2)
+
+
+def order(once: str = "return 1") -> Order:
+    plan = Plan.model_construct(environment="dev")  # type: ignore[call-arg]
+    return Order(plan, 7, 1, "event-7", 1000, "dev-7", once)
+
+
+def ran(kube: KubeTarget, body: dict[str, Any], *, once: str = "return 1") -> Step:
+    runner = JobRunner(Fast(), KEY)
+    runner.start(kube, action(body), side(body), order(once))
+    return runner.finish(kube, action(body), side(body), order(once))
+
+
+def jobs(cluster: SandboxCluster) -> dict[str, dict[str, Any]]:
+    return {body["metadata"]["name"]: body for body in cluster.contents().values() if body["kind"] == "Job"}
+
+
+def wrote(cluster: SandboxCluster, text: str) -> None:
+    """What the pod of the only Job wrote."""
+    (name,) = jobs(cluster)
+    metadata = {"name": f"{name}-x", "labels": {"job-name": name}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [{"name": "it"}]}}
+    cluster.place("api/v1/namespaces/web/pods", pod)
+    cluster.logs[f"web/{name}-x"] = text
+
+
+def test_it_is_run_once_however_often_it_is_entered(kube: KubeTarget, cluster: SandboxCluster) -> None:
+    assert [ran(kube, job()).failure for _ in range(3)] == [None] * 3
+    (name,) = jobs(cluster)
+    assert name.startswith("down-")
+    assert [one.verb for one in cluster.real_effects if "/jobs/" in one.path] == ["patch"]
+    assert ran(kube, job(), once="return 2").failure is None  # another return is another operation
+    assert len(jobs(cluster)) == 2
+
+
+def test_one_that_failed_is_not_begun_again_and_says_what_it_wrote_without_secrets(
+    kube: KubeTarget, cluster: SandboxCluster
+) -> None:
+    body = job("broken")
+    JobRunner(Fast(), KEY).start(kube, action(body), side(body), order())
+    wrote(cluster, f"opening with {PASSWORD}\npostgres://u:hunter22@db/x: no such column\n")
+    step = ran(kube, body)
+    assert step.failure is not None
+    assert step.failure.key == "release_rollback_failed"
+    assert "BackoffLimitExceeded" in step.failure.message
+    assert "no such column" in step.failure.message
+    assert step.result is not None
+    for text in (step.failure.message, step.result.log, step.result.stderr):
+        assert PASSWORD not in text
+        assert "hunter22" not in text
+    assert len([one for one in cluster.real_effects if "/jobs/" in one.path]) == 1
+
+
+def test_one_that_does_not_end_is_suspended_so_that_it_does_nothing_later(
+    kube: KubeTarget, cluster: SandboxCluster
+) -> None:
+    step = ran(kube, job("hanging"))
+    assert step.failure is not None
+    assert "is suspended" in step.failure.message
+    (body,) = jobs(cluster).values()
+    assert body["spec"]["suspend"] is True
+    again = ran(kube, job("hanging"))  # as after a crash: it is not begun again
+    assert again.failure is not None
+    assert len(jobs(cluster)) == 1
+
+
+def test_the_cluster_ends_it_by_itself_and_tries_it_once(kube: KubeTarget, cluster: SandboxCluster) -> None:
+    ran(kube, job())
+    (body,) = jobs(cluster).values()
+    assert (body["spec"]["activeDeadlineSeconds"], body["spec"]["backoffLimit"]) == (30, 0)
+    ran(kube, job(activeDeadlineSeconds=5, backoffLimit=2), once="return 2")
+    other = next(one for one in jobs(cluster).values() if one != body)
+    assert (other["spec"]["activeDeadlineSeconds"], other["spec"]["backoffLimit"]) == (5, 2)
+
+
+def test_what_is_not_the_approved_job_is_not_run(kube: KubeTarget, cluster: SandboxCluster) -> None:
+    with pytest.raises(Refused) as refused:
+        JobRunner(Fast(), KEY).start(kube, action(job()), side(job("v2")), order())
+    assert refused.value.key == "preview_mismatch"
+    assert jobs(cluster) == {}
+
+
+def test_one_that_somebody_took_away_has_an_end_that_nobody_knows(kube: KubeTarget) -> None:
+    body = job()
+    step = JobRunner(Fast(), KEY).finish(kube, action(body), side(body), order())
+    assert step.failure is not None
+    assert "nobody knows how it ended" in step.failure.message

@@ -1,0 +1,160 @@
+"""The contract of the parts of ports.KubeApi that stop and restore traffic and run Jobs.
+
+On the sandbox cluster and on a real kube-apiserver; where they differ, the sandbox is wrong.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.errors import Refused
+from reconciler.names import ObjectRef
+from reconciler.state.observed import ObservedObject
+from tests.contracts.kube_targets import Lab, real_lab, sandbox_lab
+
+LABS = {"sandbox": sandbox_lab, "real": real_lab}
+STOPPED = "opspilot.spec/stopped"
+
+
+@pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.real)])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    with LABS[request.param](request) as found:
+        yield found
+
+
+def stopped(lab: Lab, replicas: int | None = 3) -> tuple[dict[str, Any], ObjectRef, str]:
+    """A Deployment whose pods were taken away: as it is wanted, and who it is."""
+    body = lab.deployment(replicas=replicas)
+    lab.roll(body, generation=1)
+    ref, uid = lab.ref(body), lab.see(body).uid
+    lab.kube.begin(lab.release, lab.namespace, 2, "event-2")
+    lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
+    return body, ref, uid
+
+
+def live(lab: Lab) -> tuple[int, str | None]:
+    """How many pods it is to have, and what its mark says."""
+    body = lab.outside.must_get(lab.path("deployments", "web", "apps"))
+    return body["spec"]["replicas"], body["metadata"]["annotations"].get(STOPPED)
+
+
+def see(lab: Lab, body: dict[str, Any], *, away: bool) -> ObservedObject:
+    asked = replace(lab.desired(body), stopped=away)
+    return lab.kube.observe([asked])[lab.release].objects[lab.ref(body)]
+
+
+def test_what_is_stopped_says_how_many_pods_it_had_and_gets_them_back(lab: Lab) -> None:
+    _, ref, uid = stopped(lab)
+    assert live(lab) == (0, "3")
+    lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)  # again, as after a crash
+    assert live(lab) == (0, "3")
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=None)
+    assert live(lab) == (3, None)
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=None)
+    assert live(lab) == (3, None)
+
+
+def test_the_number_that_another_manager_set_is_kept_too(lab: Lab) -> None:
+    body = lab.deployment(replicas=None)
+    lab.roll(body, generation=1)
+    lab.outside.edit(lab.path("deployments", "web", "apps"), {"spec": {"replicas": 4}})
+    ref, uid = lab.ref(body), lab.see(body).uid
+    lab.kube.begin(lab.release, lab.namespace, 2, "event-2")
+    lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
+    assert live(lab) == (0, "4")
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=None)
+    assert live(lab) == (4, None)
+
+
+def test_while_it_is_stopped_another_version_is_applied_without_pods(lab: Lab) -> None:
+    _, ref, uid = stopped(lab)
+    other = lab.deployment(image="registry.example/web:v0", replicas=2)
+    seen = see(lab, other, away=True)
+    assert "replicas" not in seen.live["spec"]
+    assert "replicas" not in seen.result["spec"]
+    lab.kube.apply(lab.release, other, generation=2, expected_uid=uid, stopped=True)
+    assert live(lab) == (0, "3")
+    assert see(lab, other, away=True).live == see(lab, other, away=True).result
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=2)
+    assert live(lab) == (2, None)
+    found = see(lab, other, away=False)
+    assert found.live == found.result  # and nothing is left to be done
+
+
+def test_what_is_made_while_it_is_stopped_has_no_pods(lab: Lab) -> None:
+    body = lab.deployment(replicas=3)
+    lab.kube.begin(lab.release, lab.namespace, 1, "event-1")
+    lab.kube.observe([lab.desired(body)])
+    lab.kube.apply(lab.release, body, generation=1, expected_uid="", stopped=True)
+    assert live(lab)[0] == 0
+    lab.kube.restore(lab.release, lab.ref(body), generation=1, expected_uid="", replicas=3)
+    assert live(lab) == (3, None)
+
+
+@pytest.mark.parametrize("replicas", [3, None])
+def test_a_later_plan_gives_the_pods_back_to_what_was_left_stopped(lab: Lab, replicas: int | None) -> None:
+    body, _, uid = stopped(lab, replicas)
+    found = see(lab, body, away=False)
+    assert (found.live["spec"]["replicas"], found.stopped) == (0, replicas or 1)
+    assert found.result["spec"]["replicas"] == (replicas or 1)  # the preview of anything says so
+    lab.kube.begin(lab.release, lab.namespace, 3, "event-3")
+    lab.kube.apply(lab.release, body, generation=3, expected_uid=uid)
+    assert live(lab) == (replicas or 1, None)
+
+
+def test_g25_an_older_plan_neither_stops_nor_restores(lab: Lab) -> None:
+    _, ref, uid = stopped(lab)
+    lab.connect().begin(lab.release, lab.namespace, 3, "event-3")
+    lab.kube.begin(lab.release, lab.namespace, 3, "event-3")
+    with pytest.raises(Refused):
+        lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
+    with pytest.raises(Refused):
+        lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=None)
+    assert live(lab) == (0, "3")
+
+
+def job(lab: Lab, name: str = "migrate-1") -> dict[str, Any]:
+    container = {"name": "it", "image": "registry.example/db:v1"}
+    spec = {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}, "backoffLimit": 0}
+    metadata = {"name": name, "namespace": lab.namespace}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def test_a_job_is_made_once_and_is_known_as_a_run_of_its_release(lab: Lab) -> None:
+    body = job(lab)
+    ref = lab.ref(body)
+    assert lab.kube.job(ref) is None
+    lab.kube.begin(lab.release, lab.namespace, 1, "event-1")
+    lab.kube.run_job(lab.release, body, run="1234567890", generation=1)
+    uid = lab.outside.must_get(lab.path("jobs", "migrate-1", "batch"))["metadata"]["uid"]
+    lab.kube.run_job(lab.release, body, run="1234567890", generation=1)
+    assert lab.outside.must_get(lab.path("jobs", "migrate-1", "batch"))["metadata"]["uid"] == uid
+    seen = lab.kube.job(ref)
+    assert seen is not None
+    assert (seen.run, seen.owner, seen.suspended) == ("1234567890", lab.release, False)
+    found = lab.kube.observe([lab.desired()])[lab.release].objects[ref]
+    assert (found.run, found.owner) == ("1234567890", lab.release)
+    assert "opspilot.spec/run" not in str(found.live)  # no mark enters a digest
+
+
+def test_a_job_is_suspended_by_being_run_so(lab: Lab) -> None:
+    body = job(lab)
+    lab.kube.begin(lab.release, lab.namespace, 1, "event-1")
+    lab.kube.run_job(lab.release, body, run="1234567890", generation=1)
+    late = {**body, "spec": {**body["spec"], "suspend": True}}
+    lab.kube.run_job(lab.release, late, run="1234567890", generation=1)
+    seen = lab.kube.job(lab.ref(body))
+    assert seen is not None
+    assert seen.suspended
+    assert lab.kube.job_log(lab.ref(body)) == ""
+
+
+def test_g25_an_older_plan_runs_no_job(lab: Lab) -> None:
+    lab.kube.begin(lab.release, lab.namespace, 1, "event-1")
+    lab.connect().begin(lab.release, lab.namespace, 2, "event-2")
+    other = lab.connect()
+    with pytest.raises(Refused):
+        other.run_job(lab.release, job(lab), run="1234567890", generation=1)
+    assert lab.kube.job(lab.ref(job(lab))) is None

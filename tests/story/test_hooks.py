@@ -1,0 +1,127 @@
+"""Jobs before and after a rollout, on the sandbox's cluster. Some by default; `--strategies all` is all of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.approval.decision import Verb
+from reconciler.approval.emergency import small_enough
+from tests.failpoints.scenes import JOB, MANIFEST, job, make_world
+from tests.failpoints.theatre import Theatre
+from tests.story.stage import RELEASE, Stage
+from tests.story.test_way_back import OURS, land, made, plan_of, runs
+
+LONGER = frozenset(
+    {
+        "test_they_are_previewed_and_part_of_what_is_approved",
+        "test_a_retry_runs_them_again_and_a_way_back_runs_none",
+        "test_g23_a_change_of_numbers_alone_runs_nothing_and_stays_a_scaling",
+    }
+)
+
+
+def text(stage: Stage, tag: str = "v2.0.1", *, automatic: bool = True) -> str:
+    hooks = "hooks: [{name: up, when: before, job: upgrade}, {name: warm, when: after, job: warm}]"
+    found = stage.release_text(tag).replace("automatic: true", f"automatic: {str(automatic).lower()}")
+    return f"{found.rstrip()}\n  {hooks}\n"
+
+
+def files(stage: Stage, before: str = "v1", after: str = "v1", *, automatic: bool = True) -> dict[str, str | None]:
+    """The release with two hooks whose images have these tags."""
+    return {
+        RELEASE: text(stage, automatic=automatic),
+        JOB: job("upgrade", before) + "---\n" + job("warm", after),
+    }
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with Theatre.opened(tmp_path_factory.mktemp("hooks"), make_world("plain")) as opened:
+        opened.stage.accept_first()
+        opened.keep("first")
+        yield opened
+
+
+@pytest.fixture
+def stage(theatre: Theatre) -> Stage:
+    return theatre.play("first", lambda _: None)
+
+
+def order_of(stage: Stage) -> list[str]:
+    """What was written on the cluster since the first version, in order, by kind and name without its run."""
+    paths = [one.path for one in stage.world.sandbox("prod").real_effects if "reconciler." not in one.path]
+    names = [path.rpartition("/")[2] for path in paths if "/jobs/" in path or "/deployments/" in path]
+    return [name.rpartition("-")[0] if name.startswith(("upgrade", "warm")) else name for name in names]
+
+
+def test_one_is_run_before_and_one_after_everything_else(stage: Stage) -> None:
+    known = len(order_of(stage))
+    merged = land(stage, files(stage), "hooked")
+    assert stage.statuses(merged)[OURS][0] == "success", stage.statuses(merged)
+    assert order_of(stage)[known:] == ["upgrade", "svc-a", "warm"]
+    assert [one.rpartition("-")[0] for one in runs(stage)] == ["upgrade", "warm"]
+    told = [row.action for row in stage.rows(release="svc-a") if row.action.startswith("deploy_apply")]
+    assert told == ["deploy_apply_succeeded", "deploy_apply_succeeded"]
+
+
+def test_a_failed_one_before_stops_everything_else(stage: Stage) -> None:
+    merged = land(stage, files(stage, before="broken", automatic=False), "bad")
+    state, words = stage.statuses(merged)[OURS]
+    assert (state, "release_apply_failed" in words) == ("failure", True), words
+    assert stage.image() == "v2.0.0"
+    assert [one.rpartition("-")[0] for one in made(stage)] == ["upgrade"]
+
+
+def test_a_failed_one_after_is_a_failed_rollout_and_goes_back(stage: Stage) -> None:
+    merged = land(stage, files(stage, after="broken"), "bad")
+    state, words = stage.statuses(merged)[OURS]
+    assert (state, words.startswith("rolled back")) == ("failure", True), words
+    assert stage.image() == "v2.0.0"
+    assert [one.rpartition("-")[0] for one in made(stage)] == ["upgrade", "warm"]  # the way back ran none
+
+
+def test_a_retry_runs_them_again_and_a_way_back_runs_none(stage: Stage) -> None:
+    land(stage, files(stage, after="broken", automatic=False), "bad")
+    assert (stage.image(), len(made(stage))) == ("v2.0.1", 2)
+    stage.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="again")
+    stage.settle()
+    assert len(made(stage)) == 4
+    # a fix of the Job alone changes no object, and the plan before it did not end well
+    number = stage.propose(files(stage, automatic=False), branch="fixed")
+    plan = plan_of(stage, number)
+    assert [change.subject for change in plan.changes if change.operation.value == "run"] == [
+        "Job.batch svc-a/upgrade (up)",
+        "Job.batch svc-a/warm (warm)",
+    ]
+    stage.approve(number)
+    assert stage.statuses(stage.merge(number))[OURS][0] == "success"
+    assert len(made(stage)) == 6
+    assert len(runs(stage)) == 2  # those of the plans before went with this one
+
+
+def test_they_are_previewed_and_part_of_what_is_approved(stage: Stage) -> None:
+    number = stage.propose(files(stage), branch="one")
+    first = plan_of(stage, number)
+    (comment,) = stage.world.opened.forge.comments(number)
+    assert "first of all, Job `Job.batch svc-a/upgrade` is run (`up`)" in comment.body
+    other = stage.propose(files(stage, before="v2"), branch="two")
+    second = plan_of(stage, other)
+    assert first.digest != second.digest
+    assert first.artifact != second.artifact
+    cluster = stage.world.sandbox("prod")
+    without = [{"verbs": ["get", "list", "create", "patch", "delete"], "apiGroups": ["", "apps"], "resources": ["*"]}]
+    cluster.rules[:] = without
+    refused = stage.plans(stage.propose(files(stage, before="v3"), branch="three")).plans[0]
+    cluster.rules[:] = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
+    assert {check.key for check in refused.blocked} == {"cluster_permission_insufficient"}
+    assert any("may not create jobs.batch in svc-a" in check.message for check in refused.blocked)
+
+
+def test_g23_a_change_of_numbers_alone_runs_nothing_and_stays_a_scaling(stage: Stage) -> None:
+    land(stage, files(stage), "hooked")
+    manifest = stage.world.example()[MANIFEST].replace("replicas: 2", "replicas: 5")
+    plan = plan_of(stage, stage.propose({MANIFEST: manifest}, branch="scale"))
+    assert [(change.operation.value, [field.path for field in change.fields]) for change in plan.changes] == [
+        ("update", ["spec.replicas"])
+    ]
+    assert small_enough(plan) is None
