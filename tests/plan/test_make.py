@@ -18,7 +18,7 @@ NEXT = ("apps/web/deployment.yaml", "web:v1", "web:v2")
 
 def _spelled(action: Action) -> dict[str, Any]:
     """Some of it came later: where it says nothing, digests are what they were."""
-    later = {"takes", "seconds", "probe", "instead", "canary", "replicas", "share", "weight"}
+    later = {"takes", "seconds", "probe", "instead", "canary", "replicas", "share", "weight", "step", "stopped"}
     return {name: value for name, value in action.model_dump(mode="json").items() if value or name not in later}
 
 
