@@ -319,7 +319,13 @@ class Landings:
             path=path,
             batches=len(made.batches),
             units=tuple(
-                Accepted(unit=unit.unit, artifact=unit.artifact, revision=landed.commit, removed=unit.removed)
+                Accepted(
+                    unit=unit.unit,
+                    artifact=unit.artifact,
+                    revision=landed.commit,
+                    removed=unit.removed,
+                    suspended=unit.suspended,
+                )
                 for unit in made.units
             ),
             returns=returns(made, ledger) and verdict.grants_return,

@@ -330,7 +330,7 @@ class _Run:
 
     def _successful(self) -> tuple[Accepted, ...]:
         units = self._context.journal.ledger.units
-        found = [units[accepted.unit].successful for accepted in self._passed.units]
+        found = [units[accepted.unit].successful for accepted in self._passed.units if not accepted.suspended]
         return tuple(accepted for accepted in found if accepted is not None)
 
     def _told_steps(self) -> tuple[Note, ...]:

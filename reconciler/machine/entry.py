@@ -16,12 +16,13 @@ from reconciler.plan.change import Risk, Value
 
 
 class Accepted(Value):
-    """A unit whose revision passed the gate."""
+    """A unit whose revision passed the gate. `suspended`: it was taken in, and nothing of it was done."""
 
     unit: str
     artifact: Digest
     revision: Revision
     removed: bool = False
+    suspended: bool = False
 
 
 class PlanBrief(Value):

@@ -56,7 +56,8 @@ from reconciler.machine.states import (
 from reconciler.names import POLICY, Digest, EventId, Revision
 from reconciler.plan.change import Value
 
-SUCCESSES = frozenset({"applied", "no_change"})
+NO_CHANGE = "no_change"
+SUCCESSES = frozenset({"applied", NO_CHANGE})
 AFRESH: Mapping[str, Any] = {"batch": -1, "done": -1, "begun": frozenset(), "walked": frozenset()}
 
 
@@ -242,7 +243,9 @@ def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
         if state.generation != entry.generation:
             continue  # a newer plan took the unit over
         outcome = entry.outcome
-        if went_back is not None and accepted.unit not in went_back:
+        if accepted.suspended:  # what ended well before is still what runs, and what a return goes back to
+            outcome = NO_CHANGE
+        elif went_back is not None and accepted.unit not in went_back:
             if state.outcome:
                 continue  # it had ended, and the return was of another unit of the same plan
             outcome = "failed"  # there was nothing that it could go back to

@@ -30,6 +30,7 @@ from reconciler.plan.release_part import objects_of, release_part
 from reconciler.plan.risk import assess
 from reconciler.plan.sequence import in_batches
 from reconciler.plan.sharing import scopes, sharing, tiers
+from reconciler.plan.suspension import left_alone
 from reconciler.plan.unit_plans import digested_fields, unit_plan
 from reconciler.specs.desired import Desired
 
@@ -134,9 +135,9 @@ def _part(ask: PlanAsk, ref: UnitRef) -> Part:
         case UnitKind.RELEASE:
             return release_part(ask, ref)
         case UnitKind.CLUSTER:
-            return _cluster(ask, ref)
+            return left_alone(ask, ref) or _cluster(ask, ref)
         case UnitKind.ENVIRONMENT:
-            return _environment(ask, ref)
+            return left_alone(ask, ref) or _environment(ask, ref)
 
 
 def _cluster(ask: PlanAsk, ref: UnitRef) -> Part:

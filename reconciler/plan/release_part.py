@@ -14,11 +14,12 @@ from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.change import Change, Check, Operation, Touched
 from reconciler.plan.diff import diff
 from reconciler.plan.jobs import JobAsk, cleaned, hooked
-from reconciler.plan.part import Part, error, failed, warning
+from reconciler.plan.part import Part, error, failed
 from reconciler.plan.readiness import sayings
 from reconciler.plan.releases import ReleaseAsk, plan_release
 from reconciler.plan.sources import about_source
 from reconciler.plan.strategies import Staging, staged
+from reconciler.plan.suspension import left_alone
 from reconciler.plan.units import ref_of
 from reconciler.plan.way_back import leaving, only_numbers, prepared, walked
 from reconciler.specs.desired import Desired
@@ -41,8 +42,9 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
         message = f"release {ref.name} moves from cluster {old.spec.cluster} to {new.spec.cluster} in one step"
         hint = "add the release there under a new name, and remove this one in a later pull request"
         return Part(checks=(error(str(ref), "release_state_invalid", message, hint),))
-    if new is not None and new.spec.suspend:  # after the move: a later step would not find what it left there
-        return Part(checks=(warning(str(ref), "", f"release {ref.name} is suspended: accepted, and not applied"),))
+    alone = left_alone(ask, ref)
+    if alone is not None:  # after the move: a later step would not find what it left there
+        return alone
     if spec.source.type is SourceKind.COMPOSE or spec.cluster is None:
         message = f"release {ref.name}: sources of type {spec.source.type.value} cannot be applied by this version"
         return Part(checks=(error(str(ref), "release_state_invalid", message, "set suspend: true, or use manifests"),))

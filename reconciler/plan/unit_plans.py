@@ -8,6 +8,7 @@ from reconciler.plan import healing
 from reconciler.plan.ask import PlanAsk
 from reconciler.plan.change import FieldChange, UnitPlan
 from reconciler.plan.diff import diff
+from reconciler.plan.suspension import why_suspended
 from reconciler.plan.units import Unit
 
 
@@ -28,6 +29,7 @@ def unit_plan(ask: PlanAsk, ref: UnitRef) -> UnitPlan:
         rollback=release is not None and release.spec.rollback.automatic,
         health_timeout_s=int(release.spec.health.timeout.total_seconds()) if release is not None else 600,
         accepted=ask.accepted_at.get(ref),
+        suspended=new is not None and why_suspended(ask.proposed.desired, ref) is not None,
         heals=healing.promised(ask, ref),
     )
 

@@ -62,7 +62,8 @@ class Cutter:
             entry = cluster.spec.network_entry.lvs_vip
             credentials = self._credentials(desired, cluster.spec.credential)
             credentials |= self._credentials(desired, entry.auth_credential if entry is not None else None)
-            content = {"spec": self._spec(cluster), "credentials": credentials}
+            suspended = _suspended(desired, cluster.spec.environment)
+            content = {"spec": self._spec(cluster), "credentials": credentials, **suspended}
             yield _unit(UnitRef(UnitKind.CLUSTER, name), cluster.spec.environment, content)
         for name, release in desired.releases.items():
             ref = UnitRef(UnitKind.RELEASE, name)
@@ -113,6 +114,7 @@ class Cutter:
             "objects": objects,
             "files": files,
             "variables": mask_value(variables, self.key),
+            **_suspended(desired, release.spec.environment),
         }
         jobs = source.jobs if source is not None else ()
         if jobs:  # of a release that names none, the artifact is what it was
@@ -143,6 +145,12 @@ def _same(one: Desired, other: Desired, name: str) -> bool:
         and _service(other, release) is _service(one, release)
         and other.environments.get(release.environment) is one.environments.get(release.environment)
     )
+
+
+def _suspended(desired: Desired, environment: str) -> dict[str, bool]:
+    """What each unit of a suspended environment says beside its own, so that lifting that plans all of them (G7)."""
+    found = desired.environments.get(environment)
+    return {"suspended": True} if found is not None and found.spec.suspend else {}
 
 
 def _service(desired: Desired, release: Release) -> Spec[Service] | None:

@@ -1,0 +1,39 @@
+"""What is suspended, an environment or a release: nothing is done there until that is lifted, and then all of it is."""
+
+from tests.story.stage import RELEASE, Stage
+
+HOME = "environments/env-k8s-prod.yaml"
+
+
+def land(stage: Stage, files: dict[str, str | None], branch: str) -> int:
+    number = stage.propose(files, branch=branch)
+    stage.approve(number)
+    assert stage.merge(number)
+    return number
+
+
+def test_what_lands_in_a_suspended_environment_is_done_when_that_is_lifted(stage: Stage) -> None:
+    home = stage.world.example()[HOME]
+    before = stage.image()
+    land(stage, {HOME: home + "  suspend: true\n"}, "suspend")
+    done = stage.effects()
+    land(stage, {RELEASE: stage.release_text("v2.0.1")}, "meanwhile")
+    assert (stage.image(), stage.effects()) == (before, done)
+    assert stage.ledger.units["release/svc-a"].outcome == "no_change"
+    number = land(stage, {HOME: home}, "lift")
+    assert stage.image() == "v2.0.1"
+    assert "release/svc-a" in {unit.unit for plan in stage.plans(number).plans for unit in plan.units}
+
+
+def test_a_failure_after_a_suspension_goes_back_to_what_ran_and_not_to_what_was_accepted_meanwhile(
+    stage: Stage,
+) -> None:
+    before = stage.image()
+    broken = stage.release_text("v2.0.1-broken")
+    land(stage, {RELEASE: broken + "  suspend: true\n"}, "meanwhile")
+    assert stage.image() == before
+    land(stage, {RELEASE: broken}, "lift")
+    state = stage.ledger.units["release/svc-a"]
+    assert (state.outcome, stage.image()) == ("rolled_back", before)
+    assert state.successful is not None
+    assert not state.successful.suspended
