@@ -3,6 +3,8 @@
 from tests.story.stage import RELEASE, Stage
 
 HOME = "environments/env-k8s-prod.yaml"
+BESIDE = "releases/beside/production.yaml"
+CONFIG = "api/v1/namespaces/svc-a/configmaps/beside"
 
 
 def land(stage: Stage, files: dict[str, str | None], branch: str) -> int:
@@ -37,3 +39,21 @@ def test_a_failure_after_a_suspension_goes_back_to_what_ran_and_not_to_what_was_
     assert (state.outcome, stage.image()) == ("rolled_back", before)
     assert state.successful is not None
     assert not state.successful.suspended
+
+
+def test_what_somebody_does_by_hand_in_a_suspended_release_is_left_when_another_one_goes_back(stage: Stage) -> None:
+    text = stage.release_text("v2.0.0").replace("name: svc-a}", "name: beside}")
+    text = text.replace("releases/svc-a/manifests", "releases/beside/manifests")
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: beside}\ndata: {level: info}\n"
+    land(stage, {BESIDE: text, "releases/beside/manifests/config.yaml": config}, "beside")
+    assert stage.ledger.units["release/beside"].outcome == "applied"
+    suspended = {BESIDE: text + "  suspend: true\n", RELEASE: stage.release_text("v2.0.1-broken")}
+    number = stage.propose(suspended, branch="both")
+    stage.approve(number)
+    stage.world.sandbox("prod").edit(CONFIG, {"data": {"level": "debug"}})
+    assert stage.merge(number)
+    assert stage.ledger.units["release/svc-a"].outcome == "rolled_back"
+    assert stage.ledger.units["release/beside"].outcome == "no_change"
+    live = stage.world.clusters["prod"].look(CONFIG)
+    assert live is not None
+    assert live["data"] == {"level": "debug"}
