@@ -45,6 +45,7 @@ from reconciler.machine.entry import (
     Trusted,
 )
 from reconciler.machine.states import (
+    SUCCESSES,
     OpenGlass,
     PreviewState,
     PromotionState,
@@ -56,8 +57,6 @@ from reconciler.machine.states import (
 from reconciler.names import POLICY, Digest, EventId, Revision
 from reconciler.plan.change import Value
 
-NO_CHANGE = "no_change"
-SUCCESSES = frozenset({"applied", NO_CHANGE})
 AFRESH: Mapping[str, Any] = {"batch": -1, "done": -1, "begun": frozenset(), "walked": frozenset()}
 
 
@@ -242,20 +241,8 @@ def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
         state = ledger.units[accepted.unit]
         if state.generation != entry.generation:
             continue  # a newer plan took the unit over
-        outcome = entry.outcome
-        if accepted.suspended:  # what ended well before is still what runs, and what a return goes back to
-            outcome = NO_CHANGE
-        elif went_back is not None and accepted.unit not in went_back:
-            if state.outcome:
-                continue  # it had ended, and the return was of another unit of the same plan
-            outcome = "failed"  # there was nothing that it could go back to
-        elif outcome in SUCCESSES:
-            moved = state.successful if state.successful != accepted else state.previous
-            state = replace(state, successful=accepted, previous=moved)
-        elif outcome == "rolled_back" and went_back is not None:
-            state = replace(state, successful=went_back[accepted.unit])
-        ledger.units[accepted.unit] = replace(state, outcome=outcome)
-        if rollout.passed.heals and outcome in SUCCESSES:
+        ledger.units[accepted.unit] = state.ended(accepted, entry.outcome, went_back)
+        if rollout.passed.heals and entry.outcome in SUCCESSES:
             ledger.drifts.end(accepted.unit)
 
 

@@ -17,6 +17,9 @@ from reconciler.machine.entry import (
 )
 from reconciler.names import Digest, EventId, Revision
 
+NO_CHANGE = "no_change"
+SUCCESSES = frozenset({"applied", NO_CHANGE})
+
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
@@ -31,6 +34,20 @@ class UnitState:
     outcome: str  # empty while its rollout runs
     successful: Accepted | None
     previous: Accepted | None = None
+
+    def ended(self, accepted: Accepted, outcome: str, went_back: Mapping[str, Accepted] | None) -> "UnitState":
+        """After its rollout ended so. `went_back`: what the units went back to, None where nothing was to go back."""
+        if accepted.suspended:  # what ended well before is still what runs, and what a return goes back to
+            return replace(self, outcome=NO_CHANGE)
+        if went_back is not None and accepted.unit not in went_back:
+            # it had ended, and the return was of another unit of the plan; or there was nothing to go back to
+            return self if self.outcome else replace(self, outcome="failed")
+        if outcome in SUCCESSES:
+            moved = self.successful if self.successful != accepted else self.previous
+            return replace(self, successful=accepted, previous=moved, outcome=outcome)
+        if outcome == "rolled_back" and went_back is not None:
+            return replace(self, successful=went_back[accepted.unit], outcome=outcome)
+        return replace(self, outcome=outcome)
 
 
 @dataclass(frozen=True, slots=True)

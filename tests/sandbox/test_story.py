@@ -70,7 +70,7 @@ def test_the_whole_story_holds_and_leaves_nothing_behind(tmp: Path) -> None:
         assert word in shown
     assert not list(tmp.iterdir())
     assert not processes(tmp)
-    assert threads() == before
+    assert threads() <= before
     assert len(clusters) == 2
     for cluster in clusters:
         with socket.socket() as asked:
