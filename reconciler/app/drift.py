@@ -153,6 +153,9 @@ def seen_of(plan: Plan, ref: UnitRef) -> Seen:
     if any(check.key not in DRIFT_ITSELF for check in blocked):
         return Seen(known=False)
     changed = [one for one in plan.changes if one.unit == str(ref) and one.operation is not Operation.UNCHANGED]
+    conflicts = [check.message for check in blocked if check.key == "resource_conflict"]
+    if any(not any(one.subject in words for one in changed) for words in conflicts):
+        return Seen(known=False)  # it is on its way out, say: nobody knows yet what will stand there
     objects = [
         f"{one.subject}: {', '.join(field.path for field in one.fields[:NAMED]) or one.operation}" for one in changed
     ]

@@ -3,7 +3,7 @@
 The rule it keeps: the parents are taken for the return's turn, and each object that the rollout may still write is
 written once as it stands, also where the return begins anew after a crash. So a writer that looked before finds it
 moved (409), and one that looks later the parent.
-A creation that was on its way undoes itself (kube/write.py); what is not reached is one whose writer dies in between.
+What is not reached is a creation that was on its way. A canary's undoes itself (kube/write.py) where its writer lives.
 """
 
 from collections.abc import Mapping, Sequence

@@ -206,6 +206,9 @@ class Orders:
             )
         if rollout is None or state is None or not _can_turn(rollout):
             return Denial("release_state_invalid", f"{unit} has no rollout to return from")
+        if state.accepted.suspended:
+            words = f"{unit} is suspended: its last plan changed nothing that could go back"
+            return Denial("release_state_invalid", words, "take suspend away first")
         if rollout.finished is None and len(rollout.passed.units) > 1:
             words = f"the rollout of {unit} is not at its end, and others are in it"
             return Denial("release_state_invalid", words, "hold it, or wait for its end")

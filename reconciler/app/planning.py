@@ -159,6 +159,7 @@ class Planner:
                 healing=healing,
                 leaving=going,
                 unfinished=frozenset(ref for ref, state in states.items() if state.outcome in UNFINISHED),
+                otherwise=frozenset(ref for ref, state in states.items() if state.successful != state.accepted),
             )
         )
 

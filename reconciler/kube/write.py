@@ -2,10 +2,11 @@
 
 The rules it keeps (G25): an update, a deletion and a letting go carry the UID and resourceVersion read after the
 release's parent was taken, and after that read the parent was still ours; so what anybody wrote in between answers 409,
-and then the object and the parent are read again. A creation reads the parent before and after: what a newer plan
-overtook goes again. Nothing is forced: a field of another manager stops the apply. What is left: a writer that dies
-right after such a creation; and an object that appears just before our creation is found out by the answer (200 instead
-of 201), after our values that nobody else owned were added.
+and then the object and the parent are read again. A creation reads the parent before, and that of a canary after it
+too: one that a newer plan overtook goes again. Nothing is forced: a field of another manager stops the apply. What is
+left: any other creation that is overtaken while it is on its way stands until the next plan shows it; and an object
+that appears just before our creation is found out by the answer (200 instead of 201), after our values that nobody else
+owned were added.
 """
 
 import time
@@ -40,6 +41,7 @@ from reconciler.kube.shown import check_deleted, shown
 from reconciler.kube.shown import found as found_object
 from reconciler.kube.wanted import Place, Scaled, Wanted, place_of, wanted
 from reconciler.names import ObjectRef
+from reconciler.specs.routes import is_of_a_canary
 from reconciler.state.observed import Json
 
 ATTEMPTS: Final = 5  # a controller that writes status moves the resourceVersion under us
@@ -114,14 +116,15 @@ class Writer:
             if not _is_moved(answer):
                 _check_applied(answer, existed=live is not None)
                 made = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
-                if live is None:
+                if live is None and is_of_a_canary(found.sent):
                     self._undo_unless_held(parent, found, made)
                 return
         raise _moving(what)
 
     def _undo_unless_held(self, parent: Parent, found: Wanted, made: Json) -> None:
         """A creation is fenced by nothing but the parent. Where somebody took the release while it was on its way (we
-        stood still, or the network did), what came too late goes again, if nobody has touched it; then raises Refused.
+        stood still, or the network did), a canary that came too late goes again, if nobody has touched it; then raises
+        Refused. Nothing else does: whoever took the release may have found it as wanted, and count on it.
         """
         try:
             self.held.again(parent)

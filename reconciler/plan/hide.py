@@ -4,6 +4,8 @@ Knows how secrets are written down (mask.py) and, where the caller does, the obj
 hidden is MASK, never a mark; a mark says whether two values are equal, which words of strangers must not tell.
 """
 
+import base64
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -36,7 +38,8 @@ def hidden(text: str) -> str:
 
 def hidden_of(text: str, about: Any) -> str:
     """The same, and without any secret value of the object that the text is about, in the ways a server quotes it."""
-    for value in sorted(set(_taken(about, mask_object(about, _KEY))), key=len, reverse=True):
+    taken = set(_taken(about, mask_object(about, _KEY)))
+    for value in sorted(taken | set(_decoded(about)), key=len, reverse=True):
         for quoted in (value, json.dumps(value)[1:-1], json.dumps(json.dumps(value)[1:-1])[1:-1]):
             text = text.replace(quoted, MASK)
     return hidden(text)
@@ -70,6 +73,14 @@ def _taken(original: Any, masked: Any) -> Iterator[str]:
             yield from _taken(value, without)
     elif original != masked:
         yield from _texts(original)
+
+
+def _decoded(about: Any) -> Iterator[str]:
+    """The values of a Secret's `data` as those who mount it see them."""
+    data = about.get("data") if isinstance(about, Mapping) and about.get("kind") == "Secret" else None
+    for value in (data if isinstance(data, Mapping) else {}).values():
+        with contextlib.suppress(ValueError):  # binascii.Error and UnicodeDecodeError are of this kind
+            yield from _texts(base64.b64decode(str(value)).decode())
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -115,6 +115,7 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     side = ask.accepted.get(ref)
     before = side.desired.sources.get(ref.name) if side is not None else None
     numbers = before is not None and source is not None and only_numbers(before.objects, source.objects)
+    numbers = numbers and ref not in ask.otherwise  # what differs from the accepted side says nothing of what runs
     if ask.returning or ask.healing or (numbers and ref not in ask.unfinished):
         return part
     if left is None and (part.steps or ref in ask.unfinished):

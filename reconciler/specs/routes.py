@@ -50,6 +50,13 @@ def canary_service(service: Mapping[str, Any]) -> Object:
     return service_beside(service, canary_name(service["metadata"]["name"]), {TRACK: CANARY})
 
 
+def is_of_a_canary(item: Mapping[str, Any]) -> bool:
+    """Whether it is there for a canary's time only: its pods' own workload, or the Service of them alone."""
+    spec = item.get("spec") or {}
+    found = spec.get("selector") if item.get("kind") == "Service" else (spec.get("selector") or {}).get("matchLabels")
+    return (found or {}).get(TRACK) == CANARY
+
+
 def canary_name(service: str) -> str:
     """What the Service of a canary is called."""
     return f"{service}-{CANARY}"

@@ -214,6 +214,9 @@ def _by_saying(body: Body, saying: Saying) -> Iterator[Judgement]:
         yield _waiting("its controller has not seen the newest change yet")
         return
     seen = _of_this_generation(body)
+    if seen is not body and "observedGeneration" not in body["status"]:
+        yield _waiting("conditions of it speak of an older change, and nothing says that the newest was seen")
+        return
     if saying.failed is not None and _is_true(saying.failed, seen):
         yield _failed(f"it failed: {_quoted(saying.failed)}")
     try:
@@ -242,7 +245,7 @@ def _of_this_generation(body: Body) -> Body:
         for one in conditions
         if not isinstance(one, dict) or one.get("observedGeneration", generation) == generation
     ]
-    return {**body, "status": {**status, "conditions": kept}}
+    return {**body, "status": {**status, "conditions": kept}} if len(kept) < len(conditions) else body
 
 
 def _is_true(expression: Expression, body: Body) -> bool:
@@ -289,6 +292,8 @@ def _route(body: Body) -> Iterator[Judgement]:
     """
     generation = body.get("metadata", {}).get("generation")
     for parent in body.get("status", {}).get("parents") or ():
+        if not _is_named(body, parent.get("parentRef") or {}):
+            continue  # what a gateway said before it was left; nobody takes that away
         name = (parent.get("parentRef") or {}).get("name", "")
         for one in parent.get("conditions") or ():
             seen = one.get("observedGeneration", generation)
@@ -296,6 +301,16 @@ def _route(body: Body) -> Iterator[Judgement]:
                 yield _waiting(f"gateway {name} has not seen the newest change yet")
             elif one.get("type") in ("Accepted", "ResolvedRefs") and one.get("status") != "True":
                 yield _waiting(f"gateway {name}: {one.get('reason', '')}: {one.get('message', '')}")
+
+
+def _is_named(route: Body, parent: Body) -> bool:
+    """Whether a route wants to be attached there still."""
+    own = route.get("metadata", {}).get("namespace")
+    names = [
+        [one.get("name"), one.get("namespace") or own, one.get("sectionName"), one.get("port")]
+        for one in (*(route.get("spec", {}).get("parentRefs") or ()), parent)
+    ]
+    return not names[:-1] or names[-1] in names[:-1]
 
 
 _TABLE: Final[Mapping[tuple[str, str], Callable[[Body], Iterator[Judgement]]]] = {

@@ -316,7 +316,7 @@ ROWS = (
             "git/test_audit_branch.py::test_a_guarded_append_is_refused_where_somebody_wrote",
             "faults/test_overlap.py::test_g25_of_two_reconcilers_the_slow_one_undoes_nothing_and_says_nothing_wrong",
         ),
-        lacks="a creation that the server carries out after its writer died or gave up waiting: the next plan shows it",
+        lacks="a creation that was on its way when another one took over (but a canary's): the next plan shows it",
     ),
     Row(
         "F29",

@@ -298,13 +298,13 @@ SAID: dict[str, tuple[Body, Saying, Status, str]] = {
         made("Widget", {}, {"conditions": [condition("Up", "True", observedGeneration=1)]}),
         READY,
         Status.IN_PROGRESS,
-        "not true yet",
+        "older change",
     ),
     "down, in an older generation": (
         made("Widget", {}, {"conditions": [condition("Down", "True", observedGeneration=1), condition("Up", "True")]}),
         READY,
-        Status.CURRENT,
-        "",
+        Status.IN_PROGRESS,
+        "older change",
     ),
     "being deleted": (made("Widget", {}, {"phase": "Running"}, deletionTimestamp="x"), RUNS, Status.TERMINATING, ""),
     "a workload is judged as ever": (deployment(AVAILABLE, seen=1, **FULL), RUNS, Status.IN_PROGRESS, "not seen"),
@@ -334,3 +334,26 @@ def test_a_custom_resource_is_judged_by_what_its_release_says_of_its_kind(
 
 def test_without_a_word_of_its_release_the_same_object_would_be_ready() -> None:
     assert judge(made("Widget", {}, {"phase": "Lost"})).status is Status.CURRENT
+
+
+def test_no_is_not_said_of_conditions_that_speak_of_an_older_change() -> None:
+    saying = Saying(parse("!status.conditions.exists(c, c.type == 'Degraded' && c.status == 'True')"))
+    conditions = [{"type": "Degraded", "status": "True", "observedGeneration": 1}]
+    body = made("Widget", status={"conditions": conditions}, generation=2)
+    assert judge({**body, "apiVersion": "example.com/v1"}, saying).status is Status.IN_PROGRESS
+
+
+def test_a_gateway_that_a_route_was_taken_from_stops_nothing() -> None:
+    def parent(name: str, seen: int) -> Body:
+        told = [condition(kind, "True", observedGeneration=seen) for kind in ("Accepted", "ResolvedRefs")]
+        return {"parentRef": {"name": name}, "conditions": told}
+
+    body = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "r", "namespace": "web", "generation": 3},
+        "spec": {"parentRefs": [{"name": "now"}]},
+        "status": {"parents": [parent("gone", 1), parent("now", 3)]},
+    }
+    assert judge(body).status is Status.CURRENT
+    assert judge({**body, "status": {"parents": [parent("now", 2)]}}).status is Status.IN_PROGRESS

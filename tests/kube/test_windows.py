@@ -244,3 +244,28 @@ def test_f16_a_server_that_comes_back_is_resumed(cluster: SandboxCluster, kube: 
 
 def void(_value: object) -> None:
     """For a lambda that must return nothing."""
+
+
+def test_g25_what_was_being_created_stays_where_a_newer_turn_found_it_as_wanted(
+    cluster: SandboxCluster, kube: KubeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube.begin("web", "default", 1, "event-1", 1)
+    second = other(cluster)
+    real, made = Client.ask, [False, False]
+
+    def ask(client: Client, request: Request) -> Answer:
+        if made == [True, False]:  # the first stands still here: its object is made, and nothing was asked since
+            made[1] = True
+            second.begin("web", "default", 1, "event-2", 2)
+            item = second.observe([DesiredObjects("web", "default", (settings(color="red"),))])["web"].objects[REF]
+            assert item.live == item.result
+        answer = real(client, request)
+        made[0] |= request.method == "PATCH" and request.path == PATH and answer.status == 201
+        return answer
+
+    monkeypatch.setattr(Client, "ask", ask)
+    kube.apply("web", settings(color="red"), generation=1, expected_uid="")
+    with pytest.raises(Refused):
+        kube.apply("web", settings(color="blue"), generation=1, expected_uid="")
+    second.close()
+    assert cluster.look(PATH) is not None

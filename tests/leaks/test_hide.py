@@ -113,3 +113,11 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for item in value for text in _texts(item)]
     return [value]
+
+
+def test_what_a_secret_holds_is_hidden_as_written_and_as_seen_by_who_mounts_it() -> None:
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"word": "aHVudGVyMi1vZi1zdmM="}}
+    shown = hidden_of("connecting as hunter2-of-svc (aHVudGVyMi1vZi1zdmM=) failed", body)
+    assert "hunter2" not in shown
+    assert "aHVudGVy" not in shown
+    assert hidden_of("fine", {**body, "data": {"word": "%%%"}}) == "fine"

@@ -26,7 +26,7 @@ RELEASES: dict[str, dict[str, Any]] = {
         "source": {"type": "helm", "path": "charts/web"},
         "strategy": {"type": "canary", "canary": {"steps": [{"weight": 10}]}},
     },
-    "rollback.steps": {**COMPOSE, "rollback": {"steps": [BACK]}},
+    "rollback.steps": {"rollback": {"steps": [BACK]}},
     "hooks": {**COMPOSE, "hooks": [HOOK]},
 }
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
@@ -77,7 +77,6 @@ def test_what_asks_for_nothing_more_is_not_in_the_way() -> None:
         {"strategy": {"type": "recreate"}},
         {"strategy": {"rolling": {"maxUnavailable": "1"}}},
         {"capacity": {"replicas": 2}},
-        {"rollback": {"steps": [BACK]}},
         {"hooks": [HOOK]},
         {"autoscaling": {"minReplicas": 1, "maxReplicas": 3, "cpu": 50}},
     ):

@@ -356,3 +356,14 @@ def test_g20_killed_at_each_write_it_is_put_right_once(healing: Stage) -> None:
         for after in (False, True):
             healing.clock.advance(timedelta(hours=2))
             killed(healing, owner, name, number, after=after)
+
+
+def test_what_is_being_deleted_is_no_end_of_drift(stage: Stage) -> None:
+    cluster = stage.world.sandbox("prod")
+    cluster.edit(CONFIG, {"data": {"LOG_LEVEL": "trace"}}, "kubectl-edit")
+    assert look(stage) == []
+    assert health(stage)[0] == "failure"
+    cluster.edit(CONFIG, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, "kubectl-delete")
+    assert look(stage) == []
+    assert told(stage, "drift_healed") == []
+    assert health(stage)[0] == "failure"

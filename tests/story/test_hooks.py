@@ -125,3 +125,18 @@ def test_g23_a_change_of_numbers_alone_runs_nothing_and_stays_a_scaling(stage: S
         ("update", ["spec.replicas"])
     ]
     assert small_enough(plan) is None
+
+
+def test_after_a_way_back_the_next_version_runs_its_hooks_also_where_only_a_job_is_another(stage: Stage) -> None:
+    land(stage, files(stage, before="broken"), "bad")
+    assert stage.ledger.units["release/svc-a"].outcome == "rolled_back"
+    made = plan_of(stage, stage.propose(files(stage, before="v1"), branch="fixed"))
+    assert "run" in {change.operation.value for change in made.changes}
+
+
+def test_a_version_that_was_accepted_while_suspended_runs_its_hooks_when_that_is_lifted(stage: Stage) -> None:
+    lifted = files(stage)[RELEASE]
+    assert lifted is not None
+    land(stage, {**files(stage), RELEASE: lifted.rstrip() + "\n  suspend: true\n"}, "suspended")
+    made = plan_of(stage, stage.propose({RELEASE: lifted}, branch="lifted"))
+    assert "run" in {change.operation.value for change in made.changes}

@@ -1,5 +1,6 @@
 """What is suspended, an environment or a release: nothing is done there until that is lifted, and then all of it is."""
 
+from reconciler.approval.decision import Verb
 from tests.story.stage import RELEASE, Stage
 
 HOME = "environments/env-k8s-prod.yaml"
@@ -57,3 +58,12 @@ def test_what_somebody_does_by_hand_in_a_suspended_release_is_left_when_another_
     live = stage.world.clusters["prod"].look(CONFIG)
     assert live is not None
     assert live["data"] == {"level": "debug"}
+
+
+def test_a_suspended_release_is_not_rolled_back_past_what_runs(stage: Stage) -> None:
+    land(stage, {RELEASE: stage.release_text("v2.0.1")}, "next")
+    land(stage, {RELEASE: stage.release_text("v2.0.2") + "  suspend: true\n"}, "meanwhile")
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="back")
+    stage.settle()
+    assert stage.image() == "v2.0.1"
+    assert stage.ledger.units["release/svc-a"].outcome == "no_change"

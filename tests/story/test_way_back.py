@@ -14,6 +14,7 @@ from reconciler.plan.change import Plan, Risk, Ungranted
 from tests.failpoints.scenes import JOB, job, make_world, with_steps
 from tests.failpoints.theatre import Theatre
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
+from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 LONGER = frozenset(
     {
