@@ -148,7 +148,8 @@ def test_a_job_is_suspended_by_being_run_so(lab: Lab) -> None:
     seen = lab.kube.job(lab.ref(body))
     assert seen is not None
     assert seen.suspended
-    assert lab.kube.job_log(lab.ref(body)) == ""
+    # a pod that no node ever had (there is none) has no log, and that is said
+    assert lab.kube.job_log(lab.ref(body)).partition("pod migrate-")[0] in {"", "(the log of "}
 
 
 def test_g25_an_older_plan_runs_no_job(lab: Lab) -> None:

@@ -77,9 +77,8 @@ def running(cluster: NodeCluster) -> list[tuple[str, bool]]:
     """Image and readiness of svc-a's pods that are not on their way out."""
     pods = cluster.get("pods", "--namespace=svc-a", "--selector=app=svc-a")["items"]
     alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    return sorted(
-        (pod["spec"]["containers"][0]["image"], pod["status"]["containerStatuses"][0]["ready"]) for pod in alive
-    )
+    ready = [(pod["status"].get("containerStatuses") or [{"ready": False}])[0]["ready"] for pod in alive]
+    return sorted((pod["spec"]["containers"][0]["image"], one) for pod, one in zip(alive, ready, strict=True))
 
 
 def answered(cluster: NodeCluster) -> str:

@@ -91,8 +91,8 @@ def test_traffic_is_stopped_while_the_database_goes_back_and_is_never_left_so(
     told = next(row.text for row in stage.rows(release="svc-a") if row.action == "rollback_failed")
     assert "ending with 3, as asked" in told
     assert "Deployment.apps svc-a/svc-a is given back its 2 pods" in told
-    wait_until(lambda: len(running(real_node)) == 2, "what stood to have its pods", SECONDS)
-    assert running(real_node) == [(f"{IMAGE}:v2.0.1", True)] * 2  # what stood answers again
+    again = [(f"{IMAGE}:v2.0.1", True)] * 2
+    wait_until(lambda: running(real_node) == again, "what stood to answer again", SECONDS)
 
 
 def test_hooks_run_before_and_after_the_pods(stage: Stage, real_node: NodeCluster) -> None:
