@@ -20,12 +20,12 @@ def going_back(
 ) -> Iterator[tuple[UnitRef, Leaving]]:
     """Releases that lead back to what ran before, with the steps of the version that they leave.
 
-    One that was rolled back runs its old artifact again already.
+    One that was rolled back runs its old artifact again already, and of one that is suspended nothing was done.
     """
     for ref, state in states.items():
         target = state.previous if state.outcome in SUCCESSES else state.successful
         unit = proposed.units.get(ref)
-        if unit is None or target is None or state.outcome == "rolled_back":
+        if unit is None or target is None or state.outcome == "rolled_back" or state.accepted.suspended:
             continue
         if unit.artifact == target.artifact != state.accepted.artifact and not target.removed:
             found = leaves(accepted[ref].desired, proposed.desired, ref.name)

@@ -185,3 +185,13 @@ def test_runs_of_earlier_plans_go_with_the_next_one(stage: Stage) -> None:
     merged = stage.merge(number)
     assert stage.statuses(merged)[OURS][0] == "success"
     assert runs(stage) == []
+
+
+def test_a_version_that_was_only_accepted_is_not_walked_back(stage: Stage) -> None:
+    first = stage.release_text("v2.0.0")
+    land(stage, {RELEASE: stage.release_text("v2.0.1")}, "next")
+    suspended = text(stage, "v2.0.2").rstrip() + "\n  suspend: true\n"
+    land(stage, {RELEASE: suspended, JOB: job("downgrade")}, "suspended")
+    made_of = plan_of(stage, stage.propose({RELEASE: first, JOB: None}, branch="older"))
+    assert made_of.batches
+    assert not any(action.step for batch in made_of.batches for action in batch)
