@@ -29,7 +29,7 @@ from reconciler.plan.diff import diff, same
 from reconciler.plan.mask import Masked, mask_object
 from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.plan.risk import DATA_KINDS
-from reconciler.specs.chart import is_made_once
+from reconciler.specs.chart import DISABLED, PRUNE, is_made_once
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 
 # Order of kinds within a release; what is not named comes with the configuration. Deletions come last and go the other
@@ -49,7 +49,6 @@ PHASES: Mapping[str, int] = {
 CONFIGURATION = 1
 FIRST_DELETION = 4
 LAST_PHASE = max(PHASES.values())
-PRUNE, DISABLED = "opspilot.spec/prune", "disabled"  # on an object: it is let go where others would be deleted
 REPLACE, ALLOWED = "opspilot.spec/replace", "allowed"  # on an object: what cannot be changed is deleted and made again
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 REMEMBERED: Final = ("apiVersion", "name", "version", "appVersion", "description", "type")  # of Chart.yaml, all text
 
 UPGRADE: Final = "opspilot.spec/upgrade"  # on a definition of a kind: it is made where it is missing, and never changed
-ONCE: Final[Mapping[str, str]] = {
-    UPGRADE: "disabled",
-    "opspilot.spec/prune": "disabled",
-}  # what lies in a chart's crds/
+PRUNE: Final = "opspilot.spec/prune"  # on an object: it is let go where others would be deleted
+DISABLED: Final = "disabled"
+KEPT: Final[Mapping[str, str]] = {PRUNE: DISABLED}  # what a chart says that Helm leaves behind
+ONCE: Final[Mapping[str, str]] = {UPGRADE: DISABLED, **KEPT}  # what lies in a chart's crds/
 DEFINITION: Final = "CustomResourceDefinition"
 END_API, END_KIND = "rendering.opspilot.spec/v1", "EndOfDefinitions"
 END: Final = f"\n---\napiVersion: {END_API}\nkind: {END_KIND}\nmetadata: {{name: end}}\n".encode()
@@ -22,7 +22,7 @@ def is_made_once(body: Mapping[str, Any]) -> bool:
     if body.get("kind") != DEFINITION:
         return False
     annotations = body["metadata"].get("annotations")
-    return isinstance(annotations, dict) and annotations.get(UPGRADE) == "disabled"
+    return isinstance(annotations, dict) and annotations.get(UPGRADE) == DISABLED
 
 
 @dataclass(frozen=True, slots=True)

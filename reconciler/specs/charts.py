@@ -3,7 +3,7 @@
 Knows a chart's folder and Helm's annotations; the tool is behind `ChartRenderer`. Rules: everything is in the
 repository (nothing is fetched, so what a chart needs stands in its `charts/`, unpacked or as an archive); `${name}` is
 filled into values after parsing, never into templates or into what they render to; what Helm would do beside keeping
-objects (hooks, resources that it leaves behind) is refused by name, never left out in silence. What lies in crds/ is
+objects (hooks) is refused by name, never left out in silence; what it leaves behind is let go. What lies in crds/ is
 made where it is missing and never changed, as Helm does it.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from reconciler.errors import Place, Problem, ReconcilerError
 from reconciler.names import BlobId
 from reconciler.specs.asking import Read
-from reconciler.specs.chart import DEFINITION, END_API, END_KIND, ONCE, REMEMBERED, Chart
+from reconciler.specs.chart import DEFINITION, END_API, END_KIND, KEPT, ONCE, REMEMBERED, Chart
 from reconciler.specs.chart_archives import SUFFIX, NotOpened, packed, unpacked
 from reconciler.specs.finding import VALIDATION, Hints
 from reconciler.specs.kinds import Release
@@ -38,6 +38,7 @@ LONGEST_NAME: Final = 53  # of a release of Helm
 HOOK: Final = "helm.sh/hook"
 TESTS: Final = frozenset({"test", "test-success", "test-failure"})
 POLICY: Final = "helm.sh/resource-policy"
+KEEP: Final = "keep"  # the one policy there is: Helm leaves the object behind
 MARKS: Final = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 
@@ -281,7 +282,11 @@ def kept_by_helm(items: Iterable[Placed], release: Spec[Release], problems: list
         marked = {
             **metadata,
             "labels": {**labels, MANAGED_BY: "Helm"},
-            "annotations": {**annotations, **dict(zip(MARKS, (release.name, namespace), strict=True))},
+            "annotations": {
+                **annotations,
+                **dict(zip(MARKS, (release.name, namespace), strict=True)),
+                **(KEPT if annotations.get(POLICY) == KEEP else {}),
+            },
         }
         good.append(replace(item, value={**item.value, "metadata": marked}))
     return good
@@ -309,8 +314,8 @@ def _not_kept(body: Item, points: set[str], annotations: Item, namespace: str) -
     if points:
         shown = ", ".join(sorted(points))[:80]
         return f"is a hook ({shown}), and hooks of charts are not run by this version", "switch it off in the values"
-    if POLICY in annotations:
-        return f"carries {POLICY}, which this version does not keep to", "put it into a release of its own"
+    if annotations.get(POLICY, KEEP) != KEEP:
+        return f"says {POLICY}: {str(annotations[POLICY])[:80]}, and there is only {KEEP}", "say that, or take it out"
     if body["kind"] == "Namespace" and body["metadata"]["name"] == namespace:
         return "is where Helm keeps the release, and has to exist before it", "put it into a release of its own"
     return None

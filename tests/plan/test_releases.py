@@ -10,8 +10,8 @@ from reconciler.names import ObjectRef
 from reconciler.plan.change import ActionKind, Operation, Severity
 from reconciler.plan.mask import mask_object
 from reconciler.plan.part import Part
-from reconciler.plan.releases import PRUNE, REPLACE, ReleaseAsk, plan_release
-from reconciler.specs.chart import ONCE
+from reconciler.plan.releases import REPLACE, ReleaseAsk, plan_release
+from reconciler.specs.chart import ONCE, PRUNE
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 from tests.plan.world import KEY
 

@@ -219,7 +219,7 @@ def annotated(annotation: str, kind: str = "Job", name: str = "x") -> str:
     [
         (annotated("helm.sh/hook: 'pre-install,pre-upgrade'"), "Job x is a hook (pre-install, pre-upgrade)"),
         (annotated("helm.sh/hook: 'test,post-delete'"), "is a hook (post-delete, test)"),
-        (annotated("helm.sh/resource-policy: keep"), "carries helm.sh/resource-policy"),
+        (annotated("helm.sh/resource-policy: delete"), "Job x says helm.sh/resource-policy: delete"),
         (annotated("a: b", "Namespace", "apps"), "Namespace apps is where Helm keeps the release"),
         ("", "it renders to nothing"),
         ("a: [", "what it renders to:"),
@@ -228,6 +228,14 @@ def annotated(annotation: str, kind: str = "Job", name: str = "x") -> str:
 def test_what_helm_would_do_beside_keeping_objects_is_refused_by_name(text: str, said: str, reader: Reader) -> None:
     found = problems(charted({}), reader, Stub(text=text))
     assert any(said in line and line.startswith(CHART) for line in found), found
+
+
+def test_what_helm_leaves_behind_is_marked_to_be_let_go(reader: Reader) -> None:
+    desired = read(charted({}), Stub(text=annotated("helm.sh/resource-policy: keep", "Secret")), reader)
+    assert lines(desired.problems) == []
+    found = {item["kind"]: item["metadata"]["annotations"] for item in desired.sources["app"].objects}
+    assert found["Secret"]["opspilot.spec/prune"] == "disabled"
+    assert "opspilot.spec/prune" not in found["ConfigMap"]
 
 
 def test_tests_of_a_chart_are_no_part_of_the_release(reader: Reader) -> None:

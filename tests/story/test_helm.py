@@ -69,6 +69,8 @@ spec:
 """
 OBJECTS = ("api/v1/namespaces/svc-a/configmaps/shop-settings", "apis/apps/v1/namespaces/svc-a/deployments/shop")
 
+KEPT = "api/v1/namespaces/svc-a/configmaps/kept"
+
 
 def chart(tag: str = "v1", *, replicas: int = 0, more: str = "") -> dict[str, str | None]:
     return {
@@ -95,7 +97,8 @@ class Known:
     def render(self, files: Mapping[str, bytes], folder: str, release: str, namespace: str) -> bytes:
         assert namespace == NAMESPACE
         self.ran += 1
-        text = files[f"{folder}/templates/all.yaml"].decode().replace("{{ .Release.Name }}", release)
+        templates = [files[path].decode() for path in sorted(files) if path.startswith(f"{folder}/templates/")]
+        text = "---\n".join(templates).replace("{{ .Release.Name }}", release)
         for key, value in json.loads(files[values_file(folder)]).items():
             text = text.replace(f"{{{{ .Values.{key} }}}}", str(value))
         return text.encode()
@@ -177,7 +180,7 @@ def real_shop(tmp_path: Path, real_apiserver: ApiServer, official_helm: Path) ->
         world.close()
         for number in made.records():
             cluster.delete(f"api/v1/namespaces/svc-a/secrets/sh.helm.release.v1.shop.v{number}")
-        for path in (*OBJECTS, "apis/apps/v1/namespaces/svc-a/deployments/svc-a"):
+        for path in (*OBJECTS, KEPT, "apis/apps/v1/namespaces/svc-a/deployments/svc-a"):
             cluster.delete(path)
         for kind in ("configmaps", "services"):
             cluster.delete(f"api/v1/namespaces/svc-a/{kind}/svc-a")
@@ -282,6 +285,19 @@ def test_g28_removed_it_is_uninstalled(shop: Shop) -> None:
     assert shop.stage.ledger.units["release/shop"].outcome == "applied"
     assert shop.records() == {}
     assert [shop.look(path) for path in OBJECTS] == [None, None]
+
+
+def test_g28_what_helm_is_told_to_keep_goes_on_when_it_leaves_the_release(shop: Shop) -> None:
+    kept = f"{FOLDER}/templates/kept.yaml"
+    body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept, annotations: {helm.sh/resource-policy: keep}}\n"
+    shop.release({**chart(), kept: body}, "install")
+    number, ended = shop.release({**chart("v2"), kept: None}, "upgrade")
+    assert ended == "success"
+    (plan,) = shop.stage.plans(number).plans
+    assert (Operation.FORGET, "ConfigMap svc-a/kept") in [(one.operation, one.subject) for one in plan.changes]
+    left = shop.look(KEPT)
+    assert left is not None
+    assert [name for name in left["metadata"].get("labels", {}) if "part-of" in name or "applyset" in name] == []
 
 
 KIND = "apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.shop.example.com"
