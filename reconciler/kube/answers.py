@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted, Withdrawn
 from reconciler.plan.hide import hidden_of
 from reconciler.state.observed import Json
+from reconciler.state.refusals import is_limit, is_of_a_webhook, with_advice
 
 MAX_WORDS: Final = 300
 SOON: Final = timedelta(seconds=15)
@@ -170,10 +171,14 @@ _TRANSPORT_WORDS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def _told(answer: Answer) -> str:
-    """What may be told of the server's words."""
+    """What may be told of the server's words, and what a person does about them."""
+    return with_advice(_words(answer), answer.message)
+
+
+def _words(answer: Answer) -> str:
     if answer.secret:
         return f"the server said {answer.reason or answer.status}; its words may hold secret values and are not shown"
-    if answer.causes:
+    if answer.causes and not is_of_a_webhook(answer.message):  # of that one a cause names no field, and less
         return "; ".join(_cause(cause) for cause in answer.causes[:8])
     return _short(hidden_of(answer.message, answer.about_object)) or f"the server said {answer.reason or answer.status}"
 
@@ -239,6 +244,7 @@ _TABLE: tuple[tuple[Callable[[Answer], object], Meaning], ...] = (
         lambda a: any(cause.get("reason") == TERMINATING for cause in a.causes),
         _unavailable("resource_conflict"),
     ),
+    (lambda a: a.status == HTTPStatus.FORBIDDEN and is_limit(a.message), _rejected("release_apply_failed")),
     (lambda a: a.status == HTTPStatus.FORBIDDEN, _rejected("cluster_permission_insufficient")),
     (lambda a: a.absent, _rejected("release_apply_failed")),
     (lambda a: a.status == HTTPStatus.NOT_FOUND, _unavailable("cluster_connect_failed")),

@@ -27,6 +27,7 @@ from reconciler.state.reasons import (
     selector_of,
     told_by,
 )
+from reconciler.state.refusals import advice
 from reconciler.together import all_of
 
 MOST_EXPLAINED: Final = 10  # objects of one look
@@ -70,6 +71,8 @@ class Explainer:
         tasks = [partial(self._explained, refs[place], bodies[place], found[place]) for place in explained]
         for place, judgement in zip(explained, all_of(tasks, WORKERS), strict=True):
             found[place] = judgement
+        for place in waiting:
+            found[place] = _with(found[place], advice(found[place].message), "; ")
         return found
 
     def _explained(self, ref: ObjectRef, body: Json, found: Judgement) -> Judgement:
@@ -127,5 +130,5 @@ class Explainer:
         return list(self._client.get(path, what, query).get("items") or ())
 
 
-def _with(found: Judgement, words: str) -> Judgement:
-    return Judgement(found.status, f"{found.message}: {words}") if words else found
+def _with(found: Judgement, words: str, after: str = ": ") -> Judgement:
+    return Judgement(found.status, f"{found.message}{after}{words}") if words else found

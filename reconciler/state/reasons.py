@@ -96,9 +96,9 @@ def left_behind(pods: Sequence[Body], newest: Sequence[Body]) -> str:
     if not reasons:
         return ""
     names = " ".join(name for name, _ in reasons)
-    return (
-        f"{in_words(reasons)}; it is of another revision, and its StatefulSet waits for it: kubectl delete pod {names}"
-    )
+    where = str(others[0]["metadata"].get("namespace", ""))
+    command = f"kubectl delete pod {names}{f' --namespace={where}' if where else ''}"
+    return f"{in_words(reasons)}; it is of another revision, and its StatefulSet never replaces it by itself: {command}"
 
 
 def has_revisions(pods: Sequence[Body]) -> bool:

@@ -143,7 +143,7 @@ def test_a_quota_that_refuses_every_pod_is_said(looking: Looking, kind: str) -> 
         "wait", "--for=jsonpath={.status.hard.pods}=0", f"--namespace={looking.web.namespace}", "resourcequota/none"
     )
     looking.cluster.apply(body)
-    looking.until(body, "exceeded quota: none", "limited: pods=0")
+    looking.until(body, "exceeded quota: none", "limited: pods=0", "; have the namespace's ResourceQuota raised")
 
 
 def test_a_claim_that_nothing_can_bind_is_said(looking: Looking) -> None:
@@ -219,8 +219,8 @@ def test_a_stateful_set_that_went_back_and_waits_for_a_broken_pod_says_which(loo
     looking.cluster.apply(bad.stateful_set())
     looking.until(bad.stateful_set(), f"pod web-0: container web cannot pull image {WEB}:v406")
     looking.cluster.apply(good.stateful_set())
-    looking.until(good.stateful_set(), "pod web-0: ", "of another revision", "kubectl delete pod web-0")
-    looking.cluster.kubectl("delete", "pod", "web-0", f"--namespace={good.namespace}")
+    told = looking.until(good.stateful_set(), "pod web-0: ", "of another revision", "kubectl delete pod web-0")
+    looking.cluster.kubectl(*told.message.rpartition(": kubectl ")[2].split())  # what it says helps as it stands
     looking.until(good.stateful_set(), status=Status.CURRENT)
 
 

@@ -182,8 +182,12 @@ def test_a_stateful_sets_pods_are_those_of_its_update_revision() -> None:
 
 def test_a_broken_pod_of_another_revision_that_a_stateful_set_waits_for_is_named_with_what_to_do() -> None:
     broken = pod(waits("ErrImagePull"), name="web-1")
+    broken["metadata"]["namespace"] = "shop"
     reason = f"pod web-1: container web cannot pull image {IMAGE}: ErrImagePull"
-    way = "it is of another revision, and its StatefulSet waits for it: kubectl delete pod web-1"
+    way = (
+        "it is of another revision, and its StatefulSet never replaces it by itself: "
+        "kubectl delete pod web-1 --namespace=shop"
+    )
     assert left_behind([NEW, broken], [NEW]) == f"{reason}; {way}"
     assert left_behind([NEW, pod(container(running={}), name="starts")], [NEW]) == ""
     assert left_behind([broken], [broken]) == ""
