@@ -28,7 +28,7 @@ _ADVICE: Final = (
     (_SILENT, "see that the webhook answers: it is asked about this object, and nothing is let in until it does"),
     (
         _NO_DRY_RUN,
-        "have its owner say sideEffects: None or NoneOnDryRun; until then nobody can know what would become of the object",
+        "have its owner say sideEffects: None or NoneOnDryRun; until then nothing can be previewed",
     ),
 )
 
