@@ -7,7 +7,7 @@ kubeconfig holds its authority inside; the UID that is recorded at its first con
 """
 
 import hashlib
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 
 from reconciler.app.credentials import normal_address
 from reconciler.errors import Rejected
@@ -61,10 +61,16 @@ def platform_created(desired: Desired, cluster: str) -> bool:
     return desired.clusters[cluster].spec.source_type.value == "platform_created"
 
 
-def reached(desired: Desired, units: Iterable[UnitRef]) -> frozenset[str]:
-    """Every address that looking at these units would connect to. Raises Rejected(endpoint_invalid)."""
+def reached(
+    desired: Desired, units: Iterable[UnitRef], side_of: Callable[[str], Desired] | None = None
+) -> frozenset[str]:
+    """Every address that looking at these units would connect to. Raises Rejected(endpoint_invalid).
+
+    `side_of`: whose spec of a cluster is used, where that is not the desired state itself.
+    """
     clusters, hosts = clusters_and_hosts(desired, units)
-    return frozenset({pinned_cluster(desired, name) for name in clusters} | {_pinned_host(desired, n) for n in hosts})
+    found = {pinned_cluster(side_of(name) if side_of is not None else desired, name) for name in clusters}
+    return frozenset(found | {_pinned_host(desired, name) for name in hosts})
 
 
 def pinned_cluster(desired: Desired, cluster: str) -> str:

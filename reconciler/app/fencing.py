@@ -8,9 +8,11 @@ What is not reached is a creation that was on its way. A canary's undoes itself 
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 from reconciler.app.operations import Order
 from reconciler.app.perform import SIDE_BY_SIDE
+from reconciler.app.reaching import check_identity
 from reconciler.app.verifying import object_in
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Plan
@@ -21,15 +23,24 @@ from reconciler.state.observed import Json, ObservedObject
 from reconciler.together import all_of
 
 
-def fence(targets: Targets, wanted: Sequence[DesiredObjects], rollout: Plan, order: Order) -> None:
-    """Fence a rollout's objects of these releases. `wanted`: what they go back to; `order`: the return's."""
+def fence(
+    targets: Targets,
+    wanted: Sequence[DesiredObjects],
+    rollout: Plan,
+    order: Order,
+    identities: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Fence a rollout's objects of these releases. `wanted`: what they go back to; `order`: the return's;
+    `identities`: the recorded ones of clusters, for another cluster is written to by nobody."""
     actions = [action for batch in rollout.batches for action in batch if action.object is not None]
     by_cluster: dict[str, dict[str, set[ObjectRef]]] = {}
     for action in actions:
         cluster, release = action.target.partition("/")[2], action.unit.partition("/")[2]
         by_cluster.setdefault(cluster, {}).setdefault(release, set()).add(object_in(action))
     for cluster, touched in sorted(by_cluster.items()):
-        _fence(targets.kube(cluster), [one for one in wanted if one.release in touched], touched, order)
+        api = targets.kube(cluster)
+        check_identity(api, cluster, identities)
+        _fence(api, [one for one in wanted if one.release in touched], touched, order)
 
 
 def _fence(api: KubeApi, wanted: Sequence[DesiredObjects], touched: Mapping[str, set[ObjectRef]], order: Order) -> None:

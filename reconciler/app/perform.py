@@ -20,6 +20,7 @@ from reconciler.app.derived import derived_otherwise
 from reconciler.app.first_replicas import first_replicas
 from reconciler.app.jobs import JobRunner
 from reconciler.app.operations import BatchResult, Order, Step
+from reconciler.app.reaching import check_identity
 from reconciler.app.traffic import SCALES, Traffic, scale
 from reconciler.app.verifying import Verifier, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
@@ -95,10 +96,7 @@ class Performer:
         taken = (*objects, *entries, *scales, *runs)
         if not taken:
             return
-        known = self.identities.get(cluster, "")
-        if known and api.facts().uid != known:
-            message = f"applying to cluster {cluster}: it is another cluster than the accepted one"
-            raise Untrusted(message, key="target_changed")
+        check_identity(api, cluster, self.identities)
         for release in sorted({_release(action) for action in taken}):
             api.begin(release, self._namespace(release), order.generation, order.event, order.turn)
         self.still()
@@ -223,7 +221,7 @@ class Performer:
 
     def let_traffic_in(self, releases: Mapping[str, Sequence[str]], order: Order) -> tuple[str, ...]:
         """See Traffic."""
-        return Traffic(self.targets, self.wanted, self.still).let_in(releases, order)
+        return Traffic(self.targets, self.wanted, self.still, self.identities).let_in(releases, order)
 
     def _jobs(self) -> JobRunner:
         return JobRunner(self.clock, self.key, self.stopping)

@@ -4,7 +4,7 @@ Knows when it may look (G4): only where the author has `apply`, and only at acce
 static. The policy in force decides, never the revision under review (G2).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.app import addresses, wants
@@ -13,6 +13,7 @@ from reconciler.app.desire import Desires
 from reconciler.app.going_back import UNFINISHED, going_back
 from reconciler.app.journal import Journal
 from reconciler.app.observe import Wanted, observe
+from reconciler.app.reaching import Planned, Reach, Reached, names
 from reconciler.app.settings import Settings
 from reconciler.app.targets import Connections
 from reconciler.approval.policy import Policies, Policy
@@ -50,6 +51,11 @@ class Planner:
     settings: Settings
     clock: Clock
     key: bytes
+
+    @property
+    def reach(self) -> Reach:
+        """Over which connections clusters are reached."""
+        return Reach(lambda: self.journal.ledger, self.desires.at)
 
     def policy(self) -> Policy:
         """The policy in force: the accepted one; before any, only root signers may do anything."""
@@ -201,14 +207,20 @@ class Planner:
         for unit, state in ledger.accepted().items():
             if not state.accepted.removed:
                 desired = self.desires.at(state.accepted.revision).desired
-                found |= addresses.reached(desired, [UnitRef.parse(unit)])
+                ref = UnitRef.parse(unit)
+                found |= addresses.reached(desired, [ref])
+                found |= self._reached([ref], desired, {}) if ref.kind is UnitKind.CLUSTER else frozenset()
         return addresses.new_targets(wanted, found, set(map(normal_address, self.settings.accepted_addresses)))
 
     def _reach(self, units: tuple[UnitRef, ...], proposed: Side, accepted: Mapping[UnitRef, Side]) -> frozenset[str]:
-        found = addresses.reached(proposed.desired, units)
+        planned = _planned(units, proposed, accepted)
+        found = self._reached(units, proposed.desired, planned)
         for ref, side in accepted.items():
-            found |= addresses.reached(side.desired, [ref])
+            found |= self._reached([ref], side.desired, planned)
         return found
+
+    def _reached(self, units: Iterable[UnitRef], own: Desired, planned: Planned) -> frozenset[str]:
+        return addresses.reached(own, units, lambda cluster: self.reach.side(cluster, (own,), planned))
 
     def _look(
         self,
@@ -226,11 +238,12 @@ class Planner:
         distrusted = _distrusted(proposed.desired, environment, bundles)
         clusters: dict[str, tuple[Targets, tuple[DesiredObjects, ...]]] = {}
         hosts: dict[str, Targets] = {}
+        planned = _planned(units, proposed, accepted)
         for ref in units:
             for side in (proposed, accepted.get(ref)):
                 if side is None:
                     continue
-                targets = self.connections.of(side.desired)
+                targets = Reached(self.connections, self.reach, (side.desired,), planned)
                 names, machines = addresses.clusters_and_hosts(side.desired, [ref])
                 for name in names:
                     clusters.setdefault(name, (targets, ()))
@@ -256,6 +269,12 @@ class Planner:
         wanted = wants.of_release(ref.name, spec, new, proposed.desired.sources.get(ref.name), left)
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
+
+
+def _planned(units: Iterable[UnitRef], proposed: Side, accepted: Mapping[UnitRef, Side]) -> Planned:
+    """The connections that a plan is about, and their environments: as they are proposed, or were where they leave."""
+    held = [ref for ref in units if ref.kind in {UnitKind.CLUSTER, UnitKind.ENVIRONMENT}]
+    return {ref: (proposed if names(proposed.desired, ref) else accepted.get(ref, proposed)).desired for ref in held}
 
 
 def _never_stood(state: UnitState) -> bool:

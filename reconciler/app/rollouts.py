@@ -16,9 +16,10 @@ from reconciler.app.operations import Order, Step
 from reconciler.app.patience import Patience
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
+from reconciler.app.reaching import Reached
 from reconciler.app.sides import accepted_before, left_by, namespaces_in
 from reconciler.app.stories import Story
-from reconciler.app.targets import BothSides, Connections, replaceable
+from reconciler.app.targets import Connections, replaceable
 from reconciler.app.traffic import is_away, stopped_by
 from reconciler.app.verifying import Interrupted, pause_left
 from reconciler.app.way_back import Walk, WayBack, let_in, timeouts
@@ -236,7 +237,7 @@ class _Run:
                 return None
             case Unavailable():
                 return self._away(failure)
-            case Withdrawn() if replaceable(self._desired, self._plan):
+            case Withdrawn() if replaceable(self._targets(self._desired).side, self._plan):
                 self._context.tell(self._state, Situation.APPLY_WAITS, what=f"a new credential: {failure.message}")
                 return Event.UNREACHABLE
             case _:
@@ -342,7 +343,7 @@ class _Run:
         context = self._context
         before = accepted_before(self._plan, context.desires.at)
         return Performer(
-            targets=BothSides(context.connections, side.desired, before),
+            targets=self._targets(side.desired),
             bundles=context.bundles,
             clock=context.clock,
             key=context.key,
@@ -355,6 +356,12 @@ class _Run:
             stopping=context.stopping,
             still=self._still,
         )
+
+    def _targets(self, desired: Desired) -> Reached:
+        """The targets of a side, and of the sides before for what only they name."""
+        context = self._context
+        sides = (desired, *accepted_before(self._plan, context.desires.at))
+        return Reached(context.connections, context.planner.reach, sides)
 
     def _still(self) -> None:
         """Asked between taking a target and its first effect. Raises Overtaken where another reconciler went on.

@@ -138,32 +138,14 @@ def _project(desired: Desired, host: str, own: str) -> str:
     return min(users - {own}, default=own)
 
 
-def replaceable(desired: Desired, plan: Plan) -> bool:
+def replaceable(side_of: Callable[[str], Desired], plan: Plan) -> bool:
     """Whether another secret can take a credential's place without a commit: then a rollout waits for it (F15).
 
     One that is sealed in Git comes with a commit, and no commit passes while the rollout waits: that is a failure.
+    `side_of`: whose spec of a cluster is used.
     """
     targets = (action.target.partition("/") for batch in plan.batches for action in batch)
-    names = {name for kind, _, name in targets if kind == "cluster" and name in desired.clusters}
-    held = [desired.credentials.get(desired.clusters[name].spec.credential or "") for name in names]
+    sides = {name: side_of(name) for name in {name for kind, _, name in targets if kind == "cluster"}}
+    specs = [(side, side.clusters[name].spec) for name, side in sides.items() if name in side.clusters]
+    held = [side.credentials.get(spec.credential or "") for side, spec in specs]
     return bool(held) and all(one is not None and one.spec.age is None for one in held)
-
-
-@dataclass(frozen=True, slots=True)
-class BothSides:
-    """Targets of the proposed side, and of the accepted sides for what only they name."""
-
-    connections: Connections
-    desired: Desired
-    before: tuple[Desired, ...]
-
-    def kube(self, cluster: str) -> KubeApi:
-        """By name."""
-        return self.connections.kube(self._naming(lambda side: cluster in side.clusters), cluster)
-
-    def host(self, host: str) -> HostApi:
-        """By name."""
-        return self.connections.host(self._naming(lambda side: host in side.hosts), host)
-
-    def _naming(self, names: Callable[[Desired], bool]) -> Desired:
-        return next((side for side in (self.desired, *self.before) if names(side)), self.desired)

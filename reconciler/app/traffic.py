@@ -6,10 +6,11 @@ workload itself, which the write that stopped it told.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.app.jobs import release_of
 from reconciler.app.operations import Order
+from reconciler.app.reaching import check_identity
 from reconciler.app.verifying import object_in
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.way_back import pods_of
@@ -49,12 +50,14 @@ class Traffic:
     targets: Targets
     wanted: Callable[[Iterable[str]], Sequence[DesiredObjects]]
     still: Callable[[], None]
+    identities: Mapping[str, str] = field(default_factory=dict)  # recorded UID of kube-system by cluster
 
     def let_in(self, releases: Mapping[str, Sequence[str]], order: Order) -> tuple[str, ...]:
         """Give back what was stopped of these releases, by cluster; what got its pods back, in words."""
         told = []
         for cluster, names in sorted(releases.items()):
             api = self.targets.kube(cluster)
+            check_identity(api, cluster, self.identities)
             asked = [replace(one, stopped=True) for one in self.wanted(names)]
             found = api.observe(asked)
             away = [

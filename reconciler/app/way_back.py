@@ -95,7 +95,7 @@ class WayBack:
         # a return is another operation on a host than the way forward, also where it runs the same hook
         attempt = RETURNS + self.retries
         old = performer.wanted((ref.name for ref in refs), {ref.name for ref, left in leaving.items() if left.stops})
-        fence(performer.targets, old, self.rollout, self.order(self.rollout, attempt))
+        fence(performer.targets, old, self.rollout, self.order(self.rollout, attempt), performer.identities)
         plan = self.planner.plan(self.rollout.environment, refs, side, looks=True, leaving=leaving)
         _check(plan)
         for number, batch in enumerate(plan.batches):

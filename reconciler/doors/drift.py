@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from reconciler.app.reaching import Reached
 from reconciler.app.wiring import Assembly
 from reconciler.doors.reading import Json
 from reconciler.errors import Refused
@@ -117,9 +118,10 @@ def _histories(assembly: Assembly, plan: Plan, desired: Desired, *, foreign: boo
         refs |= {ObjectRef(**one.object.model_dump()) for one in actions if one.object is not None}
         refs |= {ref_of(body) for body in desired.sources[unit.name].objects} if foreign else set()
     found: dict[ObjectRef, ObjectHistory] = {}
+    targets = Reached(assembly.connections, assembly.planner.reach, (desired,))
     for cluster, refs in sorted(wanted.items()):
         if refs and not plan.static:
-            found |= assembly.connections.of(desired).kube(cluster).history(sorted(refs))
+            found |= targets.kube(cluster).history(sorted(refs))
     return found
 
 

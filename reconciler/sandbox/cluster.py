@@ -72,12 +72,13 @@ class SandboxCluster:
     `requests` counts by Kubernetes verb (get, list, create, patch, update, delete) whatever the answer was; `effects`
     lists the writes in order. Both are the independent witness of what a client did. `rules` are what reviews of our
     rights answer by, in whichever namespace. `behind`: by namespace and name, a Service that is no workload of it.
-    `logs` is what a pod wrote, by NAMESPACE/NAME.
+    `logs` is what a pod wrote, by NAMESPACE/NAME. `tokens`: whoever has one of them is let in.
     """
 
     def __init__(self) -> None:
         self._identity = loopback_identity()
         self.token: Final = secrets.token_hex(16)
+        self.tokens: Final = {self.token}
         self._store = Store()
         self._lock = threading.Lock()
         self._port = 0
@@ -90,7 +91,7 @@ class SandboxCluster:
 
     def start(self) -> None:
         """Listen on loopback."""
-        self._server = Server(self._port, self._identity.context(), self.token, self._respond)
+        self._server = Server(self._port, self._identity.context(), self.tokens, self._respond)
         self._port = self._server.server_address[1]
         self._server.start()
 
@@ -119,8 +120,8 @@ class SandboxCluster:
         """The CA that its certificate is signed with."""
         return self._identity.ca_pem
 
-    def kubeconfig(self) -> str:
-        """A kubeconfig that stands alone (JSON is YAML)."""
+    def kubeconfig(self, token: str = "") -> str:
+        """A kubeconfig that stands alone (JSON is YAML). `token`: another one than the first."""
         ca = base64.b64encode(self.ca_pem.encode()).decode()
         return json.dumps(
             {
@@ -129,7 +130,7 @@ class SandboxCluster:
                 "clusters": [
                     {"name": "sandbox", "cluster": {"server": self.endpoint, "certificate-authority-data": ca}}
                 ],
-                "users": [{"name": "sandbox", "user": {"token": self.token}}],
+                "users": [{"name": "sandbox", "user": {"token": token or self.token}}],
                 "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox"}}],
                 "current-context": "sandbox",
             },
@@ -165,8 +166,10 @@ class SandboxCluster:
             return Saved(copy.deepcopy(self._store), Counter(self.requests), tuple(self.effects))
 
     def restore(self, saved: Saved) -> None:
-        """Put back what was saved, as often as wanted; address and token stay."""
+        """Put back what was saved, as often as wanted; address and first token stay."""
         with self._lock:
+            self.tokens.clear()
+            self.tokens.add(self.token)
             self._store = copy.deepcopy(saved.store)
             self.requests, self.effects = Counter(saved.requests), list(saved.effects)
 

@@ -8,7 +8,7 @@ import json
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
@@ -40,16 +40,16 @@ Respond = Callable[[Asked], tuple[int, str | bytes]]  # bytes: protobuf
 
 
 class Server(ThreadingMixIn, TCPServer):
-    """HTTPS on loopback, for whoever has the token."""
+    """HTTPS on loopback, for whoever has one of the tokens."""
 
     allow_reuse_address = True
     daemon_threads = False
     block_on_close = True
     request_queue_size = 64
 
-    def __init__(self, port: int, context: ssl.SSLContext, token: str, respond: Respond) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext, tokens: Set[str], respond: Respond) -> None:
         self._context = context
-        self._token = token
+        self._tokens = tokens
         self._respond = respond
         self._lock = threading.Lock()
         self._open: set[socket] = set()
@@ -97,7 +97,8 @@ class Server(ThreadingMixIn, TCPServer):
 
     def answer(self, authorization: str, asked: Asked) -> tuple[int, str | bytes]:
         """The answer to one request."""
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {self._token}".encode()):
+        known = (f"Bearer {token}".encode() for token in tuple(self._tokens))
+        if not any(hmac.compare_digest(authorization.encode(), one) for one in known):
             return 401, json.dumps(status(401, "Unauthorized", "Unauthorized"))
         return self._respond(asked)
 
