@@ -2,8 +2,9 @@
 
 Theory. Healing is the one thing that is done without a person at that moment, so it does the least: it applies the last
 successful artifact of one release, exactly it, by creating and updating objects, and only where the approved plan said
-that it may. Whatever else is going on there comes first. Who changes it again and again is not fought: after LIMIT
-heals within WINDOW it is left to people, until one of them acts on it or another plan of it is accepted.
+that it may. Whatever else is going on there comes first. Who changes it again and again is not fought: after as many
+heals as LIMITS say, within an hour or slowly through a day, it is left to people, until one of them acts on it or
+another plan of it is accepted.
 
 Two questions, each a table of guards in order: may anything be healed here now (`refused`), and is this plan one that
 heals (`unfit`). The first guard that speaks is what is told. Knows no target, no clock and no record format.
@@ -23,8 +24,7 @@ from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.change import Action, ActionKind, Operation, Plan
 from reconciler.plan.risk import DATA_KINDS
 
-LIMIT: Final = 3  # heals of one release within WINDOW
-WINDOW: Final = timedelta(hours=1)
+LIMITS: Mapping[timedelta, int] = MappingProxyType({timedelta(hours=1): 3, timedelta(days=1): 6})  # heals of a release
 DONE_BY: Final = frozenset({ActionKind.APPLY_OBJECT, ActionKind.ASK})
 
 
@@ -55,8 +55,8 @@ WORDS: Mapping[Why, str] = MappingProxyType(
         Why.UNPROMISED: "the last approved preview of it did not say that drift is put right",
         Why.UNSUCCESSFUL: "its last plan, or the last one of its environment, did not succeed",
         Why.SUSPENDED: "it is suspended",
-        Why.FOUGHT: f"it was put right {LIMIT} times within an hour and changed again; `resume` or `retry` by a person,"
-        " or its next approved change, lets it be put right again",
+        Why.FOUGHT: "it was put right 3 times within an hour, or 6 within a day, and changed again; `resume` or `retry`"
+        " by a person, or its next approved change, lets it be put right again",
         Why.STOPPED: "the tracked branch was rewritten",
         Why.HELD: "it is held",
         Why.EMERGENCY: "an emergency approval there waits for its second look",
@@ -107,8 +107,9 @@ def _unsuccessful(ledger: Ledger, case: Case) -> bool:
 
 
 def _fought(ledger: Ledger, case: Case) -> bool:
-    lately = [at for at in ledger.drifts.heals.get(case.unit, ()) if case.now - at < WINDOW]
-    return case.unit in ledger.drifts.fought or len(lately) >= LIMIT
+    begun = ledger.drifts.heals.get(case.unit, ())
+    often = any(sum(case.now - at < window for at in begun) >= most for window, most in LIMITS.items())
+    return case.unit in ledger.drifts.fought or often
 
 
 def _held(ledger: Ledger, case: Case) -> bool:

@@ -54,7 +54,7 @@ BUILT_IN: Final = (
 )
 
 GENERATED_KINDS: Final = frozenset(
-    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "CustomResourceDefinition"}
+    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "CustomResourceDefinition", "HTTPRoute"}
 )  # kinds whose metadata.generation counts changes of the spec
 
 

@@ -100,6 +100,14 @@ def _definition(_body: Mapping[str, Any], settled: bool) -> Status:  # noqa: FBT
     return {"conditions": conditions}
 
 
+def _route(body: Mapping[str, Any], settled: bool) -> Status:  # noqa: FBT001
+    """Every gateway that it names takes it, once it looks."""
+    seen = {"status": "True", "observedGeneration": body["metadata"].get("generation")}
+    conditions = [{"type": kind, "reason": kind, **seen} for kind in ("Accepted", "ResolvedRefs")]
+    named = body.get("spec", {}).get("parentRefs") or ()
+    return {"parents": [{"parentRef": one, "conditions": conditions} for one in named] if settled else []}
+
+
 def _bool(value: bool) -> str:  # noqa: FBT001
     return "True" if value else "False"
 
@@ -111,4 +119,5 @@ _STATUS: Final[Mapping[str, Callable[[Mapping[str, Any], bool], Status]]] = {
     "Job": _job,
     "PersistentVolumeClaim": _claim,
     "CustomResourceDefinition": _definition,
+    "HTTPRoute": _route,
 }

@@ -286,21 +286,32 @@ def _failed(message: str) -> Judgement:
 
 
 def _route(body: Body) -> Iterator[Judgement]:
-    """Every gateway that took the route has seen this change of it, and found its backends.
+    """Every gateway that the route names took it, has seen this change of it, and found its backends.
 
     https://gateway-api.sigs.k8s.io/reference/spec/#routeparentstatus
     """
     generation = body.get("metadata", {}).get("generation")
-    for parent in body.get("status", {}).get("parents") or ():
+    told = (body.get("status") or {}).get("parents") or ()
+    for wanted in body.get("spec", {}).get("parentRefs") or ():
+        if not any(_gateway(body, one.get("parentRef") or {}) == _gateway(body, wanted) for one in told):
+            yield _waiting(f"gateway {wanted.get('name', '')} has not taken it yet")
+    for parent in told:
         if not _is_named(body, parent.get("parentRef") or {}):
             continue  # what a gateway said before it was left; nobody takes that away
         name = (parent.get("parentRef") or {}).get("name", "")
+        if not any(one.get("type") == "Accepted" for one in parent.get("conditions") or ()):
+            yield _waiting(f"gateway {name} has not said yet whether it takes it")
         for one in parent.get("conditions") or ():
             seen = one.get("observedGeneration", generation)
             if one.get("type") in ("Accepted", "ResolvedRefs") and seen != generation:
                 yield _waiting(f"gateway {name} has not seen the newest change yet")
             elif one.get("type") in ("Accepted", "ResolvedRefs") and one.get("status") != "True":
                 yield _waiting(f"gateway {name}: {one.get('reason', '')}: {one.get('message', '')}")
+
+
+def _gateway(route: Body, parent: Body) -> tuple[object, object]:
+    """Which one it is; some tell of it without naming the section or port that was asked for."""
+    return parent.get("name"), parent.get("namespace") or route.get("metadata", {}).get("namespace")
 
 
 def _is_named(route: Body, parent: Body) -> bool:

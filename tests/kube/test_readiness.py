@@ -357,3 +357,35 @@ def test_a_gateway_that_a_route_was_taken_from_stops_nothing() -> None:
     }
     assert judge(body).status is Status.CURRENT
     assert judge({**body, "status": {"parents": [parent("now", 2)]}}).status is Status.IN_PROGRESS
+
+
+TAKEN, RESOLVED = condition("Accepted", "True"), condition("ResolvedRefs", "True")
+
+
+@pytest.mark.parametrize(
+    ("refs", "parents", "status"),
+    [
+        ([{"name": "a"}], None, Status.IN_PROGRESS),
+        ([{"name": "a"}], [], Status.IN_PROGRESS),
+        ([{"name": "a"}], [({"name": "a"}, [])], Status.IN_PROGRESS),
+        ([{"name": "a"}], [({"name": "b"}, [TAKEN])], Status.IN_PROGRESS),
+        ([{"name": "a"}], [({"name": "a", "namespace": "other"}, [TAKEN])], Status.IN_PROGRESS),
+        ([{"name": "a"}, {"name": "b"}], [({"name": "a"}, [TAKEN, RESOLVED])], Status.IN_PROGRESS),
+        ([{"name": "a"}], [({"name": "a", "namespace": "web"}, [TAKEN, RESOLVED])], Status.CURRENT),
+        ([{"name": "a", "sectionName": "x"}], [({"name": "a", "sectionName": "x"}, [TAKEN])], Status.CURRENT),
+        ([], [], Status.CURRENT),  # it asks nobody
+        (None, None, Status.CURRENT),
+    ],
+)
+def test_a_route_is_not_ready_before_each_gateway_that_it_names_took_it(
+    refs: list[Body] | None, parents: list[tuple[Body, list[Body]]] | None, status: Status
+) -> None:
+    body: dict[str, Any] = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "r", "namespace": "web", "generation": 1},
+        "spec": {} if refs is None else {"parentRefs": refs},
+    }
+    if parents is not None:
+        body["status"] = {"parents": [{"parentRef": ref, "conditions": told} for ref, told in parents]}
+    assert judge(body).status is status

@@ -23,11 +23,10 @@ from reconciler.machine.entry import (
     Stopped,
 )
 from reconciler.machine.healing import (
-    LIMIT,
+    LIMITS,
     PASSING,
     REFUSALS,
     UNFIT,
-    WINDOW,
     WORDS,
     Case,
     Why,
@@ -40,6 +39,7 @@ from reconciler.plan.change import Action, ActionKind, Change, Check, Operation,
 from tests.machine.test_ledger import AT, R1, digest, finished, fold, passed, returning, unit
 
 WEB = "release/web"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOME = Accepted(unit="environment/dev", artifact=digest("e"), revision=R1)
 BEFORE, NOW = unit("web", "b"), AT + timedelta(minutes=30)
 APPLIED: tuple[Entry, ...] = (
@@ -65,6 +65,11 @@ def healed(generation: int) -> tuple[Entry, ...]:
     return heal(generation), finished("applied", generation)
 
 
+def heals(number: int) -> tuple[Entry, ...]:
+    """So many heals at one time."""
+    return tuple(one for generation in range(4, 4 + number) for one in healed(generation))
+
+
 def landed(*environments: str) -> Landed:
     commit = Revision("3" * 40)
     return Landed(before=R1, commit=commit, ticket="next", pull_request=7, environments=environments)
@@ -86,24 +91,27 @@ STOPS: dict[Why, tuple[tuple[Entry, ...], dict[str, Any]]] = {
         {},
     ),
     Why.WAITING: ((landed("dev"),), {}),
-    Why.FOUGHT: (tuple(one for number in range(4, 4 + LIMIT) for one in healed(number)), {}),
+    Why.FOUGHT: (heals(LIMITS[HOUR]), {}),
 }
 MORE = [
-    ("a hold of the whole environment", (Hold(subject="environment/dev", by="p", until=NOW + WINDOW),), {}, Why.HELD),
+    ("a hold of the whole environment", (Hold(subject="environment/dev", by="p", until=NOW + HOUR),), {}, Why.HELD),
     ("what landed is not taken in", (), {"taken_in": False}, Why.WAITING),
     ("a rolled back release", (returning(BEFORE, generation=3), finished("rolled_back", 3)), {}, Why.UNSUCCESSFUL),
     ("a heal that failed", (heal(4), finished("failed", 4)), {}, Why.UNSUCCESSFUL),
     ("an environment that failed", (passed(HOME, generation=4), finished("failed", 4)), {}, Why.UNSUCCESSFUL),
     ("a heal that runs", (heal(4),), {}, Why.RUNNING),
+    ("a slow fight", heals(LIMITS[DAY]), {"now": NOW + 20 * HOUR}, Why.FOUGHT),
     ("a fight that was told, long ago", (drifted(FOUGHT),), {"now": NOW + timedelta(days=30)}, Why.FOUGHT),
 ]  # fmt: skip
 GOES_ON = [
     ("nothing else", (), {}),
     ("a hold that ended", (Hold(subject=WEB, by="p", until=NOW - timedelta(seconds=1)),), {}),
-    ("a hold elsewhere", (Hold(subject="environment/prod", by="p", until=NOW + WINDOW),), {}),
+    ("a hold elsewhere", (Hold(subject="environment/prod", by="p", until=NOW + HOUR),), {}),
     ("something that waits elsewhere", (landed("prod"),), {}),
     ("one heal less than too many", (*healed(4), *healed(5)), {}),
-    ("as many as one likes, over hours", STOPS[Why.FOUGHT][0], {"now": NOW + WINDOW + timedelta(hours=1)}),
+    ("one less than too many in a day", heals(LIMITS[DAY] - 1), {"now": NOW + 20 * HOUR}),
+    ("as many as one likes, over days", heals(LIMITS[DAY]), {"now": NOW + DAY}),
+    ("as many as one likes, over hours", STOPS[Why.FOUGHT][0], {"now": NOW + 2 * HOUR}),
     ("an emergency that was looked at", (*STOPS[Why.EMERGENCY][0], SecondLook(ticket="t", environment="dev")), {}),
     *(
         (f"a fight, and then {words}", (*STOPS[Why.FOUGHT][0], drifted(FOUGHT), *then), {})
