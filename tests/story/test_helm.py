@@ -311,7 +311,7 @@ metadata: {name: migrating, annotations: {helm.sh/hook: "pre-install,pre-upgrade
 apiVersion: batch/v1
 kind: Job
 metadata: {{name: {name}, annotations: {{helm.sh/hook: "{moments}"}}}}
-spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: it, image: "example.invalid/{name}:IMAGE"}}]}}}}}}
+spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: it, image: "x.invalid/{name}:IMAGE"}}]}}}}}}
 """
     for name, moments in (("fill", "pre-install"), ("migrate", "pre-install,pre-upgrade"), ("warm", "post-upgrade"))
 )
