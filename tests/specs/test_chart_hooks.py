@@ -36,7 +36,7 @@ def test_each_is_run_at_its_moments_by_weight_and_then_by_name() -> None:
     ]
     assert names(*jobs, install=False) == ["b.pre-upgrade", "c.pre-upgrade", "last.post-upgrade"]
     (hook,) = hooks_of([body("pre-install")], install=True, timeout=timedelta(minutes=3))
-    assert (hook.job, hook.when, hook.timeout, hook.reversible) == ("x", "before", timedelta(minutes=3), False)
+    assert (hook.job, hook.when, hook.timeout) == ("x", "before", timedelta(minutes=3))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A chart with hooks, rendered by Helm itself, with pods that run: its Jobs do what they say before anything follows."""
+"""A chart with hooks, rendered by Helm itself, with pods that run: Jobs do what they say before anything follows."""
 
 from collections.abc import Iterator
 from pathlib import Path
