@@ -72,7 +72,7 @@ def test_what_can_is_not(one: dict[str, Any]) -> None:
 
 def test_what_prepares_stands_and_only_before_the_first_it_is_early() -> None:
     account = body("pre-install", "ServiceAccount")
-    assert (is_run(account), prepares(account), moments(account)) == (False, True, {"pre-install"})
+    assert (is_run(account), prepares(account), moments(account)) == (False, True, frozenset({"pre-install"}))
     assert not prepares(body("post-install", "ServiceAccount"))
     assert not prepares(body("pre-install"))  # it is run
 
