@@ -231,6 +231,13 @@ def _field_conflict(answer: Answer) -> ReconcilerError:
     )
 
 
+def _withdrawn(answer: Answer) -> ReconcilerError:
+    return Withdrawn(
+        f"{answer.what}: the server does not take our credential ({_told(answer)});"
+        " put a new secret where the cluster's Credential says"
+    )
+
+
 def _webhook(answer: Answer) -> ReconcilerError:
     by = WEBHOOK.search(answer.message) or POLICY.search(answer.message)
     who = by.group(1) if by else "an admission policy"
@@ -238,7 +245,7 @@ def _webhook(answer: Answer) -> ReconcilerError:
 
 
 _TABLE: tuple[tuple[Callable[[Answer], object], Meaning], ...] = (
-    (lambda a: a.status == HTTPStatus.UNAUTHORIZED, lambda a: Withdrawn(f"{a.what}: {_told(a)}")),
+    (lambda a: a.status == HTTPStatus.UNAUTHORIZED, _withdrawn),
     (lambda a: WEBHOOK.search(a.message) or POLICY.search(a.message), _webhook),
     (
         lambda a: any(cause.get("reason") == TERMINATING for cause in a.causes),

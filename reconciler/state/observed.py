@@ -113,7 +113,6 @@ class HelmRevision:
     by_us: bool
     artifact: str = ""
     generation: int = 0
-    installed: bool = False  # this or an earlier revision was deployed
 
     @property
     def pending(self) -> bool:

@@ -182,10 +182,13 @@ ROWS = (
         "F15",
         "a token ends or is withdrawn in the middle",
         "Where another secret can take its place without a commit (`file`, `env`), the rollout waits and goes on. "
-        "One that is sealed in Git ends this attempt: failed, never success, and frozen until a person says `retry`.",
+        "One that is sealed in Git ends this attempt: failed, never success, and frozen until a person says `retry`, over "
+        "the Credential that was accepted since.",
         (
             "faults/test_refusals.py::test_f15_a_rollout_waits_for_a_credential_that_is_replaced_in_place",
             "faults/test_refusals.py::test_f15_a_token_that_ends_in_the_middle_is_never_a_success",
+            "story/test_real_credentials.py::test_f15_an_account_that_ends_is_waited_for_and_its_successor_finishes",
+            "story/test_real_credentials.py::test_f15_a_sealed_credential_that_ends_is_followed_by_the_accepted_one",
             "forges/test_sending.py::test_f15_a_refused_token_is_renewed_and_the_request_sent_once_more",
         ),
     ),
@@ -198,6 +201,8 @@ ROWS = (
             "story/test_loop.py::test_f16_a_return_waits_for_a_cluster_that_is_away",
             "kube/test_windows.py::test_f16_a_server_that_comes_back_is_resumed",
             "story/test_gate.py::test_c11_an_unreachable_cluster_waits_and_is_not_read_as_empty",
+            "story/test_real_outages.py::test_f16_a_rollout_is_finished_once_after_its_server_died",
+            "story/test_real_node_outages.py::test_f16_a_canary_goes_on_after_its_api_server_died_and_stood_still",
         ),
     ),
     Row(
@@ -208,6 +213,7 @@ ROWS = (
             "contracts/test_kube_api_changes.py::test_another_managers_value_is_never_forced",
             "contracts/test_kube_api_changes.py::test_what_somebody_else_owns_is_not_applied_to",
             "kube/test_real_cluster.py::test_admission_that_denies_is_seen_before_anything_is_applied",
+            "story/test_real_admission.py::test_a_webhook_that_does_not_answer_is_waited_for",
             "kube/test_client.py::test_a_conflict_names_manager_and_field",
             "faults/test_sweep.py::test_f17_an_answer_that_is_no_yes_is_never_a_false_success_and_one_word_finishes",
         ),

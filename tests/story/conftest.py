@@ -9,6 +9,8 @@ from tests.servers.forge import GiteaServer
 from tests.story.clock import MovableClock
 from tests.story.gitea_people import GiteaWorld, Site
 from tests.story.prepared import Moment, Prepared
+from tests.story.real_server import cluster, real_stage  # noqa: F401  fixtures
+from tests.story.real_webhooks import registered, webhook  # noqa: F401  fixtures
 from tests.story.stage import Stage
 
 

@@ -3,68 +3,20 @@
 The API server has no nodes: a Deployment with replicas 0 is ready, one with replicas 1 never is.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox.world import World
-from tests.servers.apiserver import ApiServer
 from tests.servers.hosts import Host
 from tests.story.clock import MovableClock
+from tests.story.real_server import MANIFEST, Zeroed
 from tests.story.real_targets import RealCluster, by_name
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 
 pytestmark = pytest.mark.real
 
-MANIFEST = "releases/svc-a/manifests/deployment.yaml"
 NAMES = ("cp-1", "wk-1", "wk-2")
-OBJECTS = (DEPLOYMENT, "api/v1/namespaces/svc-a/configmaps/svc-a", "api/v1/namespaces/svc-a/services/svc-a")
-
-
-class Zeroed(World):
-    """The example without replicas, and with little patience for what never becomes ready."""
-
-    replicas = 0
-    patience = "5s"
-
-    def example(self) -> dict[str, str]:
-        files = super().example()
-        files[MANIFEST] = files[MANIFEST].replace("replicas: 2", f"replicas: {self.replicas}")
-        files[RELEASE] = files[RELEASE].replace("timeout: 5m", f"timeout: {self.patience}")
-        for name in ("releases/svc-b/production.yaml", "environments/env-compose-prod.yaml"):
-            files.pop(name, None)
-        hosts = files.get("hosts/hosts.yaml")
-        if hosts is not None:
-            documents = [one for one in hosts.split("---\n") if "name: compose-1" not in one]
-            files["hosts/hosts.yaml"] = "---\n".join(documents)
-        return files
-
-
-@pytest.fixture
-def cluster(real_apiserver: ApiServer) -> Iterator[RealCluster]:
-    made = RealCluster(real_apiserver)
-    yield made
-    for path in OBJECTS:
-        made.delete(path)
-    for name in made.parents():
-        made.delete(f"api/v1/namespaces/default/configmaps/{name}")
-
-
-@pytest.fixture
-def real_stage(tmp_path: Path, cluster: RealCluster) -> Iterator[Stage]:
-    clock = MovableClock()
-    world = Zeroed(
-        tmp_path / "world", clock=clock, hosts_wanted=(), clusters_wanted=("prod",), make_cluster=lambda _: cluster
-    )
-    try:
-        stage = Stage.on(world, clock)
-        stage.accept_first()
-        assert stage.image() == "v2.0.0"
-        yield stage
-    finally:
-        world.close()
 
 
 def test_c01_on_a_real_api_server(real_stage: Stage) -> None:

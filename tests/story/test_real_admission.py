@@ -3,89 +3,23 @@
 The webhook is a real HTTPS server that the API server asks about every Deployment of svc-a's namespace, dry run or not.
 """
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.servers.processes import wait_until
-from tests.servers.webhook import ALLOWED, ROOT, Asked, Verdict, Webhook
+from tests.servers.webhook import ALLOWED, Asked, Verdict, Webhook
 from tests.story.real_targets import RealCluster
+from tests.story.real_webhooks import MUTATING, NAME, VALIDATING, Registered
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.test_comment_commands import say
-from tests.story.test_real import cluster, real_stage  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.real
 
 APPLY = "reconciler/apply: env-k8s-prod"
 HEALTH = "reconciler/health: env-k8s-prod"
-NAME = "svc-a-admission"
-SECONDS = 60.0
 CONFIG = "releases/svc-a/manifests/configmap.yaml"
 IMAGE = "/spec/template/spec/containers/0/image"
 MIRROR = "mirror.example.invalid/svc-a:v2.0.1"
-
-
-class Registered:
-    """A webhook in force for svc-a's namespace."""
-
-    def __init__(self, webhook: Webhook, target: RealCluster, plural: str) -> None:
-        self.webhook = webhook
-        self._target = target
-        self._path = f"{ROOT}/{plural}"
-        self._probes = 0
-
-    def judge(self, verdict: Callable[[Asked], Verdict]) -> None:
-        self.webhook.verdict = verdict
-
-    def wait_in_force(self) -> None:
-        wait_until(lambda: self._is_asked(), f"{self._path} to be in force", SECONDS)
-
-    def remove(self) -> None:
-        self._target.delete(f"{self._path}/{NAME}")
-        wait_until(lambda: not self._is_asked(), f"{self._path} to be out of force", SECONDS)
-
-    def _is_asked(self) -> bool:
-        """Whether a dry run of somebody's that changes something comes by."""
-        self._probes += 1
-        before = len(self.webhook.asked)
-        patch = {"metadata": {"annotations": {"probed": str(self._probes)}}}
-        kind = {"Content-Type": "application/merge-patch+json"}
-        self._target._ask("PATCH", f"{DEPLOYMENT}?dryRun=All", patch, kind)
-        return len(self.webhook.asked) > before
-
-
-@pytest.fixture
-def webhook(tmp_path: Path) -> Iterator[Webhook]:
-    with Webhook(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def registered(
-    webhook: Webhook,
-    cluster: RealCluster,  # noqa: F811
-    real_stage: Stage,  # noqa: F811
-    request: pytest.FixtureRequest,
-) -> Iterator[Registered]:
-    kind, plural = request.param
-    assert real_stage.image() == "v2.0.0"
-    cluster.place(f"{ROOT}/{plural}", webhook.registration(kind, NAME, "svc-a", seconds=1))
-    made = Registered(webhook, cluster, plural)
-    made.wait_in_force()
-    yield made
-    made.judge(lambda _asked: ALLOWED)
-    webhook.answer_again()
-    made.remove()
-
-
-VALIDATING = pytest.mark.parametrize(
-    "registered", [("ValidatingWebhookConfiguration", "validatingwebhookconfigurations")], indirect=True, ids=[""]
-)
-MUTATING = pytest.mark.parametrize(
-    "registered", [("MutatingWebhookConfiguration", "mutatingwebhookconfigurations")], indirect=True, ids=[""]
-)
 
 
 def tag_of(asked: Asked) -> str:
@@ -99,7 +33,7 @@ def blocked(stage: Stage, number: int) -> list[tuple[str, str]]:
 @VALIDATING
 def test_a_webhook_that_denies_blocks_the_preview_in_its_own_words_and_a_late_one_fails_the_apply(
     registered: Registered,
-    real_stage: Stage,  # noqa: F811
+    real_stage: Stage,
 ) -> None:
     registered.judge(lambda asked: Verdict("no v2.0.1 on a Friday" if tag_of(asked) == "v2.0.1" else ""))
     number = real_stage.propose()
@@ -123,10 +57,10 @@ def test_a_webhook_that_denies_blocks_the_preview_in_its_own_words_and_a_late_on
 
 
 @VALIDATING
-def test_a_webhook_that_does_not_answer_is_waited_for_and_the_rollout_is_finished_once(
+def test_a_webhook_that_does_not_answer_is_waited_for(
     registered: Registered,
     webhook: Webhook,
-    real_stage: Stage,  # noqa: F811
+    real_stage: Stage,
 ) -> None:
     number = real_stage.propose()
     real_stage.approve(number)
@@ -150,8 +84,8 @@ def test_a_webhook_that_does_not_answer_is_waited_for_and_the_rollout_is_finishe
 @MUTATING
 def test_what_a_webhook_changes_is_what_the_preview_shows_and_is_no_drift(
     registered: Registered,
-    real_stage: Stage,  # noqa: F811
-    cluster: RealCluster,  # noqa: F811
+    real_stage: Stage,
+    cluster: RealCluster,
 ) -> None:
     sidecar = {"name": "proxy", "image": "mesh.example.invalid/proxy:1"}
 
@@ -194,8 +128,8 @@ def test_what_a_webhook_changes_is_what_the_preview_shows_and_is_no_drift(
 @MUTATING
 def test_a_webhook_that_changes_only_what_is_meant_is_found_out(
     registered: Registered,
-    real_stage: Stage,  # noqa: F811
-    cluster: RealCluster,  # noqa: F811
+    real_stage: Stage,
+    cluster: RealCluster,
 ) -> None:
     def mutate(asked: Asked) -> Verdict:
         return ALLOWED if asked["dryRun"] else Verdict(patch=[{"op": "replace", "path": IMAGE, "value": MIRROR}])

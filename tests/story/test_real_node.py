@@ -13,9 +13,9 @@ import pytest
 from tests.servers.nodecluster import NodeCluster
 from tests.servers.processes import wait_until
 from tests.story.clock import MovableClock
+from tests.story.real_server import Zeroed
 from tests.story.real_targets import RealCluster
 from tests.story.stage import RELEASE, Stage
-from tests.story.test_real import Zeroed
 
 pytestmark = pytest.mark.real
 
