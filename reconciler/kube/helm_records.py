@@ -20,6 +20,7 @@ from reconciler.names import ObjectRef
 from reconciler.plan.hide import hidden
 from reconciler.ports import DesiredObjects, HelmEntry
 from reconciler.specs.chart import is_made_once
+from reconciler.specs.chart_hooks import moments
 from reconciler.state.observed import HelmRevision, Json
 
 TYPE: Final = "helm.sh/release.v1"
@@ -145,7 +146,8 @@ def manifest(wanted: DesiredObjects, owner: Marks) -> str:
     """
     labels = {PART_OF: owner.applyset(wanted.release), RELEASE: wanted.release}
     parts = []
-    for body in (one for one in wanted.objects if not is_made_once(one)):  # `helm uninstall` leaves crds/ alone
+    # neither what lies in crds/ nor hooks are part of it: `helm uninstall` leaves both alone
+    for body in (one for one in wanted.objects if not is_made_once(one) and not moments(one)):
         shown = marked(sendable(body), labels=labels, annotations={})
         parts.append(f"---\n# Source: {wanted.chart}\n{json.dumps(shown, indent=2, sort_keys=True)}\n")
     return "".join(parts)

@@ -21,6 +21,7 @@ from reconciler.kube.held import Held
 from reconciler.kube.helm_records import (
     DEPLOYED,
     FAILED,
+    SUPERSEDED,
     begun,
     ended,
     first_deployed,
@@ -69,7 +70,7 @@ class HelmReleases:
         for one in asked:
             if one.chart is not None:
                 told = lacking(missing(self._client, needs_of(one.namespace))) if rights else ()
-                newest = next((revision for revision, _ in self._records(one.release, one.namespace)), None)
+                newest = _newest(self._records(one.release, one.namespace))
                 before = seen[one.release]
                 found[one.release] = replace(before, helm=newest, lacking=tuple(sorted({*before.lacking, *told})))
         return found
@@ -180,6 +181,12 @@ _BY_US: Final = {"fieldManager": FIELD_MANAGER}
 
 def _collection(namespace: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets"
+
+
+def _newest(records: Records) -> HelmRevision | None:
+    if not records:
+        return None
+    return replace(records[0][0], installed=any(one.status in {DEPLOYED, SUPERSEDED} for one, _ in records))
 
 
 def _is_this(newest: HelmRevision, entry: HelmEntry) -> bool:

@@ -32,6 +32,7 @@ from reconciler.specs.kinds.release import Hook, HookPoint
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 
 BEFORE = -9_000  # before everything of the release, Helm's entry among it
+EARLY = -20_000  # with what follows added, before those: what a chart makes for its first hooks
 AFTER = 3_640  # when everything is applied and asked (3600), before a pause (3800) and any deletion (4000)
 LAST = 1_000_000_000  # runs of earlier plans go when everything is done
 TRIED = "0" * RUN  # in the name of the run that a dry run is asked for
@@ -91,6 +92,15 @@ def hooked(part: Part, ask: JobAsk, hooks: tuple[Hook, ...], jobs: Mapping[str, 
         checks=(*part.checks, *checks(ask, {hook.job: job for hook, job in found}, part.changes)),
         way=(*before, *part.way, *after),
     )
+
+
+def made_first(part: Part, prepared: frozenset[ObjectRef]) -> Part:
+    """The part in which these objects are made before the first Job, where one is run before everything else."""
+    if not any(step.action.kind is ActionKind.RUN_JOB and step.phase < 0 for step in part.steps):
+        return part
+    wanted = {reference(ref) for ref in prepared}
+    steps = (replace(step, phase=EARLY + step.phase) if step.action.object in wanted else step for step in part.steps)
+    return replace(part, steps=tuple(steps))
 
 
 def run_action(ask: JobAsk, job: Mapping[str, Any], name: str, seconds: int, step: int = 0) -> Action:

@@ -13,7 +13,7 @@ from reconciler.plan import connections, helm, unsupported
 from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.change import Change, Check, Operation, Touched
 from reconciler.plan.diff import diff
-from reconciler.plan.jobs import JobAsk, cleaned, hooked
+from reconciler.plan.jobs import JobAsk, cleaned, hooked, made_first
 from reconciler.plan.part import Part, error, failed
 from reconciler.plan.readiness import sayings
 from reconciler.plan.releases import ReleaseAsk, plan_release
@@ -22,9 +22,11 @@ from reconciler.plan.strategies import Staging, staged
 from reconciler.plan.suspension import left_alone
 from reconciler.plan.units import ref_of
 from reconciler.plan.way_back import leaving, only_numbers, prepared, walked
+from reconciler.specs.chart_hooks import hooks_of, prepares
 from reconciler.specs.desired import Desired
+from reconciler.specs.jobs import named as jobs_named
 from reconciler.specs.kinds import Release
-from reconciler.specs.kinds.release import SourceKind
+from reconciler.specs.kinds.release import Hook, SourceKind
 from reconciler.specs.spec import Spec
 from reconciler.state.observed import Failure, ObservedCluster, ObservedRelease
 
@@ -119,10 +121,21 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     if ask.returning or ask.healing or (numbers and ref not in ask.unfinished):
         return part
     if left is None and (part.steps or ref in ask.unfinished):
-        part = hooked(part, jobs, new.spec.hooks, own)
+        part = hooked(part, jobs, _hooks(new, own, jobs.observed), own)
+        part = made_first(part, frozenset(of for of, body in objects.items() if prepares(body)))
         known = ref in ask.accepted and ref not in ask.fresh
         part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known=known)
     return cleaned(part, jobs)
+
+
+def _hooks(new: Spec[Release], own: Mapping[str, Any], observed: ObservedRelease | Failure) -> tuple[Hook, ...]:
+    """Those that the release names, and then those that its chart brings and it does not name."""
+    if new.spec.source.type is not SourceKind.HELM or isinstance(observed, Failure):
+        return new.spec.hooks
+    named = {job for _, job in jobs_named(new.spec)}
+    jobs = (body for name, body in own.items() if name not in named)
+    install = observed.helm is None or not observed.helm.installed
+    return (*new.spec.hooks, *hooks_of(jobs, install=install, timeout=new.spec.health.timeout))
 
 
 def _kept_at(release: Spec[Release]) -> tuple[str, str | None]:

@@ -3,7 +3,7 @@
 Knows a chart's folder and Helm's annotations; the tool is behind `ChartRenderer`. Rules: everything is in the
 repository (nothing is fetched, so what a chart needs stands in its `charts/`, unpacked or as an archive); `${name}` is
 filled into values after parsing, never into templates or into what they render to; what Helm would do beside keeping
-objects (hooks) is refused by name, never left out in silence; what it leaves behind is let go. What lies in crds/ is
+objects is done (chart_hooks.py) or refused by name, never left out in silence. What lies in crds/ is
 made where it is missing and never changed, as Helm does it.
 """
 
@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from reconciler.errors import Place, Problem, ReconcilerError
 from reconciler.names import BlobId
+from reconciler.specs import chart_hooks
 from reconciler.specs.asking import Read
 from reconciler.specs.chart import DEFINITION, END_API, END_KIND, KEPT, ONCE, REMEMBERED, Chart
 from reconciler.specs.chart_archives import SUFFIX, NotOpened, packed, unpacked
@@ -35,8 +36,6 @@ MOST_FILES: Final = 2000
 MOST_UNPACKED: Final = 16 * 1024 * 1024  # bytes of all its archives
 MOST_VALUES: Final = 4 * 1024 * 1024  # characters
 LONGEST_NAME: Final = 53  # of a release of Helm
-HOOK: Final = "helm.sh/hook"
-TESTS: Final = frozenset({"test", "test-success", "test-failure"})
 POLICY: Final = "helm.sh/resource-policy"
 KEEP: Final = "keep"  # the one policy there is: Helm leaves the object behind
 MARKS: Final = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
@@ -271,12 +270,15 @@ def kept_by_helm(items: Iterable[Placed], release: Spec[Release], problems: list
         metadata = item.value["metadata"]
         annotations = metadata.get("annotations") if isinstance(metadata.get("annotations"), dict) else {}
         what = f"{item.value['kind']} {metadata['name']}"
-        points = {point.strip() for point in str(annotations.get(HOOK, "")).split(",")} - {""}
-        if points and points <= TESTS:
-            continue  # run by `helm test`, never by an apply
-        wrong = _not_kept(item.value, points, annotations, namespace)
+        if chart_hooks.is_test(item.value):
+            continue
+        wrong = chart_hooks.wrong(item.value) or _not_kept(item.value, annotations, namespace)
         if wrong:
             problems.append(Problem(item.place(), VALIDATION, f"what it renders to: {what} {wrong[0]}", wrong[1]))
+            continue
+        if chart_hooks.moments(item.value):  # no part of what Helm remembers, so without its marks
+            run = chart_hooks.is_run(item.value)
+            good.append(replace(item, value=chart_hooks.kept(item.value)) if run else item)
             continue
         labels = metadata.get("labels") if isinstance(metadata.get("labels"), dict) else {}
         marked = {
@@ -310,10 +312,7 @@ def _definitions(items: list[Placed], problems: list[Problem]) -> tuple[list[Pla
     return good, items[end + 1 :]
 
 
-def _not_kept(body: Item, points: set[str], annotations: Item, namespace: str) -> tuple[str, str] | None:
-    if points:
-        shown = ", ".join(sorted(points))[:80]
-        return f"is a hook ({shown}), and hooks of charts are not run by this version", "switch it off in the values"
+def _not_kept(body: Item, annotations: Item, namespace: str) -> tuple[str, str] | None:
     if annotations.get(POLICY, KEEP) != KEEP:
         return f"says {POLICY}: {str(annotations[POLICY])[:80]}, and there is only {KEEP}", "say that, or take it out"
     if body["kind"] == "Namespace" and body["metadata"]["name"] == namespace:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.errors import Place, Problem
+from reconciler.specs.chart_hooks import is_run
 from reconciler.specs.colours import LONGEST, Items, Object
 from reconciler.specs.finding import VALIDATION
 from reconciler.specs.kinds import Release
@@ -52,8 +53,30 @@ def set_apart(
         if name not in wanted:
             problems += (Problem(place, VALIDATION, f"Job {name}: {words}", hint) for words, hint in _wrong(item))
         wanted[name] = item
+    for name, (item, place) in _of_charts(release, jobs, wanted, problems):
+        problems += (Problem(place, VALIDATION, f"Job {name}: {words}", hint) for words, hint in _wrong(item))
+        wanted[name] = item
     apart = {id(item) for item in wanted.values()}
     return [(item, place) for item, place in items if id(item) not in apart], tuple(wanted.values())
+
+
+def _of_charts(
+    release: Spec[Release],
+    jobs: Mapping[str, list[tuple[Object, Place]]],
+    named: Mapping[str, Object],
+    problems: list[Problem],
+) -> Iterator[tuple[str, tuple[Object, Place]]]:
+    """The Jobs that a chart calls hooks and the release does not name."""
+    if release.spec.source.type is not SourceKind.HELM:
+        return
+    for name, found in jobs.items():
+        if name in named or not any(is_run(item) for item, _ in found):
+            continue
+        if len(found) > 1:
+            message = f"the chart has {len(found)} Jobs {name}, in several namespaces, and one of them is a hook"
+            problems.append(Problem(found[0][1], VALIDATION, message, "give them names of their own"))
+            continue
+        yield name, found[0]
 
 
 def is_job(item: Mapping[str, Any]) -> bool:

@@ -113,6 +113,7 @@ class HelmRevision:
     by_us: bool
     artifact: str = ""
     generation: int = 0
+    installed: bool = False  # this or an earlier revision was deployed
 
     @property
     def pending(self) -> bool:

@@ -162,7 +162,7 @@ def test_g25_of_two_that_begin_the_same_revision_one_does(lab: Lab, monkeypatch:
         enter(lab, HelmOutcome.BEGUN, 2, "b", kube=older)
     assert refused.value.key == "target_changed"
     assert statuses(lab) == {1: "superseded", 2: "deployed"}
-    assert seen(lab) == HelmRevision(2, "deployed", ours=True, by_us=True, artifact="c", generation=3)
+    assert seen(lab) == HelmRevision(2, "deployed", ours=True, by_us=True, artifact="c", generation=3, installed=True)
 
 
 def test_g20_helm_run_by_hand_since_the_preview_stops_the_plan(lab: Lab) -> None:

@@ -182,8 +182,8 @@ ROWS = (
         "F15",
         "a token ends or is withdrawn in the middle",
         "Where another secret can take its place without a commit (`file`, `env`), the rollout waits and goes on. "
-        "One that is sealed in Git ends this attempt: failed, never success, and frozen until a person says `retry`, over "
-        "the Credential that was accepted since.",
+        "One that is sealed in Git ends this attempt: failed, never success, and frozen until a person says `retry`, "
+        "over the Credential that was accepted since.",
         (
             "faults/test_refusals.py::test_f15_a_rollout_waits_for_a_credential_that_is_replaced_in_place",
             "faults/test_refusals.py::test_f15_a_token_that_ends_in_the_middle_is_never_a_success",

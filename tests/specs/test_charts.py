@@ -214,11 +214,38 @@ def annotated(annotation: str, kind: str = "Job", name: str = "x") -> str:
     )
 
 
+def hook(name: str, more: str = "restartPolicy: OnFailure", namespace: str = "apps") -> str:
+    return (
+        "apiVersion: batch/v1\nkind: Job\n"
+        f"metadata: {{name: {name}, namespace: {namespace}, annotations: {{helm.sh/hook: pre-upgrade}}}}\n"
+        "spec: {ttlSecondsAfterFinished: 9, template: {spec: {containers: [{name: it, image: it:v1}], %s}}}\n---\n"
+        % more
+    )
+
+
+def test_jobs_that_are_hooks_are_set_apart_and_what_prepares_them_is_not_helms(reader: Reader) -> None:
+    account = annotated("helm.sh/hook: pre-upgrade", "ServiceAccount")
+    desired = read(charted({}), Stub(text=hook("migrate") + account), reader)
+    assert lines(desired.problems) == []
+    source = desired.sources["app"]
+    (job,) = source.jobs
+    assert (job["metadata"]["name"], job["spec"]["backoffLimit"]) == ("migrate", 6)
+    assert "ttlSecondsAfterFinished" not in job["spec"]
+    found = {item["kind"]: item["metadata"] for item in source.objects}
+    assert sorted(found) == ["ConfigMap", "ServiceAccount"]
+    assert "labels" not in found["ServiceAccount"]
+    wanted = DesiredObjects("app", "apps", source.objects, chart=source.chart)
+    remembered = manifest(wanted, Marks("default", "default"))
+    assert ("ServiceAccount" in remembered, "ConfigMap" in remembered) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (annotated("helm.sh/hook: 'pre-install,pre-upgrade'"), "Job x is a hook (pre-install, pre-upgrade)"),
-        (annotated("helm.sh/hook: 'test,post-delete'"), "is a hook (post-delete, test)"),
+        (annotated("helm.sh/hook: pre-install", "Pod"), "Pod x is a hook, and of those only Jobs are run"),
+        (annotated("helm.sh/hook: 'test,post-delete'"), "moments that this version does not run (post-delete)"),
+        (hook("migrate", "restartPolicy: Always"), "Job migrate: its pods need restartPolicy Never or OnFailure"),
+        (hook("migrate") + hook("migrate", namespace="other"), "the chart has 2 Jobs migrate, in several namespaces"),
         (annotated("helm.sh/resource-policy: delete"), "Job x says helm.sh/resource-policy: delete"),
         (annotated("a: b", "Namespace", "apps"), "Namespace apps is where Helm keeps the release"),
         ("", "it renders to nothing"),
