@@ -1,13 +1,8 @@
 """Jobs before and after a rollout, on the sandbox's cluster. Some by default; `--strategies all` is all of them."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from reconciler.approval.decision import Verb
 from reconciler.approval.emergency import small_enough
-from tests.failpoints.scenes import JOB, MANIFEST, job, make_world
-from tests.failpoints.theatre import Theatre
+from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.story.stage import RELEASE, Stage
 from tests.story.test_way_back import OURS, land, made, plan_of, runs
 
@@ -32,19 +27,6 @@ def files(stage: Stage, before: str = "v1", after: str = "v1", *, automatic: boo
         RELEASE: text(stage, automatic=automatic),
         JOB: job("upgrade", before) + "---\n" + job("warm", after),
     }
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with Theatre.opened(tmp_path_factory.mktemp("hooks"), make_world("plain")) as opened:
-        opened.stage.accept_first()
-        opened.keep("first")
-        yield opened
-
-
-@pytest.fixture
-def stage(theatre: Theatre) -> Stage:
-    return theatre.play("first", lambda _: None)
 
 
 def order_of(stage: Stage) -> list[str]:

@@ -3,16 +3,12 @@
 Some by default; `pytest tests/story --strategies all` is all of them.
 """
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from reconciler.approval.decision import Verb
 from reconciler.names import Revision
 from reconciler.plan.change import Plan, Risk, Ungranted
-from tests.failpoints.scenes import JOB, job, make_world, with_steps
-from tests.failpoints.theatre import Theatre
+from tests.failpoints.scenes import JOB, job, with_steps
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
@@ -79,20 +75,6 @@ def entries(stage: Stage) -> list[tuple[int, bool]]:
         if entry.get("type") == "back_step":
             found.append((entry["number"], entry.get("done", False)))
     return found
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    """A world that is put back to one moment: svc-a v2.0.0 in production, and everybody named."""
-    with Theatre.opened(tmp_path_factory.mktemp("way-back"), make_world("plain")) as opened:
-        opened.stage.accept_first()
-        opened.keep("first")
-        yield opened
-
-
-@pytest.fixture
-def stage(theatre: Theatre) -> Stage:
-    return theatre.play("first", lambda _: None)
 
 
 def test_a_failed_rollout_goes_back_by_its_steps(stage: Stage) -> None:
