@@ -240,6 +240,9 @@ class KubeApi(Protocol):
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run; there already (of this generation) counts as done. Needs `begin`."""
 
+    def stop_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+        """Stop a run for good, whoever else may let it go on; stopped already counts as done. Fenced as `apply` is."""
+
     def job(self, ref: ObjectRef) -> JobSeen | None:
         """A Job as it stands, or None."""
 

@@ -1,10 +1,12 @@
 """Runs a Job of a release's source as one operation: makes it once, waits for its end, tells its last words.
 
 A run is named after its operation, so a process that comes back finds it and waits on (G24). Rules: what is run is what
-was approved; what did not end in time is suspended, so that it can do nothing later; what its pods wrote is told
-without any secret that the release's own objects hold, or that is written like one.
+was approved; what did not end in time is stopped for good, so that it can do nothing later; what its pods wrote is told
+without any secret that the release's objects hold, in the version that comes or in the one that was there (a Job before
+a rollout still reads the old Secrets), or that is written like one.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,21 +21,30 @@ from reconciler.plan.hide import hidden, hidden_of
 from reconciler.plan.jobs import content_of, run_id, run_of
 from reconciler.plan.units import ref_of
 from reconciler.ports import Clock, KubeApi, StepResult
+from reconciler.secret import MASK
 from reconciler.specs.desired import Desired
 from reconciler.specs.jobs import job_in
 
+LATE_WORDS = "it had not ended {limit} after it was made"
+WAITED = "it stood suspended {limit} after it was made: whoever admits Jobs there (such as Kueue) did not let it go on"
+STOPS = 3  # times that what is late is stopped, where somebody else lets it go on
 LATE = timedelta(seconds=60)  # after its deadline the cluster has ended it; then nobody there does
 LAST_WORDS = 300  # characters of its log that a failure quotes
-KEPT = 64 * 1024  # characters of its log that are kept
+KEPT = 64 * 1024  # characters of its log that are kept: the last ones
+END_OF_KEY = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
+OF_KEY = re.compile(r"[ \t]*[\w+/=:-]+[ \t\r]*")  # a line within one
+BEGIN_OF_KEY = "-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True)
 class JobRunner:
-    """Runs Jobs of one side. `key`: the permanent HMAC key that approved content was compared under."""
+    """Runs Jobs of one side. `key`: the permanent HMAC key that approved content was compared under. `others`: further
+    sides whose secrets a pod may still have read."""
 
     clock: Clock
     key: bytes
     stopping: Callable[[], bool] = lambda: False
+    others: tuple[Desired, ...] = ()
 
     def start(self, api: KubeApi, action: Action, desired: Desired, order: Order) -> None:
         """Make the run, or find it made. Raises Refused where its Job is not the approved one."""
@@ -46,32 +57,35 @@ class JobRunner:
 
     def finish(self, api: KubeApi, action: Action, desired: Desired, order: Order) -> Step:
         """Wait for the run to end. Raises Unavailable where nobody can say."""
-        body, run = self._run(action, desired, order)
-        ref = ref_of(body)
+        ref = ref_of(self._run(action, desired, order)[0])
         limit = timedelta(seconds=action.seconds) + LATE
-        begun, pauses = self.clock.now(), iter(READINESS_PAUSES)
+        begun, pauses, waited, stops = self.clock.now(), iter(READINESS_PAUSES), False, 0
         while True:
             seen = api.job(ref)
             if seen is None:
                 words = "it is gone: nobody knows how it ended"
                 return Step(action, None, _failure(action, ref, words))
-            if seen.ended or seen.suspended:
+            if seen.ended or seen.stopped:
                 break
             if self.clock.now() - begun > limit:
-                late = {**body, "spec": {**body["spec"], "suspend": True}}
-                api.run_job(release_of(action), late, run=run, generation=order.generation)
-                continue
+                if stops == STOPS:
+                    break
+                waited, stops = seen.suspended if not stops else waited, stops + 1
+                api.stop_job(release_of(action), ref, generation=order.generation, expected_uid=seen.uid)
             self.clock.wait(next(pauses, READINESS_PAUSE))
             if self.stopping():
                 raise Interrupted(f"waiting for {ref}: the reconciler is stopping")
-        log = told(api.job_log(ref), desired, release_of(action))[-KEPT:]
+        log = told(api.job_log(ref), (desired, *self.others), release_of(action))[-KEPT:]
         failed = seen.failed or not seen.ended
         result = StepResult(int(failed), seen.took or timedelta(), log, log if failed else "")
         if not failed:
-            return Step(action, result)
-        why = hidden(seen.words) if seen.ended else f"it had not ended {limit} after it was made, and is suspended"
+            return Step(action, result, run=ref.name)
+        late = WAITED if waited else LATE_WORDS
+        now = "is stopped" if seen.stopped else "GOES ON: something there undoes it when it is stopped"
+        why = hidden(seen.words) if seen.ended else f"{late.format(limit=limit)}, and {now}"
         last = " ".join(log.split())[-LAST_WORDS:]
-        return Step(action, result, _failure(action, ref, f"{why}{'; its log ends: ' if last else ''}{last}"))
+        words = f"{why}{'; its log ends: ' if last else ''}{last}"
+        return Step(action, result, _failure(action, ref, words), run=ref.name)
 
     def _run(self, action: Action, desired: Desired, order: Order) -> tuple[dict[str, Any], str]:
         source = desired.sources.get(release_of(action))
@@ -83,13 +97,30 @@ class JobRunner:
         return run_of(job, run, action.seconds), run
 
 
-def told(text: str, desired: Desired, release: str) -> str:
+def told(text: str, sides: Iterable[Desired], release: str) -> str:
     """What strangers wrote, without the secrets that are known or can be told by how they are written."""
-    source = desired.sources.get(release)
-    bodies: Iterable[Any] = (*source.objects, *source.jobs) if source is not None else ()
-    for body in bodies:
-        text = hidden_of(text, body)
-    return hidden(text)
+    sources = [source for side in sides if (source := side.sources.get(release)) is not None]
+    bodies: list[Any] = [body for source in sources for body in (*source.objects, *source.jobs)]
+    return hidden_of(_without_ends(text), *bodies)
+
+
+def _without_ends(text: str) -> str:
+    """A text that begins in the middle of a private key, without what is left of that."""
+    if END_OF_KEY.search(text) is None:
+        return text
+    found: list[str] = []
+    for line in text.split("\n"):
+        if END_OF_KEY.search(line) and BEGIN_OF_KEY not in line:
+            _drop_key(found)
+        found.append(line)
+    return "\n".join(found)
+
+
+def _drop_key(lines: list[str]) -> None:
+    """Take the end of a key off the end of some lines, where its beginning is not among them."""
+    kept = next((n for n in range(len(lines), 0, -1) if not OF_KEY.fullmatch(lines[n - 1])), 0)
+    if len(lines) > kept and (kept == 0 or BEGIN_OF_KEY not in lines[kept - 1]):
+        lines[kept:] = [MASK]
 
 
 def release_of(action: Action) -> str:

@@ -9,11 +9,12 @@ from reconciler.ports import StepResult
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was done about one action; `result` is None for what wrote no log."""
+    """What was done about one action; `result` is None for what wrote no log. `run`: what a Job's run is named."""
 
     action: Action
     result: StepResult | None
     failure: ReconcilerError | None = None
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Performer:
     stopping: Callable[[], bool] = lambda: False
     left: Mapping[str, Desired] = field(default_factory=dict)  # by release: the side whose way back is gone
     artifacts: Mapping[str, Digest] = field(default_factory=dict)  # of the units, as they were derived here
+    before: tuple[Desired, ...] = ()  # the sides that the plan leads away from: secrets of theirs may still be read
     still: Callable[[], None] = lambda: None  # raises where this is no longer ours to do, after the target was taken
 
     def apply(self, batch: Sequence[Action], order: Order) -> BatchResult:
@@ -224,7 +225,7 @@ class Performer:
         return Traffic(self.targets, self.wanted, self.still, self.identities).let_in(releases, order)
 
     def _jobs(self) -> JobRunner:
-        return JobRunner(self.clock, self.key, self.stopping)
+        return JobRunner(self.clock, self.key, self.stopping, (self.desired, *self.left.values(), *self.before))
 
     def _side_of(self, action: Action) -> Desired:
         """What a way back runs and asks is said by the version that is left."""

@@ -351,6 +351,7 @@ class _Run:
             left=left,
             artifacts={str(ref): unit.artifact for ref, unit in side.units.items()},
             namespaces=namespaces_in(before),
+            before=before,
             identities=context.journal.ledger.clusters,
             workers=context.workers,
             stopping=context.stopping,

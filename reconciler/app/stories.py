@@ -171,7 +171,8 @@ class Story:
         """What became of a Job that was run, with its log beside it."""
         ref, failure, result = UnitRef.parse(step.action.unit), step.failure, step.result
         name = step.action.object.name if step.action.object is not None else ""
-        files = {f"tasks/{task}/{ref.name}-{name}.log": result.log.encode()} if result is not None else {}
+        # a folder of its own for each release, and a file for each run: no two of either share a name
+        files = {f"tasks/{task}/{ref.name}/{step.run}.log": result.log.encode()} if result is not None else {}
         action = "deploy_apply_succeeded" if failure is None else "deploy_apply_failed"
         status = EventStatus.SUCCESS if failure is None else EventStatus.FAILED
         note = self.note(Domain.K8S, action, ref, Stage.APPLYING, None, failure, f"Job {name} ({step.action.hook}) ran")

@@ -17,7 +17,7 @@ from reconciler.approval.persons import Person
 from reconciler.approval.policy import Policies, Policy, lacking
 from reconciler.approval.question import OpenEmergency, Question, SignedDecision
 from reconciler.approval.roles import Permission
-from reconciler.names import UnitKind
+from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.change import Change, Operation, Plan, UnitPlan
 from reconciler.state.forge import PullRequestState
 
@@ -57,10 +57,25 @@ def small_enough(plan: Plan) -> Denial | None:
     releases = all(ref.kind is UnitKind.RELEASE for ref in plan.unit_refs)
     quiet = releases and not plan.static and all(map(_only_scales, plan.units))
     changes = [change for change in plan.changes if change.operation is not Operation.UNCHANGED]
-    small = all(map(_scales, changes))
-    if quiet and small and (changes or any(unit.specs for unit in plan.units)):
+    runs = [change for change in changes if change.operation is Operation.RUN]
+    over = [change for change in changes if change.replaced] if runs else []  # earlier runs, which go with the new ones
+    small = all(_scales(change) for change in changes if change not in (*runs, *over))
+    if not quiet or not small or not (changes or any(unit.specs for unit in plan.units)):
+        return Denial("approval_required", "an emergency approval covers scaling and suspending releases only")
+    return _runs_jobs(runs)
+
+
+def _runs_jobs(runs: list[Change]) -> Denial | None:
+    """Why a plan that only scales is refused all the same: its hooks are owed since the last one failed (G23)."""
+    if not runs:
         return None
-    return Denial("approval_required", "an emergency approval covers scaling and suspending releases only")
+    name = UnitRef.parse(runs[0].unit).name
+    subjects = ", ".join(change.subject for change in runs)
+    words = f"an emergency approval runs no Job; the last plan of {name} did not end well, so this one runs {subjects}"
+    hint = (
+        f"`reconciler rollback {name} --now --reason TEXT` and scale what runs then, suspend it, or ask a second person"
+    )
+    return Denial("approval_required", words, hint)
 
 
 def looked_at_by_another(question: Question, open_one: OpenEmergency, policies: Policies, now: datetime) -> bool:

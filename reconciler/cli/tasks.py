@@ -1,4 +1,4 @@
-"""`task`: what ran on hosts, step by step, with its logs. Needs no key."""
+"""`task`: what ran on hosts, and Jobs that ran on clusters, step by step, with their logs. Needs no key."""
 
 import sys
 from typing import Annotated
@@ -9,7 +9,7 @@ from reconciler.cli import options, show
 from reconciler.cli.choices import Output
 from reconciler.cli.seeing import signed
 
-app = typer.Typer(help="What ran on hosts.", no_args_is_help=True)
+app = typer.Typer(help="What ran on hosts, and Jobs.", no_args_is_help=True)
 Task = Annotated[str, typer.Argument(metavar="TASK", help="As `task list` names it.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="table, json or yaml.")]
 COLUMNS = (
@@ -22,7 +22,7 @@ COLUMNS = (
     show.Column("ERROR", "error_key"),
 )
 STEPS = (
-    show.Column("HOST", "host_id", whole=True),
+    show.Column("WHERE", "host_id", whole=True),
     show.Column("STEP", "step_name"),
     show.Column("STATUS", "status", whole=True),
     show.Column("EXIT", "exit_code", whole=True),
@@ -60,9 +60,11 @@ def shown(ctx: typer.Context, task: Task, output: OutputOption = Output.TABLE) -
 
 @app.command()
 def logs(
-    ctx: typer.Context, task: Task, host: Annotated[str, typer.Option("--host", help="Only of this host.")] = ""
+    ctx: typer.Context,
+    task: Task,
+    host: Annotated[str, typer.Option("--host", help="Of this host or release alone.")] = "",
 ) -> None:
-    """The logs of a task, by host and hook."""
+    """The logs of a task, by host and hook, by release and run of a Job."""
     reading = options.of(ctx).reading()
     from reconciler.doors import state
     from reconciler.report.neutral import plain

@@ -46,7 +46,13 @@ OUTCOMES: Mapping[str, str] = {
     "superseded": "superseded",
     "partially_applied": "failed",
 }
-STEP_ACTIONS = frozenset({"install_step_succeeded", "install_step_failed", "install_step_started"})
+# With a task's id in it: what hosts did, and runs of Jobs.
+STEP_ACTIONS = frozenset(
+    {
+        *("install_step_succeeded", "install_step_failed", "install_step_started"),
+        *("deploy_apply_succeeded", "deploy_apply_failed"),
+    }
+)
 SHORTEST = 3  # characters of a kind's name
 RECENT = 10  # events of a description
 
@@ -112,7 +118,7 @@ def rows(reading: Reading, *, release: str = "", environment: str = "", ticket: 
 
 
 def tasks(reading: Reading) -> list[Json]:
-    """Everything that ran or runs on hosts, newest first."""
+    """Everything that ran or runs on hosts, and what ran Jobs, newest first."""
     steps: dict[str, list[Event]] = {}
     for event in reading.events:
         task = event.detail.get("task_id")
@@ -138,7 +144,7 @@ def task(reading: Reading, name: str) -> Json:
 
 
 def logs(reading: Reading, name: str, host: str = "") -> Iterator[tuple[str, str]]:
-    """The logs of a task as (file, text), by host and hook; whole, as the hosts wrote them and we masked them."""
+    """The logs of a task as (file, text), by host and hook or by release and run, as they were written and masked."""
     task(reading, name)
     prefix = f"tasks/{name}/"
     audit = reading.audit
@@ -275,7 +281,7 @@ def _event(event: Event) -> Json:
 
 
 def _on_hosts(state: RolloutState, steps: list[Event] | None) -> bool:
-    """Whether a rollout is a task: it did something on a host, or runs and may still."""
+    """Whether a rollout is a task: it did something on a host, or ran Jobs, or runs and may still."""
     installs = any(UnitRef.parse(unit.unit).kind is UnitKind.ENVIRONMENT for unit in state.passed.units)
     return bool(steps) or (installs and state.finished is None and state.passed.batches > 0)
 
@@ -301,6 +307,7 @@ def _task(name: str, state: RolloutState, steps: Sequence[Event]) -> Json:
 def _step(event: Event) -> Json:
     names = ("host_id", "step_name", "exit_code", "duration_ms", "stderr_excerpt", "log", "error_key", "outputs")
     found = {name: event.detail.get(name) for name in names}
+    found["host_id"] = found["host_id"] or event.detail.get("cluster_id")  # where it ran
     return {"at": _time(event.occurred_at), "status": event.status.value, **found}
 
 

@@ -169,6 +169,11 @@ class KubeTarget:
             manner = Manner(run=run)
             self._writer.apply(release, body, generation=generation, expected_uid="", autoscaled=none, manner=manner)
 
+    def stop_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+        """Stop a run for good; stopped already counts as done."""
+        with _understood():
+            self._writer.scale(release, ref, jobs.stopping, generation=generation, expected_uid=expected_uid)
+
     def job(self, ref: ObjectRef) -> JobSeen | None:
         """A Job, or None where it is not there."""
         with _understood():

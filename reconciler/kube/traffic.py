@@ -70,11 +70,18 @@ def _pods(live: Json) -> int:
 
 
 def _with(live: Json, pods: int, mark: Mapping[str, str]) -> Json:
+    body = as_we_own(live)
+    annotations = {key: value for key, value in body["metadata"]["annotations"].items() if key != marks.STOPPED}
+    metadata = {**body["metadata"], "annotations": {**annotations, **mark}}
+    return {**body, "metadata": metadata, "spec": {**(body.get("spec") or {}), "replicas": pods}}
+
+
+def as_we_own(live: Json) -> Json:
+    """What an apply sends that changes nothing of a live object: everything that we own of it as it stands."""
     ours = kept(live, owned_fields(live))
     seen = live["metadata"]
     identity = {key: live[key] for key in ("apiVersion", "kind")}
     metadata = {**ours.get("metadata", {}), **{key: seen[key] for key in ("name", "uid", "resourceVersion")}}
     metadata["namespace"] = seen["namespace"]
-    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != marks.STOPPED}
-    metadata["annotations"] = {**annotations, **mark}
-    return {**ours, **identity, "metadata": metadata, "spec": {**(ours.get("spec") or {}), "replicas": pods}}
+    metadata["annotations"] = dict(metadata.get("annotations") or {})
+    return {**ours, **identity, "metadata": metadata}

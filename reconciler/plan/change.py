@@ -186,6 +186,8 @@ class Told(StrEnum):
     BACK_WEIGHTS = "back_weights"
     HOOK_BEFORE = "hook_before"
     HOOK_AFTER = "hook_after"
+    HOOK_BEFORE_LOSING = "hook_before_losing"
+    HOOK_AFTER_LOSING = "hook_after_losing"
     STEP_STOP = "step_stop"
     STEP_MIGRATE = "step_migrate"
     STEP_MIGRATE_LOSING = "step_migrate_losing"

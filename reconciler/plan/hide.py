@@ -15,6 +15,7 @@ from reconciler.plan.mask import NAMES, SECRET_IN_TEXT, mask_object, mask_value,
 from reconciler.secret import MASK
 
 SHORTEST = 4  # characters; hiding shorter ones would only make the words unreadable
+LINE = 8  # characters of a secret's line, or of one within something encoded, that is no word by chance
 _KEY = b"of no use: every mark made with it is replaced"
 _MARK = re.compile(r"<secret [0-9a-f]{32}>")
 _BLOCK = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}-----)?")
@@ -36,12 +37,12 @@ def hidden(text: str) -> str:
     return _MARK.sub(MASK, text)
 
 
-def hidden_of(text: str, about: Any) -> str:
-    """The same, and without any secret value of the object that the text is about, in the ways a server quotes it."""
-    taken = set(_taken(about, mask_object(about, _KEY)))
-    for value in sorted(taken | set(_decoded(about)), key=len, reverse=True):
-        for quoted in (value, json.dumps(value)[1:-1], json.dumps(json.dumps(value)[1:-1])[1:-1]):
-            text = text.replace(quoted, MASK)
+def hidden_of(text: str, *about: Any) -> str:
+    """The same, and without any secret value of the objects that the text is about: as a server quotes it, in base64,
+    and line by line where it has several, for a text may hold a part of it."""
+    values = {value for body in about for value in (*_taken(body, mask_object(body, _KEY)), *_decoded(body))}
+    for spelled in sorted({form for value in values for form in _spelled(value)}, key=len, reverse=True):
+        text = text.replace(spelled, MASK)
     return hidden(text)
 
 
@@ -81,6 +82,25 @@ def _decoded(about: Any) -> Iterator[str]:
     for value in (data if isinstance(data, Mapping) else {}).values():
         with contextlib.suppress(ValueError):  # binascii.Error and UnicodeDecodeError are of this kind
             yield from _texts(base64.b64decode(str(value)).decode())
+
+
+def _spelled(value: str) -> Iterator[str]:
+    """A secret as it may stand in a text."""
+    quoted = json.dumps(value)[1:-1]
+    yield from (value, quoted, json.dumps(quoted)[1:-1])
+    lines = [line.strip() for line in value.splitlines()]
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= LINE and not line.startswith("-----"))
+    raw = value.encode("utf-8", "surrogatepass")
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(raw).decode()
+        if len(raw) >= LINE:
+            yield from (_within(encode(bytes(offset) + raw).decode(), offset, len(raw)) for offset in range(3))
+
+
+def _within(encoded: str, offset: int, length: int) -> str:
+    """The part that says nothing but the secret, whatever was encoded before and after it."""
+    return encoded[(offset * 8 + 5) // 6 : (offset + length) * 8 // 6]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -23,10 +23,10 @@ from reconciler.plan.change import (
     Touched,
 )
 from reconciler.plan.mask import mask_object
-from reconciler.plan.part import Part, Step, error, failed
+from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.plan.releases import fingerprint
 from reconciler.plan.units import ref_of
-from reconciler.specs.jobs import RUN
+from reconciler.specs.jobs import RUN, TRIES, ignores_failures, tries
 from reconciler.specs.kinds.fields import format_duration
 from reconciler.specs.kinds.release import Hook, HookPoint
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
@@ -35,8 +35,15 @@ BEFORE = -9_000  # before everything of the release, Helm's entry among it
 EARLY = -20_000  # with what follows added, before those: what a chart makes for its first hooks
 AFTER = 3_640  # when everything is applied and asked (3600), before a pause (3800) and any deletion (4000)
 LAST = 1_000_000_000  # runs of earlier plans go when everything is done
+TOLD = {
+    (HookPoint.BEFORE, True): Told.HOOK_BEFORE,
+    (HookPoint.BEFORE, False): Told.HOOK_BEFORE_LOSING,
+    (HookPoint.AFTER, True): Told.HOOK_AFTER,
+    (HookPoint.AFTER, False): Told.HOOK_AFTER_LOSING,
+}
+OF_BEFORE = frozenset({Told.HOOK_BEFORE, Told.HOOK_BEFORE_LOSING})
 TRIED = "0" * RUN  # in the name of the run that a dry run is asked for
-ONE_TRY = 0  # of a Job that says nothing else: a run that failed is not begun again by the cluster
+ONE_TRY = 0  # backoffLimit of a Job that says none: a run that failed is not begun again by the cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +87,15 @@ def hooked(part: Part, ask: JobAsk, hooks: tuple[Hook, ...], jobs: Mapping[str, 
         seconds = int(hook.timeout.total_seconds())
         action = run_action(ask, job, hook.name, seconds)
         steps.append(Step((BEFORE if first else AFTER) + number, action))
-        told = Told.HOOK_BEFORE if first else Told.HOOK_AFTER
+        told = TOLD[hook.when, hook.reversible]
         values = (("name", hook.name), ("job", str(ref_of(job))), ("time", format_duration(hook.timeout)))
         lines.append(Line(told=told, values=values))
-    before = tuple(line for line in lines if line.told is Told.HOOK_BEFORE)
-    after = tuple(line for line in lines if line.told is Told.HOOK_AFTER)
+    before = tuple(line for line in lines if line.told in OF_BEFORE)
+    after = tuple(line for line in lines if line.told not in OF_BEFORE)
     return replace(
         part,
         steps=(*part.steps, *steps),
-        changes=(*part.changes, *(run_change(ask, job, hook.name) for hook, job in found)),
+        changes=(*part.changes, *(run_change(ask, job, hook.name, reversible=hook.reversible) for hook, job in found)),
         checks=(*part.checks, *checks(ask, {hook.job: job for hook, job in found}, part.changes)),
         way=(*before, *part.way, *after),
     )
@@ -118,7 +125,7 @@ def run_action(ask: JobAsk, job: Mapping[str, Any], name: str, seconds: int, ste
     )
 
 
-def run_change(ask: JobAsk, job: Mapping[str, Any], name: str, *, reversible: bool = True) -> Change:
+def run_change(ask: JobAsk, job: Mapping[str, Any], name: str, *, reversible: bool) -> Change:
     """The line of the preview that says that a Job is run."""
     return Change(
         unit=ask.unit,
@@ -140,6 +147,7 @@ def checks(ask: JobAsk, jobs: Mapping[str, Any], changes: Iterable[Change] = ())
         return
     made = {change.subject for change in changes if change.operation is Operation.CREATE}
     for name, job in sorted(jobs.items()):
+        yield from _tried_again(ask, name, job)
         ref = ref_of(run_of(job, TRIED, 1))
         item = ask.observed.objects.get(ref)
         if item is None:
@@ -159,6 +167,19 @@ def checks(ask: JobAsk, jobs: Mapping[str, Any], changes: Iterable[Change] = ())
                 f"on cluster {ask.cluster} the credential may not {one.words}",
                 "grant it to the credential's account, or take what needs it out of the source",
             )
+
+
+def _tried_again(ask: JobAsk, name: str, job: Mapping[str, Any]) -> Iterator[Check]:
+    """Once is what is promised; where the source asks for more, whoever approves it reads so."""
+    most = tries(job)
+    if ignores_failures(job):
+        how = "any number of times: its podFailurePolicy ignores failures"
+    elif most > TRIES:
+        how = f"up to {most} times: it says backoffLimit {most - TRIES}"
+    else:
+        return
+    hint = f"backoffLimit: {ONE_TRY} and restartPolicy: Never, without podFailurePolicy, is once"
+    yield warning(ask.unit, "", f"Job {name} may start its work {how}", hint)
 
 
 def runs_of(observed: ObservedRelease | Failure) -> tuple[ObservedObject, ...]:

@@ -195,7 +195,7 @@ class SandboxCluster:
                     return self._through(namespace, named, asked)
                 case ["api", "v1", "namespaces", namespace, "pods", named, "log"] if asked.method == "GET":
                     self.requests["log"] += 1
-                    return 200, self.logs.get(f"{namespace}/{named}", "").encode()
+                    return 200, _told(self.logs.get(f"{namespace}/{named}", ""), asked.query)
             return self._on_resource(asked, self._place(segments))
         except Refusal as refusal:
             body = status(refusal.status, refusal.reason, refusal.message, refusal.details)
@@ -342,6 +342,14 @@ def _write(asked: Asked) -> Write:
         dry_run="dryRun" in asked.query,
         force=asked.query.get("force") == "true",
     )
+
+
+def _told(log: str, query: Mapping[str, str]) -> bytes:
+    """As a kubelet does: the last lines, and of these the first bytes."""
+    lines = log.encode().splitlines(keepends=True)
+    wanted = lines[max(0, len(lines) - int(query.get("tailLines", len(lines)))) :]
+    data = b"".join(wanted)
+    return data[: int(query.get("limitBytes", len(data)))]
 
 
 def _unknown_path() -> Refusal:

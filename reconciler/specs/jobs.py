@@ -20,6 +20,8 @@ RUN = 10  # hex digits that tell one run of a Job from another
 STOPPED = frozenset({"Deployment", "StatefulSet"})  # whose pods stop_traffic takes away, and restore_traffic gives back
 GOES_ON = frozenset({"DaemonSet", "ReplicaSet", "ReplicationController", "Pod"})  # pods that nobody scales to none
 RESTARTS = ("Never", "OnFailure")
+PER_INDEX = ("backoffLimitPerIndex", "maxFailedIndexes")  # how often each part of an indexed Job may be tried
+TRIES = 1  # starts of a Job that says no backoffLimit
 
 
 def named(release: Release) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -89,6 +91,19 @@ def job_in(jobs: tuple[Object, ...], name: str) -> Object | None:
     return next((item for item in jobs if item["metadata"]["name"] == name), None)
 
 
+def tries(job: Mapping[str, Any]) -> int:
+    """How often a run of a Job may start its work, by what it says."""
+    limit = job["spec"].get("backoffLimit")
+    return limit + TRIES if isinstance(limit, int) else TRIES
+
+
+def ignores_failures(job: Mapping[str, Any]) -> bool:
+    """Whether some failures of its pods are not counted as tries, so that nobody can say how many there will be."""
+    policy = job["spec"].get("podFailurePolicy")
+    rules = policy.get("rules") if isinstance(policy, dict) else None
+    return isinstance(rules, list) and any(isinstance(one, dict) and one.get("action") == "Ignore" for one in rules)
+
+
 def _listed(jobs: Mapping[str, Any]) -> str:
     return ", ".join(sorted(jobs)[:10]) or "none"
 
@@ -107,13 +122,37 @@ def _wrong(job: Object) -> Iterator[tuple[str, str]]:
         yield "a container of it has no image", ""
     if pod.get("restartPolicy") not in RESTARTS:
         yield "its pods need restartPolicy Never or OnFailure", "Never runs each try in a pod of its own"
+    yield from _again(job, pod, containers)
     if len(name) + 1 + RUN > LONGEST:
         yield f"its runs would have names longer than {LONGEST} characters", "choose a shorter name"
     if "ttlSecondsAfterFinished" in spec:
         yield "ttlSecondsAfterFinished would take it away before it is seen", "take it out: the next plan deletes it"
+    for field in ("parallelism", "completions"):
+        if spec.get(field) not in (None, 1):
+            yield f"{field} {spec[field]} is not one run: it would do its work several times", "take it out"
+    for field in PER_INDEX:
+        if field in spec:
+            yield f"{field} is of Jobs that do their work several times", "say backoffLimit"
     for field in ("suspend", "manualSelector"):
         if spec.get(field):
             yield f"{field} cannot be kept for a Job that is run", "take it out"
+
+
+def _again(job: Object, pod: Object, containers: list[Any]) -> Iterator[tuple[str, str]]:
+    """What would begin a run again that failed, where the Job does not say how often that may be."""
+    spec = job["spec"]
+    if "backoffLimit" in spec:
+        limit = spec["backoffLimit"]
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+            yield "backoffLimit is a whole number from 0 on", "0 begins nothing again"
+        return
+    hint = "say Never, or how often it may be tried: backoffLimit"
+    known = [one for one in containers if isinstance(one, dict)]
+    restarted = any(one.get("restartPolicy", "Never") != "Never" or "restartPolicyRules" in one for one in known)
+    if pod.get("restartPolicy") == "OnFailure" or restarted:
+        yield "restartPolicy OnFailure may begin its work twice, and it does not say how often", hint
+    if ignores_failures(job):
+        yield "podFailurePolicy ignores failures, so its work may begin again, and it does not say how often", hint
 
 
 def _check_stopped(release: Spec[Release], items: Items, problems: list[Problem]) -> None:

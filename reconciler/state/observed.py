@@ -91,13 +91,18 @@ class ObjectHistory:
 
 @dataclass(frozen=True, slots=True)
 class JobSeen:
-    """A Job that was run: whether it runs still, and how it ended. `words` are the server's."""
+    """A Job that was run: whether it runs still, and how it ended. `words` are the server's.
+
+    `suspended`: it has no pods now, and whoever suspended it may let it go on. `stopped`: it never will.
+    """
 
     run: str
     owner: str
     ended: bool
     failed: bool = False
     suspended: bool = False
+    stopped: bool = False
+    uid: str = ""
     words: str = ""
     took: timedelta | None = None
 

@@ -1,5 +1,6 @@
 """A Job is run as one operation: made once, waited for, told of without secrets, and never left to run on."""
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,11 +14,15 @@ from reconciler.kube.kubeconfig import parse_kubeconfig
 from reconciler.kube.target import KubeTarget
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.jobs import JobAsk, run_action
+from reconciler.plan.units import ref_of
+from reconciler.ports import Clock
 from reconciler.sandbox.cluster import SandboxCluster
+from reconciler.secret import MASK
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.release_source import ReleaseSource
 from reconciler.state.observed import Failure
+from tests.leaks.forms import Searcher
 from tests.plan.said import release as released
 
 KEY = b"k" * 32
@@ -36,6 +41,25 @@ class Fast:
     def wait(self, duration: timedelta) -> bool:
         self.time += duration
         return False
+
+
+class Admitting(Fast):
+    """Time passes, and then somebody lets a Job go on that was made suspended, as Kueue does."""
+
+    def __init__(self, cluster: SandboxCluster, after: int) -> None:
+        super().__init__()
+        self.cluster, self.left = cluster, after
+
+    def wait(self, duration: timedelta) -> bool:
+        self.left -= 1
+        if self.left == 0:
+            suspend(self.cluster, is_so=False)
+        return super().wait(duration)
+
+
+def suspend(cluster: SandboxCluster, *, is_so: bool) -> None:
+    (name,) = jobs(cluster)
+    cluster.edit(f"apis/batch/v1/namespaces/web/jobs/{name}", {"spec": {"suspend": is_so}}, "kueue")
 
 
 @pytest.fixture
@@ -60,8 +84,8 @@ def job(tag: str = "v1", **spec: Any) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": body}
 
 
-def side(body: dict[str, Any]) -> Desired:
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": PASSWORD}}
+def side(body: dict[str, Any], password: str = PASSWORD) -> Desired:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": password}}
     source = ReleaseSource(SourceKind.MANIFESTS, "web", objects=(secret,), jobs=(body,))
     return Desired(releases={"web": released()}, sources={"web": source})
 
@@ -76,8 +100,11 @@ def order(once: str = "return 1") -> Order:
     return Order(plan, 7, 1, "event-7", 1000, "dev-7", once)
 
 
-def ran(kube: KubeTarget, body: dict[str, Any], *, once: str = "return 1") -> Step:
-    runner = JobRunner(Fast(), KEY)
+def ran(
+    kube: KubeTarget, body: dict[str, Any], *, once: str = "return 1", clock: Clock | None = None, old: str = ""
+) -> Step:
+    others = (side(body, old),) if old else ()
+    runner = JobRunner(clock or Fast(), KEY, others=others)
     runner.start(kube, action(body), side(body), order(once))
     return runner.finish(kube, action(body), side(body), order(once))
 
@@ -122,17 +149,93 @@ def test_one_that_failed_is_not_begun_again_and_says_what_it_wrote_without_secre
     assert len([one for one in cluster.real_effects if "/jobs/" in one.path]) == 1
 
 
-def test_one_that_does_not_end_is_suspended_so_that_it_does_nothing_later(
+def test_one_that_does_not_end_is_stopped_so_that_it_does_nothing_later(
     kube: KubeTarget, cluster: SandboxCluster
 ) -> None:
     step = ran(kube, job("hanging"))
     assert step.failure is not None
-    assert "is suspended" in step.failure.message
+    assert "it had not ended 0:01:30 after it was made, and is stopped" in step.failure.message
     (body,) = jobs(cluster).values()
-    assert body["spec"]["suspend"] is True
+    assert (body["spec"]["suspend"], body["spec"]["parallelism"], body["spec"]["activeDeadlineSeconds"]) == (True, 0, 1)
     again = ran(kube, job("hanging"))  # as after a crash: it is not begun again
     assert again.failure is not None
     assert len(jobs(cluster)) == 1
+
+
+def test_one_that_admission_suspended_is_waited_for_and_not_taken_for_one_that_ended(
+    kube: KubeTarget, cluster: SandboxCluster
+) -> None:
+    body = job()
+    JobRunner(Fast(), KEY).start(kube, action(body), side(body), order())
+    suspend(cluster, is_so=True)
+    assert ran(kube, body, clock=Admitting(cluster, after=9)).failure is None
+
+
+def test_one_that_admission_never_let_go_says_so_and_does_nothing_when_it_is_let_go_later(
+    kube: KubeTarget, cluster: SandboxCluster
+) -> None:
+    body = job()
+    JobRunner(Fast(), KEY).start(kube, action(body), side(body), order())
+    suspend(cluster, is_so=True)
+    step = ran(kube, body)
+    assert step.failure is not None
+    assert "it stood suspended 0:01:30 after it was made: whoever admits Jobs there" in step.failure.message
+    suspend(cluster, is_so=False)
+    (found,) = jobs(cluster).values()
+    assert (found["spec"]["parallelism"], found["spec"]["activeDeadlineSeconds"]) == (0, 1)
+
+
+def test_one_that_cannot_be_stopped_is_told_as_going_on(kube: KubeTarget, cluster: SandboxCluster) -> None:
+    class Undoing(Fast):
+        def wait(self, duration: timedelta) -> bool:
+            (name,) = jobs(cluster)
+            cluster.edit(f"apis/batch/v1/namespaces/web/jobs/{name}", {"spec": {"parallelism": 1}}, "somebody")
+            return super().wait(duration)
+
+    step = ran(kube, job("hanging"), clock=Undoing())
+    assert step.failure is not None
+    assert "GOES ON" in step.failure.message
+
+
+def test_of_a_long_log_the_end_is_told_in_whole_lines(kube: KubeTarget, cluster: SandboxCluster) -> None:
+    body = job("broken")
+    JobRunner(Fast(), KEY).start(kube, action(body), side(body), order())
+    wrote(cluster, "".join(f"{number}: {'x' * 1000}\n" for number in range(400)) + "no such column\n")
+    step = ran(kube, body)
+    assert step.result is not None
+    assert step.result.log.endswith("no such column\n")
+    assert step.failure is not None
+    assert "no such column" in step.failure.message
+    cluster.logs = dict.fromkeys(cluster.logs, "begins\n" + "x" * 2**21 + "\n")
+    assert kube.job_log(ref_of(next(iter(jobs(cluster).values())))).startswith("(the last line of down-")
+    cluster.logs = dict.fromkeys(cluster.logs, f"{'y' * 200000} {PASSWORD}")
+    assert kube.job_log(ref_of(next(iter(jobs(cluster).values())))) == "(the last line of it is too long to be told)\n"
+
+
+OLD = "the-old-p4ssword"
+KEY_LINES = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n"
+WROTE = {
+    "the new one": f"with {PASSWORD}\n",
+    "the old one": f"with {OLD}\n",
+    "encoded": f"with {base64.b64encode(PASSWORD.encode()).decode()}\n",
+    "the old one, encoded": f"with {base64.b64encode(OLD.encode()).decode()}\n",
+    "encoded among others": f"with {base64.b64encode(f'user:{PASSWORD}@db'.encode()).decode()}\n",
+    "the end of a key": f"{KEY_LINES}-----END PRIVATE KEY-----\nand more\n",
+}
+
+
+@pytest.mark.parametrize("text", WROTE.values(), ids=WROTE)
+def test_what_its_pods_wrote_holds_no_secret_of_either_version(
+    text: str, kube: KubeTarget, cluster: SandboxCluster
+) -> None:
+    body = job()
+    JobRunner(Fast(), KEY).start(kube, action(body), side(body), order())
+    wrote(cluster, text)
+    step = ran(kube, body, old=OLD)
+    assert step.result is not None
+    left = step.result.log
+    assert MASK in left
+    assert not Searcher({"new": PASSWORD, "old": OLD, "key": KEY_LINES}).found(left.encode())
 
 
 def test_the_cluster_ends_it_by_itself_and_tries_it_once(kube: KubeTarget, cluster: SandboxCluster) -> None:

@@ -139,15 +139,23 @@ def test_a_job_is_made_once_and_is_known_as_a_run_of_its_release(lab: Lab) -> No
     assert "opspilot.spec/run" not in str(found.live)  # no mark enters a digest
 
 
-def test_a_job_is_suspended_by_being_run_so(lab: Lab) -> None:
+def test_a_job_is_stopped_for_good_whoever_suspended_it_and_would_let_it_go_on(lab: Lab) -> None:
     body = job(lab)
+    ref, path = lab.ref(body), lab.path("jobs", "migrate-1", "batch")
     lab.kube.begin(lab.release, lab.namespace, 1, "event-1")
     lab.kube.run_job(lab.release, body, run="1234567890", generation=1)
-    late = {**body, "spec": {**body["spec"], "suspend": True}}
-    lab.kube.run_job(lab.release, late, run="1234567890", generation=1)
-    seen = lab.kube.job(lab.ref(body))
+    lab.outside.edit(path, {"spec": {"suspend": True}})
+    seen = lab.kube.job(ref)
     assert seen is not None
-    assert seen.suspended
+    assert (seen.suspended, seen.stopped) == (True, False)
+    for _ in range(2):  # again, as after a crash
+        lab.kube.stop_job(lab.release, ref, generation=1, expected_uid=seen.uid)
+        found = lab.kube.job(ref)
+        assert found is not None
+        assert (found.run, found.uid, found.suspended, found.stopped) == ("1234567890", seen.uid, True, True)
+    lab.outside.edit(path, {"spec": {"suspend": False}})
+    spec = lab.outside.must_get(path)["spec"]
+    assert (spec["parallelism"], spec["activeDeadlineSeconds"]) == (0, 1)
     # a pod that no node ever had (there is none) has no log, and that is said
     assert lab.kube.job_log(lab.ref(body)).partition("pod migrate-")[0] in {"", "(the log of "}
 
@@ -158,4 +166,6 @@ def test_g25_an_older_plan_runs_no_job(lab: Lab) -> None:
     other = lab.connect()
     with pytest.raises(Refused):
         other.run_job(lab.release, job(lab), run="1234567890", generation=1)
+    with pytest.raises(Refused):
+        other.stop_job(lab.release, lab.ref(job(lab)), generation=1, expected_uid="x")
     assert lab.kube.job(lab.ref(job(lab))) is None

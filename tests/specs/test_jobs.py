@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from reconciler.errors import Place, Problem
-from reconciler.specs.jobs import set_apart
+from reconciler.specs.jobs import ignores_failures, set_apart, tries
 from reconciler.specs.kinds.release import Rollback
 from tests.plan.said import release as released
 
@@ -50,6 +50,19 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "passing": (job(ttlSecondsAfterFinished=5), "would take it away before it is seen"),
     "suspended": (job(suspend=True), "suspend cannot be kept"),
     "own selector": (job(manualSelector=True), "manualSelector cannot be kept"),
+    "again": (job(pod={**POD, "restartPolicy": "OnFailure"}), "may begin its work twice"),
+    "again, a container": (
+        job(pod={**POD, "containers": [{"name": "it", "image": "db:v1", "restartPolicy": "OnFailure"}]}),
+        "may begin its work twice",
+    ),
+    "again, ignored": (job(podFailurePolicy={"rules": [{"action": "Ignore"}]}), "ignores failures"),
+    "tries of no number": (job(backoffLimit=None), "backoffLimit is a whole number"),
+    "tries below none": (job(backoffLimit=-1), "backoffLimit is a whole number"),
+    "tries yes": (job(backoffLimit=True), "backoffLimit is a whole number"),
+    "at once": (job(parallelism=2), "parallelism 2 is not one run"),
+    "none at once": (job(parallelism=0), "parallelism 0 is not one run"),
+    "several": (job(completions=3), "completions 3 is not one run"),
+    "by index": (job(backoffLimitPerIndex=1), "backoffLimitPerIndex is of Jobs that do their work several times"),
 }
 
 
@@ -57,6 +70,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_job_that_cannot_be_run_once_and_waited_for_is_a_problem(body: dict[str, Any], words: str) -> None:
     (problem,) = apart([WEB, body], rollback={"steps": [MIGRATE, BACK]})[2]
     assert words in problem
+
+
+RIGHT: dict[str, tuple[dict[str, Any], int, bool]] = {
+    "nothing said": (job(), 1, False),
+    "one of one": (job(parallelism=1, completions=1), 1, False),
+    "none again": (job(backoffLimit=0), 1, False),
+    "again, and how often": (job(pod={**POD, "restartPolicy": "OnFailure"}, backoffLimit=3), 4, False),
+    "again, in pods": (job(backoffLimit=3), 4, False),
+    "ignored, and said": (job(podFailurePolicy={"rules": [{"action": "Ignore"}]}, backoffLimit=0), 1, True),
+}
+
+
+@pytest.mark.parametrize(("body", "most", "ignores"), RIGHT.values(), ids=RIGHT)
+def test_how_often_a_run_may_begin_is_what_its_job_says(body: dict[str, Any], most: int, ignores: bool) -> None:  # noqa: FBT001
+    assert apart([WEB, body], rollback={"steps": [MIGRATE, BACK]})[2] == []
+    assert (tries(body), ignores_failures(body)) == (most, ignores)
 
 
 def test_a_job_that_is_not_there_or_there_twice_is_a_problem() -> None:

@@ -172,6 +172,11 @@ class Hook(Model):
     when: HookPoint = Field(description="Before or after the other objects are applied.")
     job: ResourceName = Field(description="The Job of the source, or Compose service, that is run.")
     timeout: PositiveDuration = Field(default=parse_duration("10m"), description="How long it may take.")
+    reversible: bool = Field(
+        default=False,
+        description="Whether the version before can run on what it leaves, so that a return has nothing to undo.",
+        exclude_if=lambda value: not value,  # what does not say it is the artifact that it was
+    )
 
 
 class Release(Model):
