@@ -341,7 +341,9 @@ def test_hooks_of_a_chart_are_run_at_their_moments(sandbox_shop: Shop) -> None:
     assert ended == "success"
     ended_as = ["sh.helm.release.v1.shop.v1", "sh.helm.release.v1.shop.v2"]
     gone = ["fill", "migrate"]  # the runs of the plan before
-    assert written(shop)[known:] == ["migrate", "secrets", *kept, "warm", *ended_as, *gone]
+    told = written(shop)[known:]
+    assert told[:-2] == ["migrate", "secrets", *kept, "warm", *ended_as]
+    assert sorted(told[-2:]) == gone  # of one batch, so in any order
     (plan,) = shop.stage.plans(number).plans
     assert [change.subject for change in plan.changes if change.operation is Operation.RUN] == UPGRADING
 
