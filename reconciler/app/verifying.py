@@ -4,7 +4,7 @@ A pause is measured from when its batch was recorded, never from this process's 
 begins it again. What a pause watches is looked at each time that somebody comes by.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind
 from reconciler.plan.hide import hidden
 from reconciler.plan.questions import probe_in
-from reconciler.ports import Clock, KubeApi, Targets
+from reconciler.ports import Clock, KubeApi, Readiness, Targets
 from reconciler.specs.colours import service_of
 from reconciler.specs.desired import Desired
 from reconciler.state.readiness import Saying
@@ -27,6 +27,7 @@ READINESS_PAUSE = timedelta(milliseconds=500)  # from then on
 APPLIED = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT})
 WATCHED = APPLIED | {ActionKind.PAUSE, ActionKind.RESTORE_TRAFFIC}
 
+LEAVING = frozenset({"NotFound", "Terminating"})
 UNSEEN = frozenset({"InProgress", "Unknown"})  # its controller may not know yet how many pods it is to have
 
 
@@ -46,6 +47,12 @@ def object_in(action: Action) -> ObjectRef:
     one = action.object
     assert one is not None  # noqa: S101  asked of object actions only
     return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
+
+
+def _is_done(item: Readiness, gone: Collection[ObjectRef], ended: Collection[ObjectRef]) -> bool:
+    if item.ref in gone:
+        return item.status == "NotFound"
+    return item.status == "Current" or (item.status in LEAVING and item.ref in ended)
 
 
 def _limit(action: Action, timeouts: Mapping[str, timedelta]) -> timedelta:
@@ -106,6 +113,7 @@ class Verifier:
         begun = self.clock.now()
         pauses = iter(READINESS_PAUSES)
         ready_since = None
+        ended: set[ObjectRef] = set()  # Jobs that were seen to end well: they may go by themselves, and are not missing
         stable = max((self._stable_for(one.unit) for one in actions if one.kind in APPLIED), default=timedelta())
         while True:
             found = api.readiness(refs, sayings)
@@ -114,7 +122,8 @@ class Verifier:
                 reasons = "; ".join(f"{item.ref}: {item.message}" for item in failed)
                 raise Rejected(f"waiting for objects to be ready: {hidden(reasons)}", key="release_apply_failed")
             now = self.clock.now()
-            waiting = [item for item in found if item.status != ("NotFound" if item.ref in gone else "Current")]
+            ended |= {one.ref for one in found if one.ref.kind == "Job" and one.status == "Current"}
+            waiting = [item for item in found if not _is_done(item, gone, ended)]
             if waiting:
                 ready_since = None
             else:

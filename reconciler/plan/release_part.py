@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.names import ObjectRef, UnitKind, UnitRef
-from reconciler.plan import connections, helm, unsupported
+from reconciler.plan import connections, helm, passing, unsupported
 from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.change import Change, Check, Operation, Touched
 from reconciler.plan.diff import diff
@@ -71,12 +71,13 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
     if switched:
         return Part(checks=switched)
     found = cluster.releases.get(ref.name, unseen)
+    wanted = objects_of(ask.proposed.desired, ref.name)
     part = plan_release(
         ReleaseAsk(
             unit=str(ref),
             release=ref.name,
             cluster=spec.cluster,
-            desired=objects_of(ask.proposed.desired, ref.name),
+            desired=wanted,
             observed=found,
             forget=new is None and spec.on_removal.value == "forget",
             adopts=ref in ask.fresh,
@@ -84,15 +85,16 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
             healing=ask.healing,
             leaves_to=_taken_on(ask, spec.cluster),
             comes_from=frozenset(_releases_on(ask, spec.cluster)),
+            ran=passing.ran(ask, ref, wanted),
         ),
         ask.key,
     )
+    part = replace(part, checks=(*part.checks, *passing.soon_gone(str(ref), wanted, part)))
     if spec.source.type is SourceKind.HELM and isinstance(found, ObservedRelease):
         part = helm.with_entries(_helm_ask(ask, ref, spec, found, removed=new is None), part, ask.key)
     if new is not None:
-        objects = objects_of(ask.proposed.desired, ref.name)
         at_once = ask.returning or ref in ask.leaving
-        part = staged(part, Staging(str(ref), new, f"cluster/{spec.cluster}", objects, found, ask.key, at_once))
+        part = staged(part, Staging(str(ref), new, f"cluster/{spec.cluster}", wanted, found, ask.key, at_once))
         part = replace(part, way=(*sayings(new.spec.health, part.steps), *part.way))
         part = _around(ask, ref, new, part, JobAsk(str(ref), ref.name, spec.cluster, found, ask.key))
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)

@@ -68,6 +68,7 @@ class ReleaseAsk:
     healing: bool = False  # the drift of what it owns is put right: fields of ours that others took are taken back
     # objects that other releases of this plan want on the same cluster, and those releases
     leaves_to: Mapping[ObjectRef, str] = field(default_factory=dict)
+    ran: frozenset[ObjectRef] = frozenset()  # Jobs that ended well, and are not missing where they are gone
     comes_from: frozenset[str] = frozenset()  # releases of this plan on the same cluster: they may let objects go
 
 
@@ -111,6 +112,8 @@ class _Planner:
                 yield _Found(checks=(failed(self.ask.unit, failure),))
             elif item.exists and is_made_once(self.ask.desired[ref]):
                 yield _Found(checks=tuple(self._stands(ref, item)))
+            elif not item.exists and item.failure is None and ref in self.ask.ran:
+                continue
             elif item.failure is not None:
                 yield self._failed(ref, item, item.failure)
             else:
@@ -140,6 +143,7 @@ class _Planner:
             return _Found(checks=(failed(self.ask.unit, failure),))
         if not any(_says(body, REPLACE, ALLOWED) for body in (self.ask.desired[ref], item.live)):
             hint = f"annotate it with {REPLACE}: {ALLOWED} to have it deleted and created again, or rename it"
+            hint += "; either runs it, as naming it in hooks does" if ref.kind == "Job" else ""
             return _Found(checks=(failed(self.ask.unit, failure, hint),))
         return self._replace(ref, item)
 

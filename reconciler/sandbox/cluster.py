@@ -160,6 +160,12 @@ class SandboxCluster:
             place = self._place([part for part in path.split("/") if part])
             self._store.merge(place.resource, place.namespace, place.name, patch, Write(manager))
 
+    def remove(self, path: str) -> None:
+        """Somebody else's deletion, or a controller's; not counted."""
+        with self._lock:
+            place = self._place([part for part in path.split("/") if part])
+            self._store.delete(place.resource, place.namespace, place.name, {}, Write("somebody"))
+
     def save(self) -> Saved:
         """Everything as it stands, to be put back by `restore`."""
         with self._lock:

@@ -95,6 +95,8 @@ def fault_of(body: Mapping[str, Any], live: Mapping[str, Any] | None) -> tuple[s
         wanted, stands = body["spec"].get("selector"), live["spec"].get("selector")
         if wanted != stands:
             return ("spec.selector", f"Invalid value: {wanted}: field is immutable")
+    if live is not None and body["kind"] == "Job" and body["spec"].get("template") != live["spec"].get("template"):
+        return ("spec.template", "Invalid value: core.PodTemplateSpec: field is immutable")
     if body["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
         pod = body.get("spec", {}).get("template", {}).get("spec", {})
         if not pod.get("containers"):

@@ -23,6 +23,7 @@ from reconciler.state.readiness import Saying
 
 LIMIT = timedelta(seconds=30)
 KEPT = ObjectRef("apps", "v1", "Deployment", "svc", "kept")
+JOB = ObjectRef("batch", "v1", "Job", "svc", "once")
 GONE = ObjectRef("", "v1", "ConfigMap", "svc", "gone")
 
 
@@ -112,6 +113,25 @@ def test_what_fails_while_it_is_deleted_is_no_failure_of_the_batch() -> None:
 def test_what_is_only_let_go_is_not_waited_for() -> None:
     batch = (BATCH[0], action(ActionKind.FORGET_OBJECT, GONE))
     assert verify(("Current", "Current"), batch=batch).asked == 1
+
+
+def applied(*rows: tuple[str, str]) -> None:
+    """A Deployment and a Job, by these rows of statuses."""
+    cluster = Cluster([dict(zip((KEPT, JOB), row, strict=True)) for row in rows])
+    nobody: Any = None
+    batch = (action(ActionKind.APPLY_OBJECT, KEPT), action(ActionKind.APPLY_OBJECT, JOB))
+    Performer(Only(cluster), nobody, Clock(), b"", Desired()).verify(batch, {"release/svc": LIMIT})
+
+
+@pytest.mark.parametrize("leaving", ["NotFound", "Terminating"])
+def test_a_job_that_was_seen_to_end_well_may_go_by_itself_while_others_are_waited_for(leaving: str) -> None:
+    applied(("InProgress", "InProgress"), ("InProgress", "Current"), ("InProgress", leaving), ("Current", leaving))
+
+
+@pytest.mark.parametrize("rows", [(("Current", "NotFound"),), (("Current", "InProgress"), ("NotFound", "Current"))])
+def test_nothing_else_may_go_nor_a_job_that_nobody_saw_end(rows: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(Rejected, match="not ready after"):
+        applied(*rows)
 
 
 def test_a_custom_resource_is_waited_for_by_what_its_own_release_says_of_its_kind() -> None:
