@@ -10,6 +10,7 @@ from typing import NewType, Self
 
 Revision = NewType("Revision", str)  # 40 hex digits of a commit
 Digest = NewType("Digest", str)  # 64 hex digits of a sha256 over canonical JSON
+NO_DIGEST = Digest("")
 BlobId = NewType("BlobId", str)  # 40 hex digits of a blob
 EventId = NewType("EventId", str)  # sortable by time, unique
 

@@ -3,16 +3,18 @@
 Adapters raise only Unavailable, Rejected, Refused and Untrusted (errors.py); everything else is wrapped at their door.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
+from reconciler.errors import ReconcilerError
 from reconciler.names import ObjectRef, Revision
 from reconciler.secret import Secret
 from reconciler.specs.chart import Chart
+from reconciler.specs.image_reference import ImageReference
 from reconciler.specs.rendering import Renderer as Renderer  # what reads sources asks it
 from reconciler.specs.sealed import Opener as Opener  # the same
 from reconciler.state.bundle import Bundle
@@ -308,6 +310,16 @@ class Bundles(Protocol):
 
     def load(self, version: str) -> Bundle:
         """Verify signature and every checksum before anything else reads it; Untrusted or Rejected otherwise."""
+
+
+class Registries(Protocol):
+    """Registries of images, as far as the operator lets them be asked."""
+
+    def hosts(self) -> frozenset[str]:
+        """Those that may be asked, as images name them."""
+
+    def digests(self, images: Collection[ImageReference]) -> Mapping[ImageReference, str | ReconcilerError]:
+        """What each tag stands for now, or why nobody knows; what is not listed is left out. Never raises for one."""
 
 
 class Announcer(Protocol):

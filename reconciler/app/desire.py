@@ -6,22 +6,26 @@ side takes over from the last one every value that is made of the same, so that 
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from reconciler.errors import ReconcilerError, Unavailable
 from reconciler.git import history, trees
 from reconciler.git.mirror import Mirror
-from reconciler.names import BlobId, Revision, UnitRef
+from reconciler.machine.pinning import PinBook
+from reconciler.names import BlobId, Revision, UnitKind, UnitRef
 from reconciler.plan.make import Side
 from reconciler.plan.units import Cutter, Unit
 from reconciler.ports import Bundles, Opener, Renderer
 from reconciler.specs.cache import ParseCache
 from reconciler.specs.charts import ChartRenderer
 from reconciler.specs.desired import Desired
+from reconciler.specs.image_pins import pinned
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.load import Loaded, load, uninterrupted
-from reconciler.specs.pins import Pin, pinned
+from reconciler.specs.pins import Pin
+from reconciler.specs.pins import pinned as environments_pinned
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
 from reconciler.specs.source import TreeEntry
@@ -41,6 +45,22 @@ class Plain:
     units: Mapping[UnitRef, Unit]
 
 
+@dataclass(frozen=True, slots=True)
+class _Pinned:
+    """A side as its contents were accepted, and what it was made of."""
+
+    book: PinBook
+    moves: int
+    side: Side
+    pinned: Side
+
+    def made_of(self, side: Side, ref: UnitRef, pins: Mapping[str, str]) -> bool:
+        """Whether a release is made of the very same values here and there."""
+        mine, theirs = self.side.desired.sources.get(ref.name), side.desired.sources.get(ref.name)
+        same = mine is theirs and self.side.units.get(ref) is side.units[ref]
+        return same and self.pinned.desired.sources[ref.name].pins == pins
+
+
 @dataclass(slots=True)
 class Desires:
     """Sides by revision (a commit or a tree id).
@@ -57,9 +77,12 @@ class Desires:
     renderer: Renderer | None = None
     opener: Opener | None = None
     charts: ChartRenderer | None = None
+    accepted_pins: Callable[[], PinBook] = PinBook
     _sides: OrderedDict[str, Side] = field(default_factory=OrderedDict)
     _last: tuple[Loaded, Side] | None = None  # what the next one takes over where nothing changed
     _plains: OrderedDict[str, Plain] = field(default_factory=OrderedDict)
+    _pinned: dict[Revision, _Pinned] = field(default_factory=dict)
+    _pinned_last: _Pinned | None = None
     _judged_at: dict[str, Revision | None] = field(default_factory=dict)  # trees with pins -> the branch's tip then
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -73,8 +96,53 @@ class Desires:
                 self._sides[revision] = known
             self._sides.move_to_end(revision)
             while len(self._sides) > KEPT_SIDES:
-                self._judged_at.pop(self._sides.popitem(last=False)[0], None)
-            return known
+                gone = self._sides.popitem(last=False)[0]
+                self._judged_at.pop(gone, None)
+                self._pinned.pop(Revision(gone), None)
+            return self._as_accepted(revision, known)
+
+    def _as_accepted(self, revision: Revision, side: Side) -> Side:
+        """The side with the pins of those contents that were accepted with pins."""
+        book = self.accepted_pins()
+        if not book.moves:
+            return side
+        before = self._pinned.get(revision)
+        if before is None or before.side is not side or before.book is not book or before.moves != book.moves:
+            releases = [ref for ref in side.units if ref.kind is UnitKind.RELEASE]
+            pins = {ref: book.of(str(ref), side.units[ref].artifact) or {} for ref in releases}
+            before = _Pinned(book, book.moves, side, self.pinned(side, pins, known=self._pinned_last))
+            self._pinned[revision] = self._pinned_last = before
+        return before.pinned
+
+    def pinned(
+        self,
+        side: Side,
+        pins: Mapping[UnitRef, Mapping[str, str]],
+        loose: Mapping[UnitRef, Mapping[str, str]] = MappingProxyType({}),
+        known: _Pinned | None = None,
+    ) -> Side:
+        """A side with digests beside the tags of some releases. `loose`: why other images of them have none.
+
+        `known`: another one, of which is taken over what is made of the very same. It changes what this costs.
+        """
+        sources, units = dict(side.desired.sources), dict(side.units)
+        changed: list[UnitRef] = []
+        taken = False
+        for ref in pins.keys() | loose.keys():
+            wanted, why = pins.get(ref, {}), loose.get(ref, {})
+            if not (wanted or why) or ref.name not in sources:
+                continue
+            if known is not None and known.made_of(side, ref, wanted):
+                sources[ref.name], units[ref] = known.pinned.desired.sources[ref.name], known.pinned.units[ref]
+                taken = True
+                continue
+            sources[ref.name] = pinned(sources[ref.name], wanted, why)
+            changed.append(ref)
+        if not changed and not taken:
+            return side
+        desired = replace(side.desired, sources=MappingProxyType(sources))
+        cutter = Cutter(self.key, {})
+        return Side(desired, units | {ref: cutter.pinned(desired, units[ref]) for ref in changed})
 
     def plain(self, revision: Revision) -> Plain:
         """What a commit says by itself, whatever its environments are pinned to."""
@@ -98,6 +166,8 @@ class Desires:
             self._sides.clear()
             self._plains.clear()
             self._judged_at.clear()
+            self._pinned.clear()
+            self._pinned_last = None
             self._last = None
 
     @uninterrupted()
@@ -145,7 +215,7 @@ class Desires:
         return self.mirror.refs().get(f"refs/heads/{self.branch}")
 
     def _pins(self, loaded: Loaded, revision: Revision) -> Mapping[str, Pin]:
-        wanted = pinned(loaded.specs)
+        wanted = environments_pinned(loaded.specs)
         self._judged_at.pop(revision, None)
         if not wanted:
             return {}

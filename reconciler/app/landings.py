@@ -5,15 +5,17 @@ from a fresh look and judged once (G20); what does not pass is held with its key
 G18).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
 from reconciler.app.holding import Held, Holding
 from reconciler.app.journal import Journal, Note
 from reconciler.app.landing import Landing, returns, unpreviewed
+from reconciler.app.pinning import Asking, nothing_shown
 from reconciler.app.planning import Planner, Wanting
 from reconciler.app.previews import Previews
 from reconciler.app.questions import Case, Questions
@@ -191,7 +193,10 @@ class Landings:
         """The plan made again; None where nothing is left to plan."""
         before = None if first else landed.before
         wanted = self._still_wanted(landed)
-        plans = self.planner.between(before, landed.commit, lambda _: True, only={environment}, wanted=wanted)
+        shown = Asking(self._shown(landed))  # what was approved is what is applied, wherever its tags point by now
+        plans = self.planner.between(
+            before, landed.commit, lambda _: True, only={environment}, wanted=wanted, asking=shown
+        )
         if plans.plans:
             return plans.plans[0]
         left = self.planner.units_between(before, landed.commit, wanted)
@@ -203,6 +208,11 @@ class Landings:
                 landed.commit, commit_status(Situation.NO_CHANGE, environment=environment, locale=self.locale)
             )
         return None
+
+    def _shown(self, landed: Landed) -> Callable[[], PlanSet | None]:
+        """The plans of the preview that stands for what landed."""
+        state = self.journal.ledger.previews.get(landed.ticket)
+        return partial(self.previews.artifact, state) if state is not None else nothing_shown
 
     def _still_wanted(self, landed: Landed) -> Wanting:
         """Whether a unit of a landing is still to be done: nothing newer of it was accepted or taken back (G8).
@@ -286,7 +296,10 @@ class Landings:
         kept = self._kept(landed, environment)
         again = set(landed.environments) - {plan.environment for plan in kept}
         before = None if first else landed.before
-        made = self.planner.between(before, landed.commit, lambda _: True, only=again, wanted=wanted).plans
+        asking = Asking(self._shown(landed), asks=True)
+        made = self.planner.between(
+            before, landed.commit, lambda _: True, only=again, wanted=wanted, asking=asking
+        ).plans
         plan = next((plan for plan in made if plan.environment == environment), None)
         if plan is None:
             return
@@ -325,6 +338,8 @@ class Landings:
                     revision=landed.commit,
                     removed=unit.removed,
                     suspended=unit.suspended,
+                    base=unit.base,
+                    pins=unit.pins,
                 )
                 for unit in made.units
             ),

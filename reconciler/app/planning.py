@@ -13,6 +13,7 @@ from reconciler.app.desire import Desires
 from reconciler.app.going_back import UNFINISHED, going_back
 from reconciler.app.journal import Journal
 from reconciler.app.observe import Wanted, observe
+from reconciler.app.pinning import Asking, Pinner, Settled
 from reconciler.app.reaching import Planned, Reach, Reached, names
 from reconciler.app.settings import Settings
 from reconciler.app.targets import Connections
@@ -20,7 +21,7 @@ from reconciler.approval.policy import Policies, Policy
 from reconciler.errors import ReconcilerError
 from reconciler.machine.states import UnitState
 from reconciler.names import POLICY, Revision, UnitKind, UnitRef
-from reconciler.plan.change import Check, Plan, PlanSet
+from reconciler.plan.change import Check, Operation, Plan, PlanSet
 from reconciler.plan.guards import PruneLimits
 from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
 from reconciler.plan.part import error
@@ -33,6 +34,7 @@ from reconciler.state.bundle import Bundle
 from reconciler.state.observed import Failure, Observed
 
 MayLook = Callable[[str], bool]  # by environment: whether the author may have its targets looked at
+NOBODY = Asking()  # no registry is asked
 Wanting = Callable[[UnitRef], bool]  # whether a unit of a step is still to be planned
 
 
@@ -51,6 +53,7 @@ class Planner:
     settings: Settings
     clock: Clock
     key: bytes
+    pinner: Pinner
 
     @property
     def reach(self) -> Reach:
@@ -102,8 +105,12 @@ class Planner:
         *,
         only: Collection[str] | None = None,
         wanted: Wanting = everything,
+        asking: Asking = NOBODY,
     ) -> PlanSet:
-        """The plans of a step from one revision to another; of some environments alone where `only` names them."""
+        """The plans of a step from one revision to another; of some environments alone where `only` names them.
+
+        `asking`: where the pins of images come from.
+        """
         grouped = self.units_between(before, after, wanted)
         side = self.desires.at(after)
         checks: tuple[Check, ...] = ()
@@ -112,13 +119,33 @@ class Planner:
             checks = (
                 error("", "policy_not_in_force", message, "move the other changes to a pull request of their own"),
             )
+        planned = {name: units for name, units in grouped.items() if only is None or name in only}
+        settled = self.pinner.settle(
+            side,
+            [ref for units in planned.values() for ref in units],
+            asking,
+            lambda name: may_look(name) and side.desired.may_plan(name),
+        )
         return plan_set(
             tuple(
-                self.plan(environment, units, side, looks=may_look(environment), checks=checks)
-                for environment, units in grouped.items()
-                if only is None or environment in only
+                self._pinned(environment, units, settled, looks=may_look(environment), checks=checks)
+                for environment, units in planned.items()
             )
         )
+
+    def _pinned(
+        self, environment: str, units: tuple[UnitRef, ...], settled: Settled, *, looks: bool, checks: tuple[Check, ...]
+    ) -> Plan:
+        """One environment's plan with its images pinned, but for those of what is taken over as it runs (G27)."""
+
+        def made(by: Settled) -> Plan:
+            said = tuple(check for ref in units for check in by.checks.get(ref, ()))
+            return by.marked(self.plan(environment, units, by.side, looks=looks, checks=(*checks, *said)))
+
+        plan = made(settled)
+        adopted = {UnitRef.parse(one.unit) for one in plan.changes if one.operation is Operation.ADOPT}
+        taken = [ref for ref in adopted if settled.pins.get(ref)]
+        return made(self.pinner.without(settled, taken)) if taken else plan
 
     def plan(
         self,

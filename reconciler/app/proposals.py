@@ -7,10 +7,12 @@ look and never a wrong answer. A plan is made on the tree that merging the head 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
 from reconciler.app.journal import Journal, Note
+from reconciler.app.pinning import Asking, nothing_shown
 from reconciler.app.planning import Planner
 from reconciler.app.previews import Posting, Previews, provisional
 from reconciler.app.problems import Problems
@@ -131,7 +133,9 @@ class Proposals:
         if not wants_look(known, inputs, asked=asked or unlocked, expired_and_needed=needed):
             return None
         desired = self.desires.at(tree).desired
-        plans = self.planner.between(inputs[0], tree, self.may_look(pull, desired, inputs[0]))
+        shown = partial(self.previews.artifact, state) if state is not None and not state.ended else nothing_shown
+        asking = Asking(shown, asks=True, anew=True)
+        plans = self.planner.between(inputs[0], tree, self.may_look(pull, desired, inputs[0]), asking=asking)
         if not plans.plans:
             if state is not None and not state.ended:
                 self.end(ticket, "superseded")

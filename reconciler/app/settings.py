@@ -1,7 +1,7 @@
 """reconciler.toml and RECONCILER_* variables: read once, frozen, printed by `reconciler doctor`.
 
 This file is where trust begins (contracts: gate.md, G1): it stands on the reconciler's machine, outside Git, and
-nothing in Git can change what it says. At most twenty settings; policy lives in specs. Relative paths are relative to
+nothing in Git can change what it says. Few settings; policy lives in specs. Relative paths are relative to
 the file.
 """
 
@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from reconciler.app.registry_settings import read_registries
 from reconciler.approval.persons import ForgeKind
 from reconciler.approval.ssh_keys import key_id
 from reconciler.errors import Place, Problem, SpecError
+from reconciler.registries.source import RegistrySource
 
 FILE_NAME = "reconciler.toml"
 ENVIRONMENT_PREFIX = "RECONCILER_"
@@ -70,6 +72,7 @@ class Settings:
     listen: str = "127.0.0.1:8750"  # where it receives them
     audit: AuditPlace = AuditPlace()
     app: AppSource | None = None  # in place of a token
+    registries: Mapping[str, RegistrySource] = field(default_factory=dict)  # that may be asked what a tag means
     workers: int = 4
     locale: str = ""  # empty: what the repository's Settings say
 
@@ -194,6 +197,7 @@ class _Reader:
         if "bundle_folders" in table:
             values["bundle_folders"] = tuple(map(self._file, self._texts(table["bundle_folders"], "bundle_folders")))
         values |= {name: self._secrets(table[name], name) for name in _SECRETS if name in table}
+        values["registries"] = read_registries(table.get("registries", {}), self._file, self._problem)
         values["repository"] = self._repository(values.get("repository"))
         values["audit"] = self._audit(table.get("audit", {}), values["repository"])
         if self._problems:

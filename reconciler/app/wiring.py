@@ -21,12 +21,14 @@ from reconciler.app.landings import Landings
 from reconciler.app.loop import Reconciler
 from reconciler.app.orders import Orders
 from reconciler.app.patience import Patience
+from reconciler.app.pinning import Pinner
 from reconciler.app.planning import Planner
 from reconciler.app.previews import Previews
 from reconciler.app.problems import Problems
 from reconciler.app.promoting import Promotions
 from reconciler.app.proposals import Proposals
 from reconciler.app.questions import Questions
+from reconciler.app.registry_settings import password_of
 from reconciler.app.reverts import Reverts
 from reconciler.app.rollouts import Rollouts
 from reconciler.app.settings import Settings
@@ -45,6 +47,7 @@ from reconciler.git.transport import Transport
 from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
 from reconciler.ports import ApiForge, Clock, HostApi
+from reconciler.registries.asking import HttpRegistries
 from reconciler.rendering.helm import Helm
 from reconciler.rendering.kustomize import Kustomize
 from reconciler.secret import Secret, TokenSource
@@ -108,6 +111,11 @@ def charts_of(settings: Settings) -> Helm:
     return Helm(settings.state / RENDERED)
 
 
+def registries_of(settings: Settings) -> HttpRegistries:
+    """The registries that may be asked. Connects to nothing."""
+    return HttpRegistries(settings.registries, password_of)
+
+
 def open_audit_mirror(settings: Settings, mirror: Mirror) -> Mirror:
     """The mirror that the audit branch is in: the desired state's own, unless reconciler.toml names another
     repository. Connects to nothing. Raises Refused where its token is none."""
@@ -147,10 +155,10 @@ def assemble(
     bundles = FolderBundles(settings.bundle_folders, settings.bundle_keys)
     cache = SqliteCache(settings.cache / "specs.sqlite")
     tools = renderer_of(settings), AgeIdentity(keys), charts_of(settings)
-    desires = Desires(mirror, cache, bundles, keys.hmac, settings.branch, *tools)
     audit = open_audit_mirror(settings, mirror)
     branch = AuditBranch(audit, keys.signing, settings.audit_tip, apart=audit is not mirror)
     journal = Journal(branch, clock)
+    desires = Desires(mirror, cache, bundles, keys.hmac, settings.branch, *tools, lambda: journal.ledger.pins)
     name = repository_id(settings)
     vault = Vault(settings, keys)
     connections = Connections(
@@ -159,7 +167,8 @@ def assemble(
         lambda _cluster, connection: KubeTarget(connection, installation=f"r{name[:16]}"),
         lambda host, spec, key: _host(host, spec, key, clock),
     )
-    planner = Planner(desires, journal, connections, settings, clock, keys.hmac)
+    pinner = Pinner(desires, journal, registries_of(settings))
+    planner = Planner(desires, journal, connections, settings, clock, keys.hmac, pinner)
     forge = around(forge_of(settings, mirror, planner, keys, clock, name, token))
     reconciler = loop_of(Adapters(settings, clock, keys, mirror, planner, forge, vault, name, stopping))
     return Assembly(settings, clock, keys, mirror, journal, planner, forge, reconciler, connections, name)

@@ -14,7 +14,7 @@ from typing import Any
 from reconciler.app.clock import SystemClock
 from reconciler.app.keys import age_recipient, load_keys
 from reconciler.app.settings import ENVIRONMENT_PREFIX, FILE_NAME, AuditPlace, SecretSource, Settings
-from reconciler.app.wiring import api_forge, audit_forge, charts_of, open_mirror, renderer_of
+from reconciler.app.wiring import api_forge, audit_forge, charts_of, open_mirror, registries_of, renderer_of
 from reconciler.approval.persons import ForgeKind
 from reconciler.bundle.folder import FolderBundles
 from reconciler.bundle.index import PATH as INDEX
@@ -28,6 +28,7 @@ from reconciler.git.keys import SigningKey
 from reconciler.git.transport import Transport
 from reconciler.names import SHORT
 from reconciler.ports import ForgeInspector
+from reconciler.registries.source import RegistrySource
 from reconciler.rendering.helm import Helm
 from reconciler.rendering.kustomize import Kustomize
 
@@ -68,6 +69,7 @@ def _findings(settings: Settings, where: Where, *, operator: bool) -> Iterator[F
         yield from _tried("root signers", lambda: _roots(settings))
         yield from _secrets(settings)
         yield from _bundles(settings)
+        yield from _registries(settings)
         yield _webhooks(settings)
         yield _running(settings)
 
@@ -229,6 +231,22 @@ def _bundle(root: Path, settings: Settings) -> Iterator[Finding]:
     yield Finding(f"bundle {root.name}", "ok", f"version {bundle.version}, {len(bundle.files)} files as signed")
 
 
+def _registries(settings: Settings) -> Iterator[Finding]:
+    def look(host: str) -> Iterator[Finding]:
+        source = settings.registries[host]
+        registries_of(settings).check(host)
+        yield Finding(f"registry {host}", "ok", f"{source.url} answers{_as(source)}")
+        if source.password_file is not None:
+            yield _private(f"registry {host}", (source.password_file,), "warn")
+
+    for host in sorted(settings.registries):
+        yield from _tried(f"registry {host}", lambda host=host: look(host))  # type: ignore[misc]
+
+
+def _as(source: RegistrySource) -> str:
+    return f", and takes us for {source.username}" if source.has_credential else ""
+
+
 def _webhooks(settings: Settings) -> Finding:
     name = settings.webhook_secret_variable
     if not name:
@@ -277,7 +295,9 @@ def _value(value: Any) -> Any:
             return str(value)
 
 
-def _bounds(source: SecretSource) -> str:
+def _bounds(source: SecretSource | RegistrySource) -> str:
+    if isinstance(source, RegistrySource):
+        return f"as {source.username}" if source.has_credential else "as nobody"
     return f"project {source.project or 'any'}"
 
 

@@ -7,6 +7,7 @@ here as everywhere (G4): accepted addresses only, and for a pull request only wh
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from reconciler.app.pinning import Asking
 from reconciler.app.wiring import Assembly
 from reconciler.doors.reading import Json
 from reconciler.doors.specs import commit_named
@@ -68,6 +69,7 @@ def diff(assembly: Assembly, revision: str = "") -> Made:
     owners = [(ref, unit.environment) for ref, unit in side.units.items()]
     owners += [(ref, state.environment) for ref, state in accepted.items() if ref not in side.units]
     grouped = by_environment([ref for ref, _ in owners], owners)
+    side = assembly.planner.pinner.settle(side, [ref for ref, _ in owners], Asking(), lambda _: False).side
     made = _plans(assembly, grouped, lambda name, units: assembly.planner.plan(name, units, side, looks=True))
     return Made(made.plans, made.digest, commit)
 
@@ -97,7 +99,7 @@ def _between(assembly: Assembly, after: Revision, looks: Looks, before: Revision
     if side.desired.problems:
         raise SpecError(side.desired.problems)
     start = before or assembly.journal.ledger.looked or assembly.journal.ledger.trusted
-    return assembly.planner.between(start, after, looks)
+    return assembly.planner.between(start, after, looks, asking=Asking(asks=True, anew=True))
 
 
 def _rendered(assembly: Assembly, plans: PlanSet, tip: Revision, head: Revision, ticket: str) -> Made:

@@ -11,8 +11,8 @@ from pydantic import Field, TypeAdapter
 
 from reconciler.machine.back_step import BackStep as BackStep
 from reconciler.machine.drifting import Drifted, DriftOver
-from reconciler.names import Digest, EventId, Revision
-from reconciler.plan.change import Risk, Value
+from reconciler.names import NO_DIGEST, Digest, EventId, Revision
+from reconciler.plan.change import ImagePin, Risk, Value
 
 
 class Accepted(Value):
@@ -23,6 +23,8 @@ class Accepted(Value):
     revision: Revision
     removed: bool = False
     suspended: bool = False
+    base: Digest = NO_DIGEST  # the artifact without the pins; empty where there are none
+    pins: tuple[ImagePin, ...] = ()  # what its images' tags were found to mean (G9)
 
 
 class PlanBrief(Value):

@@ -44,6 +44,7 @@ from reconciler.machine.entry import (
     TagTold,
     Trusted,
 )
+from reconciler.machine.pinning import PinBook
 from reconciler.machine.states import (
     SUCCESSES,
     OpenGlass,
@@ -85,6 +86,7 @@ class Ledger:
     promotions: dict[tuple[str, str], PromotionState] = field(default_factory=dict)  # by environment and tag
     tags_told: set[TagTold] = field(default_factory=set)
     drifts: Drifts = field(default_factory=Drifts)
+    pins: PinBook = field(default_factory=PinBook)
     stopped: Stopped | None = None
     last_event: EventId | None = None
 
@@ -177,6 +179,7 @@ def _passed(ledger: Ledger, placed: Placed, entry: Passed) -> None:
             before.previous if before else None,
         )
         ledger.drifts.accept(accepted.unit, placed.at, heals=bool(entry.heals))
+        ledger.pins.accept(accepted)
         if entry.environment == POLICY:
             ledger.policies.append((placed.at, entry.commit))
     ledger.rollouts[entry.environment, entry.generation] = RolloutState(entry, placed.event, placed.at)

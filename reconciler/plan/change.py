@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from reconciler.names import Digest, Revision, UnitRef
+from reconciler.names import NO_DIGEST, Digest, Revision, UnitRef
 
 
 class Value(BaseModel):
@@ -211,6 +211,13 @@ class Ungranted(StrEnum):
     GOES_BACK = "goes_back"  # the plan is itself a way back, with steps of what is left
 
 
+class ImagePin(Value):
+    """What a tag means in one release: the image as its source writes it, and the digest that a registry said."""
+
+    image: str
+    digest: str
+
+
 class UnitPlan(Value):
     """One unit's part: what its desired side is and how its specs changed since its accepted revision."""
 
@@ -228,6 +235,9 @@ class UnitPlan(Value):
     way: tuple[Line, ...] = ()  # how a strategy goes about it; its actions are what is digested
     back: tuple[Line, ...] = ()  # the steps of its way back, where it names some; the specs are what is digested
     ungranted: Ungranted | None = None
+    base: Digest = NO_DIGEST  # the artifact without the pins; empty where there are none
+    pins: tuple[ImagePin, ...] = ()
+    unanswered: tuple[str, ...] = ()  # images of which a registry said nothing; each stands as a check, too
 
 
 class Touched(Value):

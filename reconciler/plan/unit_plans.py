@@ -3,10 +3,10 @@
 from typing import Any
 
 from reconciler.canonical import digest_of
-from reconciler.names import UnitKind, UnitRef
+from reconciler.names import NO_DIGEST, UnitKind, UnitRef
 from reconciler.plan import healing
 from reconciler.plan.ask import PlanAsk
-from reconciler.plan.change import FieldChange, UnitPlan
+from reconciler.plan.change import FieldChange, ImagePin, UnitPlan
 from reconciler.plan.diff import diff
 from reconciler.plan.suspension import why_suspended
 from reconciler.plan.units import Unit
@@ -19,6 +19,7 @@ def unit_plan(ask: PlanAsk, ref: UnitRef) -> UnitPlan:
     old = side.units.get(ref) if side is not None else None
     release = ask.proposed.desired.releases.get(ref.name) if ref.kind is UnitKind.RELEASE else None
     source = ask.proposed.desired.sources.get(ref.name) if release is not None else None
+    pins = source.pins if source is not None else {}
     return UnitPlan(
         unit=str(ref),
         artifact=new.artifact if new is not None else digest_of("removed", str(ref)),
@@ -31,6 +32,8 @@ def unit_plan(ask: PlanAsk, ref: UnitRef) -> UnitPlan:
         accepted=ask.accepted_at.get(ref),
         suspended=new is not None and why_suspended(ask.proposed.desired, ref) is not None,
         heals=healing.promised(ask, ref),
+        base=new.base if new is not None else NO_DIGEST,
+        pins=tuple(ImagePin(image=name, digest=digest) for name, digest in sorted(pins.items())),
     )
 
 

@@ -6,11 +6,11 @@ nothing. Knows no target.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from reconciler.canonical import digest_of
-from reconciler.names import POLICY, Digest, ObjectRef, UnitKind, UnitRef
+from reconciler.names import NO_DIGEST, POLICY, Digest, ObjectRef, UnitKind, UnitRef
 from reconciler.plan.mask import mask_object, mask_value
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Environment, Model, Release, Service
@@ -28,6 +28,12 @@ class Unit:
     environment: str
     content: Mapping[str, Any]
     artifact: Digest
+    base: Digest = NO_DIGEST  # the artifact without the pins of images; empty where there are none
+
+    @property
+    def unpinned(self) -> Digest:
+        """What its content is without pins: by this its pins are found again."""
+        return self.base or self.artifact
 
 
 class Cut(Protocol):
@@ -53,6 +59,11 @@ class Cutter:
         values. It changes what this costs, never the answer.
         """
         return {unit.ref: unit for unit in self._units(desired, before)}
+
+    def pinned(self, desired: Desired, unit: Unit) -> Unit:
+        """A release's unit again, in a desired state whose images are pinned."""
+        made = _unit(unit.ref, unit.environment, self._release(desired, unit.ref.name))
+        return replace(made, base=unit.unpinned) if made.artifact != unit.unpinned else made
 
     def _units(self, desired: Desired, before: Cut | None) -> Iterator[Unit]:
         yield _unit(POLICY_UNIT, POLICY, self._policy(desired))

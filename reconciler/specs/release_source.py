@@ -53,6 +53,8 @@ class ReleaseSource:
     chart: Chart | None = None  # of a release of Helm
     jobs: tuple[dict[str, Any], ...] = field(default=(), repr=False)  # run on their own, see specs/jobs.py
     in_the_open: tuple[str, ...] = ()  # Secrets whose values stand in Git as plain text
+    pins: Mapping[str, str] = field(default_factory=dict)  # digests that were put beside tags, by image as written
+    loose: Mapping[str, str] = field(default_factory=dict, compare=False)  # by image: why it has none
 
     @property
     def resolved(self) -> bool:

@@ -16,7 +16,9 @@ from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal
 from reconciler.app.keys import Keys
 from reconciler.app.loop import Reconciler
+from reconciler.app.pinning import Pinner
 from reconciler.app.planning import Planner
+from reconciler.app.registry_settings import password_of
 from reconciler.app.settings import SecretSource, Settings
 from reconciler.app.targets import Connections
 from reconciler.app.wiring import Adapters, loop_of
@@ -26,6 +28,7 @@ from reconciler.git.bare import BareRepository
 from reconciler.git.keys import SigningKey
 from reconciler.git.mirror import Mirror
 from reconciler.git.remote import Remote
+from reconciler.registries.asking import HttpRegistries
 from reconciler.secret import Secret
 from reconciler.specs.cache import MemoryCache
 from tests.model import texts
@@ -120,7 +123,8 @@ class Process:
             lambda cluster, connection: target(connection, "model", place.clusters[cluster], self.life),
             _no_host,
         )
-        self.planner = Planner(self.desires, self.journal, connections, settings, clock, place.keys.hmac)
+        pinner = Pinner(self.desires, self.journal, HttpRegistries({}, password_of))
+        self.planner = Planner(self.desires, self.journal, connections, settings, clock, place.keys.hmac, pinner)
         forge = ForgeDoor(place.forge, self.life)
         self.reconciler = loop_of(
             Adapters(settings, clock, place.keys, self.mirror, self.planner, forge, vault, REPOSITORY)

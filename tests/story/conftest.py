@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.app.settings import FILE_NAME
+from tests.registries.far import FarRegistry
 from tests.servers.forge import GiteaServer
 from tests.story.clock import MovableClock
 from tests.story.gitea_people import GiteaWorld, Site
@@ -60,3 +62,20 @@ def gitea_stage(tmp_path: Path, site: Site) -> Iterator[Stage]:
         yield built
     finally:
         world.close()
+
+
+@pytest.fixture
+def far() -> Iterator[FarRegistry]:
+    """A registry on loopback."""
+    registry = FarRegistry().start()
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture
+def listed(stage: Stage, far: FarRegistry) -> Stage:
+    """svc-a v2.0.0 runs, accepted without a pin; since then the operator lists its registry."""
+    path = stage.world.home / FILE_NAME
+    path.write_text(f'{path.read_text()}\n[registries."registry.example.invalid"]\nurl = "{far.url}"\n')
+    stage.restart()
+    return stage
