@@ -1,7 +1,7 @@
 """Jobs of a source that go by themselves: those with `ttlSecondsAfterFinished`, applied as any other object.
 
-Such a Job ran once for the version that it came with, and is gone. Rule: what ended well and went is neither missing nor
-made again, until its `spec` says something else; of a version that did not end well nobody knows whether it ran.
+Such a Job ran once for the version that it came with, and is gone. Rule: what ended well and went is neither missing
+nor made again until its `spec` says something else; of a version that did not end well nobody knows whether it ran.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,24 +1,20 @@
 """Charts: what they are made of, what is refused before and after anything renders, and what values they get."""
 
 import gzip
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import pytest
 
-from reconciler.errors import Rejected, Unavailable
 from reconciler.kube.helm_records import manifest
 from reconciler.kube.marks import Marks
 from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.units import Cutter
 from reconciler.ports import DesiredObjects
-from reconciler.specs.cache import MemoryCache, ParseCache
+from reconciler.specs.cache import MemoryCache
 from reconciler.specs.chart import END, ONCE, is_made_once
 from reconciler.specs.chart_archives import unpacked
-from reconciler.specs.desired import Desired
 from reconciler.specs.reader import Reader
-from reconciler.specs.resolve import resolve
+from tests.specs.renderers import Stub, read
 from tests.specs.repository import Repository, lines
 from tests.specs.test_chart_archives import archive
 from tests.specs.test_release_source import ENVIRONMENT, config, release
@@ -29,49 +25,10 @@ CHART_TEXT = "apiVersion: v2\nname: web\nversion: 1.2.3\nappVersion: 7\n"
 SEALED = "a: ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\nsops: {mac: x, version: 3.9.0}\n"
 
 
-@dataclass
-class Stub:
-    """Says one text, and remembers what it was given."""
-
-    text: str = config("c", "data: {a: '${who}'}\n")
-    version: str = "stub v1"
-    refusal: str = ""
-    given: list[dict[str, bytes]] = field(default_factory=list)
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def identity(self) -> str:
-        if not self.version:
-            raise Unavailable("looking for it: it is not there", key="k8s_binary_missing", hint="install it")
-        return self.version
-
-    def render(self, files: Mapping[str, bytes], folder: str, release: str, namespace: str) -> bytes:
-        self.given.append(dict(files))
-        self.asked.append((folder, release, namespace))
-        if self.refusal:
-            raise Rejected(self.refusal, key="validation_error")
-        return self.text.encode()
-
-    @property
-    def values(self) -> object:
-        return json.loads(self.given[-1]["app/chart.values.json"])
-
-
 def charted(files: Mapping[str, str | bytes], values: str = "", more: str = "", name: str = "app") -> Repository:
     text = release("app/chart", name=name, more=more).replace("type: manifests", f"type: helm{values}")
     return Repository.of(
         {"env.yaml": ENVIRONMENT, "release.yaml": text, CHART: CHART_TEXT, TEMPLATE: "a: {{ .Values.a }}", **files}
-    )
-
-
-def read(
-    repository: Repository,
-    charts: Stub | None,
-    reader: Reader,
-    cache: ParseCache | None = None,
-    before: Desired | None = None,
-) -> Desired:
-    return resolve(
-        repository.load(cache, reader), repository.entries, repository.read, cache, reader, before, charts=charts
     )
 
 

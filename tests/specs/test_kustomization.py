@@ -1,46 +1,20 @@
 """Kustomizations: what they are made of, what is refused before anything renders, and that each is rendered once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import pytest
 
-from reconciler.errors import Rejected, Unavailable
 from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.units import Cutter
-from reconciler.specs.cache import MemoryCache, ParseCache
+from reconciler.specs.cache import MemoryCache
 from reconciler.specs.desired import Desired
 from reconciler.specs.kustomization import MOST_FOLDERS
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
+from tests.specs.renderers import Stub, read
 from tests.specs.repository import Repository, lines
 from tests.specs.test_release_source import ENVIRONMENT, config, release
 
 PROD = "app/prod/kustomization.yaml"
 BASE = "app/base/kustomization.yaml"
-
-
-@dataclass
-class Stub:
-    """Says one text, and remembers what it was given."""
-
-    text: str = config("c", "data: {a: '${who}'}\n")
-    version: str = "stub v1"
-    refusal: str = ""
-    given: list[dict[str, bytes]] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
-
-    def identity(self) -> str:
-        if not self.version:
-            raise Unavailable("looking for it: it is not there", key="k8s_binary_missing", hint="install it")
-        return self.version
-
-    def render(self, files: Mapping[str, bytes], folder: str) -> bytes:
-        self.given.append(dict(files))
-        self.folders.append(folder)
-        if self.refusal:
-            raise Rejected(self.refusal, key="validation_error")
-        return self.text.encode()
 
 
 def kustomized(files: dict[str, str | bytes], more: str = "", path: str = "app/prod") -> Repository:
@@ -57,24 +31,13 @@ def plain(more: str = "", **changes: str) -> dict[str, str | bytes]:
     }
 
 
-def read(
-    repository: Repository,
-    renderer: Stub | None,
-    reader: Reader,
-    cache: ParseCache | None = None,
-    before: Desired | None = None,
-) -> Desired:
-    loaded = repository.load(cache, reader)
-    return resolve(loaded, repository.entries, repository.read, cache, reader, before, renderer=renderer)
-
-
 def test_it_is_made_of_its_folder_and_of_those_that_it_names(reader: Reader) -> None:
     stub = Stub()
     files = plain(**{"app/prod/patch.yaml": "x", "app/other/secret.txt": "no"})
     desired = read(kustomized(files), stub, reader)
     assert lines(desired.problems) == []
     assert sorted(stub.given[0]) == ["app/base/c.yaml", BASE, PROD, "app/prod/patch.yaml"]
-    assert stub.folders == ["app/prod"]
+    assert stub.asked == [("app/prod",)]
     assert [path for path, _ in desired.sources["app"].files] == sorted(stub.given[0])
     (item,) = desired.sources["app"].objects
     assert item["data"] == {"a": "environment"}
@@ -85,7 +48,7 @@ def test_it_is_made_of_its_folder_and_of_those_that_it_names(reader: Reader) -> 
 def test_the_file_may_be_named_instead_of_its_folder(reader: Reader) -> None:
     stub = Stub()
     assert lines(read(kustomized(plain(), path=PROD), stub, reader).problems) == []
-    assert stub.folders == ["app/prod"]
+    assert stub.asked == [("app/prod",)]
 
 
 def test_what_a_release_says_of_its_workload_goes_into_what_was_rendered(reader: Reader) -> None:

@@ -18,8 +18,9 @@ from reconciler.specs.desired import Desired
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
 from reconciler.specs.sealed import BOUND, NotOpened, opened
+from tests.specs.renderers import Stub
 from tests.specs.repository import Repository, lines
-from tests.specs.test_kustomization import Stub, kustomized
+from tests.specs.test_kustomization import kustomized
 from tests.specs.test_release_source import world
 
 FOLDER = Path(__file__).parent / "sealed"

@@ -1,5 +1,6 @@
 """A release from a kustomization: previewed as what it renders to, and nothing else is ever sent."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from reconciler.plan.change import Severity
 from reconciler.sandbox.world import World
 from reconciler.specs.kustomization import NAMES
-from tests.specs.test_kustomization import Stub
+from tests.specs.renderers import Stub
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 
 FOLDER = "releases/svc-a/rendered"
@@ -18,8 +19,8 @@ PARTS = ("configmap.yaml", "deployment.yaml", "service.yaml")
 class Echo(Stub):
     """Says its folder's files, which is what a kustomization of nothing but resources renders to."""
 
-    def render(self, files: object, folder: str) -> bytes:
-        super().render(files, folder)  # type: ignore[arg-type]
+    def render(self, files: Mapping[str, bytes], folder: str, *names: str) -> bytes:
+        super().render(files, folder, *names)
         texts = [text for path, text in sorted(self.given[-1].items()) if Path(path).name not in NAMES]
         return b"\n---\n".join(text.replace(b"replicas: 2", self.text.encode()) for text in texts)
 
