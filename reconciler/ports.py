@@ -17,6 +17,7 @@ from reconciler.specs.chart import Chart
 from reconciler.specs.image_reference import ImageReference
 from reconciler.specs.rendering import Renderer as Renderer  # what reads sources asks it
 from reconciler.specs.sealed import Opener as Opener  # the same
+from reconciler.specs.ways import Way
 from reconciler.state.bundle import Bundle
 from reconciler.state.forge import Access, Comment, CommitStatus, Guard, OwnRules, PullRequest, Review
 from reconciler.state.observed import (
@@ -128,6 +129,7 @@ class DesiredObjects:
     needs: tuple["Permission", ...] = ()  # beside what every look and apply needs
     chart: Chart | None = None
     stopped: bool = False  # its traffic is stopped: numbers of pods are neither compared nor sent
+    ignored: Mapping[ObjectRef, tuple[Way, ...]] = field(default_factory=dict)  # left to others, of what is there
 
 
 class HelmOutcome(StrEnum):
@@ -199,7 +201,7 @@ class KubeApi(Protocol):
         turn); Refused where a newer one holds it (G25). A look that comes after it serves the first write of each
         object, so that a write costs one request."""
 
-    def apply(
+    def apply(  # noqa: PLR0913  how one apply differs from others
         self,
         release: str,
         body: Json,
@@ -209,6 +211,7 @@ class KubeApi(Protocol):
         take: frozenset[str] = frozenset(),
         replicas: int = 0,
         stopped: bool = False,
+        ignored: tuple[Way, ...] = (),
     ) -> None:
         """Server-side apply one object under our field manager. An empty `expected_uid` means it must not exist yet.
 
@@ -216,7 +219,8 @@ class KubeApi(Protocol):
         that is the release's on those of them that have another value (G22).
         `replicas`: how many pods what is not there yet begins with, where an autoscaler will have the number; 0: as the
         body or the server says. `stopped`: a workload has no pods after it, until `restore`; without it, one that was
-        stopped gets its pods back.
+        stopped gets its pods back. `ignored`: what is left to others: sent where this makes the object, and given up
+        with its value as it stands where we set it before.
         """
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:

@@ -55,7 +55,7 @@ def _fence(api: KubeApi, wanted: Sequence[DesiredObjects], touched: Mapping[str,
         for ref in sorted(touched[one.release] & bodies.keys()):
             item = observed[one.release].objects.get(ref)
             if item is not None and _stands(item, one.release) and item.event != order.event:  # not again after a crash
-                apply = partial(api.apply, one.release, bodies[ref])
+                apply = partial(api.apply, one.release, bodies[ref], ignored=one.ignored.get(ref, ()))
                 tasks.append(partial(apply, generation=order.generation, expected_uid=item.uid))
     all_of(tasks, SIDE_BY_SIDE)
 

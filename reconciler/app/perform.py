@@ -33,6 +33,7 @@ from reconciler.plan.releases import fingerprint
 from reconciler.plan.units import ref_of
 from reconciler.ports import Bundles, Clock, DesiredObjects, HostApi, KubeApi, StepResult, Targets
 from reconciler.specs.desired import Desired
+from reconciler.specs.ignoring import ignored
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import InstalledBundle, ObservedObject, ObservedRelease
 from reconciler.together import all_of
@@ -133,7 +134,9 @@ class Performer:
             spec = self.desired.releases.get(release)
             chart = helming.chart_of(spec.spec, source) if spec is not None else None
             away = release in stopped
-            found.append(DesiredObjects(release, self._namespace(release), tuple(objects), chart=chart, stopped=away))
+            left = ignored(spec.spec, objects) if spec is not None else {}
+            place = self._namespace(release)
+            found.append(DesiredObjects(release, place, tuple(objects), chart=chart, stopped=away, ignored=left))
         return found
 
     def enter_failure(self, plan: Plan, generation: int, words: str) -> None:
@@ -194,6 +197,7 @@ class Performer:
                 take=take,
                 replicas=begins,
                 stopped=action.stopped,
+                ignored=ignored(self.desired.releases[release].spec, [body]).get(ref_of(body), ()),
             )
         else:
             forget = action.kind is ActionKind.FORGET_OBJECT

@@ -13,6 +13,7 @@ from reconciler.plan.questions import probes
 from reconciler.plan.way_back import Leaving
 from reconciler.ports import DesiredObjects, Permission
 from reconciler.specs.colours import service_of
+from reconciler.specs.ignoring import ignored
 from reconciler.specs.jobs import STOPPED
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.release import RollbackAction
@@ -42,6 +43,7 @@ def of_release(
         tuple(sorted(needs)),
         chart=helming.chart_of(spec, rendered),
         stopped=left is not None and left.stops,
+        ignored=ignored(new.spec, objects) if new is not None else {},
     )
 
 

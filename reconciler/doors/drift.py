@@ -6,7 +6,7 @@ are masked as in every plan.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.app.reaching import Reached
@@ -19,6 +19,7 @@ from reconciler.machine.ledger import SUCCESSES
 from reconciler.machine.states import UnitState
 from reconciler.names import ObjectRef, Revision, UnitKind, UnitRef
 from reconciler.plan.change import Change, Operation, Plan
+from reconciler.plan.ignoring import in_words
 from reconciler.plan.units import ref_of
 from reconciler.specs.desired import Desired
 from reconciler.state.observed import Holder, ObjectHistory
@@ -29,6 +30,7 @@ POSITION = re.compile(r"\[\d+\]")
 WAYS = (
     "put it back: change it to what is approved by hand; the next look finds no drift",
     "keep it: take the live value into the source by a pull request, and approve that",
+    "leave it to others: `reconciler explain-drift RELEASE --propose-ignore` opens the pull request",
 )
 
 
@@ -59,7 +61,9 @@ def explain(assembly: Assembly, name: str, *, foreign: bool = False) -> Explaine
     unknown: list[str] = []
     notes: list[str] = []
     drifts = assembly.journal.ledger.drifts
-    for (environment, revision), refs in _grouped(_chosen(assembly, name), notes, drifts).items():
+    at = assembly.planner.desires.at
+    grouped = _grouped(_chosen(assembly, name), notes, drifts, lambda revision: at(revision).desired)
+    for (environment, revision), refs in grouped.items():
         side = assembly.planner.desires.at(revision)
         plan = assembly.planner.plan(environment, refs, side, looks=True)
         if plan.static:
@@ -87,7 +91,7 @@ def _chosen(assembly: Assembly, name: str) -> Mapping[UnitRef, UnitState]:
 
 
 def _grouped(
-    chosen: Mapping[UnitRef, UnitState], notes: list[str], drifts: Drifts
+    chosen: Mapping[UnitRef, UnitState], notes: list[str], drifts: Drifts, desired: Callable[[Revision], Desired]
 ) -> Mapping[tuple[str, Revision], tuple[UnitRef, ...]]:
     grouped: dict[tuple[str, Revision], tuple[UnitRef, ...]] = {}
     for ref, state in sorted(chosen.items(), key=lambda pair: str(pair[0])):
@@ -98,6 +102,8 @@ def _grouped(
             notes.append(
                 f"{ref}: its last plan is {state.outcome or 'running'}; measured against what succeeded before"
             )
+        left = in_words(desired(state.successful.revision), ref.name)
+        notes += [f"{ref}: {left}"] if left else []
         told = drifts.standing(str(ref))
         if told is not None and told.drifted.why in set(Why) and WORDS[Why(told.drifted.why)]:
             notes.append(f"{ref}: not put right: {WORDS[Why(told.drifted.why)]}")

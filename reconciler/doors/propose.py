@@ -36,20 +36,30 @@ def release(reading: Reading, desk: Desk, name: str, environment: str, values: M
     """A branch and a pull request that set variables of a release. Raises Refused, SpecError."""
     desired = reading.desired()
     spec = release_named(desired, name, environment)
-    found = find(reading.mirror.repository, reading.revision, spec.path)
-    content = reading.mirror.repository.blob(found.blob, SPEC_LIMITS.size) if found is not None else None
-    if content is None:
-        raise Refused(f"reading {spec.path}: it cannot be read", key="validation_error")
-    text = content.decode("utf-8")
+    text = text_of(reading, spec.path)
     changed = with_variables(text, spec, values)
     if changed == text:
         said = ", ".join(f"{key}={value}" for key, value in values.items())
         raise Refused(f"proposing {said} for {spec.name}: it says so already", key="resource_conflict")
     title = f"{spec.name}: {', '.join(f'{key} {value}' for key, value in values.items())}"
-    commit = _committed(reading, desk, {spec.path: changed.encode()}, title)
-    _check(reading, commit)
     branch = _NOT_IN_A_BRANCH.sub("-", "-".join((spec.name, *values.values())))[:100].strip("-.")
-    return propose(reading, desk, branch, commit, title, "")
+    return edited(reading, desk, {spec.path: changed.encode()}, title, branch, "")
+
+
+def text_of(reading: Reading, path: str) -> str:
+    """A file of the tracked branch. Raises Refused."""
+    found = find(reading.mirror.repository, reading.revision, path)
+    content = reading.mirror.repository.blob(found.blob, SPEC_LIMITS.size) if found is not None else None
+    if content is None:
+        raise Refused(f"reading {path}: it cannot be read", key="validation_error")
+    return content.decode("utf-8")
+
+
+def edited(reading: Reading, desk: Desk, files: Mapping[str, bytes], title: str, branch: str, body: str) -> Proposed:
+    """A branch and a pull request of these files. Raises Refused, SpecError where they have a new problem."""
+    commit = _committed(reading, desk, files, title)
+    _check(reading, commit)
+    return propose(reading, desk, branch, commit, title, body)
 
 
 def release_named(desired: Desired, name: str, environment: str) -> Spec[Release]:

@@ -71,6 +71,20 @@ def taken_back(live: Json, fields: Fields, managers: frozenset[str]) -> Json:
     return _moved(live, managers, lambda held: without(held, fields))
 
 
+def holding_only(live: Json, fields: Fields, managers: frozenset[str]) -> Json:
+    """A merge patch after which these managers hold none but these fields; None where they hold no other."""
+    return _moved(live, managers, lambda held: _within(held, fields))
+
+
+def _within(held: Fields, fields: Fields) -> Fields:
+    found: dict[str, Any] = {}
+    for head in held.keys() & fields.keys():
+        left = _within(held[head], fields[head]) if _inner(fields[head]) else held[head]
+        if _inner(left) or not _inner(fields[head]):
+            found[head] = left
+    return {**found, **({".": {}} if found and "." in held else {})}
+
+
 def differing(live: Json, wanted: Json, fields: Fields) -> Fields:
     """Those of some fields whose values are not the same."""
     found: dict[str, Any] = {}

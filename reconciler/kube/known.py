@@ -10,6 +10,7 @@ import json
 from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.kube.wanted import Place, Wanted, place_of
+from reconciler.specs.ways import words
 from reconciler.state.observed import Json
 
 MOST: Final = 50_000  # objects; 100 bytes each or so
@@ -55,7 +56,8 @@ def version_of(metadata: Json) -> Version:
 
 
 def _sent(found: Wanted) -> tuple[str, bool]:
-    return digest([found.release, found.ref.version, found.sent]), found.scaled
+    left = [[words(way) for way in found.ignored]] if found.ignored else []
+    return digest([found.release, found.ref.version, found.sent, *left]), found.scaled
 
 
 def digest(value: Json) -> str:

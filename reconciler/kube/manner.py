@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from reconciler.specs.ways import Way
+
 
 @dataclass(frozen=True, slots=True)
 class Manner:
@@ -11,3 +13,4 @@ class Manner:
     replicas: int = 0
     stopped: bool = False
     run: str = ""
+    ignored: tuple[Way, ...] = ()

@@ -16,7 +16,7 @@ from functools import cache, partial
 from http import HTTPStatus
 
 from reconciler.errors import Refused, Rejected
-from reconciler.kube import helm_releases, marks, recreate, traffic
+from reconciler.kube import handing_over, helm_releases, marks, recreate, traffic
 from reconciler.kube.adopt import taken_over
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, WORKERS, Client, Request
@@ -41,6 +41,7 @@ from reconciler.kube.standing import Standing
 from reconciler.kube.wanted import Place, Scaled, Wanted, new_kinds, place_of, ref_of, scaled_by, wanted_of
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
+from reconciler.specs.ways import left_out
 from reconciler.state.observed import Failure, Json, Lacking, ObservedObject, ObservedRelease
 from reconciler.together import all_of
 
@@ -184,8 +185,9 @@ class Observer:
 
     def _outlined(self, found: Wanted, live: Outline) -> ObservedObject:
         """Of what is left as an outline: it is as wanted, or somebody else's (standing.py)."""
+        found = found.standing
         told = replace(found, scaled=True) if live.autoscaled and not found.scaled else found
-        wanted = _compared(told, content(told.sent)) if live.ours else None
+        wanted = _shared(told, content(told.sent)) if live.ours else None
         return ObservedObject(
             found.ref,
             exists=True,
@@ -199,7 +201,7 @@ class Observer:
         )
 
     def _existing(self, found: Wanted, live: Json) -> Judged:
-        metadata = live["metadata"]
+        found, metadata = found.standing, live["metadata"]
         seen = ObservedObject(
             found.ref,
             exists=True,
@@ -219,12 +221,12 @@ class Observer:
             found = replace(found, scaled=False, sent=traffic.rescued(found.sent, live, autoscaled=scaled))
         elif autoscaler_owns_replicas(live) and not found.stopped:
             seen, found = replace(seen, autoscaled=not found.scaled), replace(found, scaled=True)
-        wanted = _compared(found, content(found.sent))
+        wanted = _shared(found, content(found.sent))
         version = version_of(metadata)
         if seen.owner == found.release and self._known.holds(found, version):
             return replace(seen, live=wanted, result=wanted)
         owned = owned_fields(live)
-        stands = _compared(found, project(live, owned))
+        stands = _shared(found, project(live, owned))
         if seen.owner == found.release and equal(stands, wanted):
             if seen.stopped is None:
                 self._known.remember(found, version)
@@ -243,8 +245,8 @@ class Observer:
             return replace(seen, live=stands, failure=answered.failure, replaceable=answered.unchangeable)
         seen = replace(
             seen,
-            live=_compared(found, project(live, union(owned, answered.fields))),
-            result=_compared(found, answered.result),
+            live=_shared(found, project(live, union(owned, answered.fields))),
+            result=_shared(found, answered.result),
             conflicts=answered.conflicts,
         )
         return seen if seen.owner else taken_over(seen, live, answered.fields)
@@ -260,14 +262,15 @@ class Observer:
             return DryRun(
                 failure=Failure("validation_error", f"asking what would become of {found.ref}: {found.fault}")
             )
-        answered = self._ask(found, body)
+        answered = self._ask(found, body, live)
         if answered.failure is None:
             self._dry_runs[place_of(found.ref)] = (key, answered)
         return answered
 
     def _dry_body(self, found: Wanted, live: Json) -> Json:
         labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
-        body = marks.marked(found.sent, labels=labels, annotations={})
+        sent = found.sent if live is None else handing_over.as_it_stands(found.sent, found.left, live)
+        body = marks.marked(sent, labels=labels, annotations={})
         if recreate.leaves_rolling(found.sent, live):
             body = recreate.without_strategy(body)
         if not found.scaled:
@@ -278,13 +281,17 @@ class Observer:
             body = {**body, "spec": {**(body.get("spec") or {}), "replicas": live["spec"]["replicas"]}}
         return body
 
-    def _ask(self, found: Wanted, body: Json) -> DryRun:
+    def _ask(self, found: Wanted, body: Json, live: Json) -> DryRun:
         answer = self._send(found, body, force=False)
         conflicts: tuple[str, ...] = ()
         if answer.status == HTTPStatus.CONFLICT and answer.field_conflicts:
             conflicts = tuple(one for one in answer.field_conflicts if not marks.is_our_own(one))
             answer = self._send(found, body, force=True)
         if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED):
+            moved = handing_over.moved(found.left, live, answer.json) if live is not None else ""
+            if moved:
+                message = f"{answer.what}: {moved} cannot be left to others, the server would change it"
+                return DryRun(failure=Failure("validation_error", message))
             fields = owned_fields(answer.json)
             return DryRun(fields, project(answer.json, fields), conflicts)
         if answer.absent and answer.about == "namespaces":
@@ -356,6 +363,11 @@ def _shared_out(absent: Iterable[Need], needs: Mapping[str, set[Need]]) -> dict[
 def _read(wanted: Iterable[Wanted], live: Mapping[Place, Json]) -> dict[Place, Json]:
     absent: dict[Place, Json] = {place_of(found.ref): None for found in wanted if found.resource is not None}
     return {place: body for place, body in (absent | dict(live)).items() if not isinstance(body, Failure)}
+
+
+def _shared(found: Wanted, value: Json) -> Json:
+    """The same of an object that is there: also without what is left to others."""
+    return left_out(_compared(found, value), found.left)
 
 
 def _compared(found: Wanted, value: Json) -> Json:

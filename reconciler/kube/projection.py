@@ -103,14 +103,6 @@ def autoscaler_owns_replicas(body: Json) -> bool:
     )
 
 
-def others_own_replicas(body: Json) -> bool:
-    """Whether any manager but us owns `spec.replicas`, so that giving it up keeps the number."""
-    return any(
-        entry.get("manager") != FIELD_MANAGER and owns_replicas(entry.get("fieldsV1") or {})
-        for entry in body.get("metadata", {}).get("managedFields") or ()
-    )
-
-
 def _project(value: Json, fields: Fields) -> Json:
     inner = {head: below for head, below in fields.items() if head != "."}
     if isinstance(value, dict):

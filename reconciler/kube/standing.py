@@ -173,7 +173,7 @@ class Standing:
 
 def is_enough(one: Outline, wants: Iterable[Wanted], known: Known) -> bool:
     """Whether nothing more of it is needed: it is wanted, and known to be as it is wanted by each."""
-    asked = [replace(found, scaled=True) if one.autoscaled else found for found in wants]
+    asked = [replace(found, scaled=True) if one.autoscaled else found.standing for found in wants]
     return bool(asked) and all(
         one.owner == found.release and not one.deleting and known.holds(found, one.version)
         if one.ours

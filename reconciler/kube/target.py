@@ -34,6 +34,7 @@ from reconciler.kube.wanted import Scaled
 from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
 from reconciler.ports import Answered, ClusterFacts, DesiredObjects, GetThrough, HelmEntry, Readiness
+from reconciler.specs.ways import Way
 from reconciler.state.observed import JobSeen, Json, Lacking, ObjectHistory, ObservedRelease
 from reconciler.state.readiness import Saying
 from reconciler.state.reasons import selector_of
@@ -104,7 +105,7 @@ class KubeTarget:
         with _understood():
             self._writer.begin(release, generation, event, turn)
 
-    def apply(
+    def apply(  # noqa: PLR0913  how one apply differs from others
         self,
         release: str,
         body: Json,
@@ -114,6 +115,7 @@ class KubeTarget:
         take: frozenset[str] = frozenset(),
         replicas: int = 0,
         stopped: bool = False,
+        ignored: tuple[Way, ...] = (),
     ) -> None:
         """Server-side apply one object. Call `observe` with the release's desired objects before: it tells which
         numbers of replicas belong to an autoscaler that may not exist yet."""
@@ -124,7 +126,7 @@ class KubeTarget:
                 generation=generation,
                 expected_uid=expected_uid,
                 autoscaled=self._observer.autoscaled,
-                manner=Manner(take, replicas, stopped),
+                manner=Manner(take, replicas, stopped, ignored=ignored),
             )
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:

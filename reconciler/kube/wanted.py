@@ -14,6 +14,7 @@ from reconciler.kube.discovery import ApiResource
 from reconciler.kube.projection import sendable
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
+from reconciler.specs.ways import REPLICAS, Way
 from reconciler.state.observed import Json
 
 AUTOSCALER = "HorizontalPodAutoscaler"
@@ -33,6 +34,18 @@ class Wanted:
     sent: Json = field(repr=False)
     scaled: bool = False  # an autoscaler in the same look scales it, or its pods are kept away
     stopped: bool = False  # the traffic of its release is stopped
+    ignored: tuple[Way, ...] = ()  # left to others: sent with its creation alone, and never compared
+
+    @property
+    def standing(self) -> "Wanted":
+        """As it is compared with an object that is there: a number of pods that is left to others is as an
+        autoscaler's."""
+        return replace(self, scaled=True) if REPLICAS in self.ignored and not self.scaled else self
+
+    @property
+    def left(self) -> tuple[Way, ...]:
+        """What is left to others beside the number of pods."""
+        return tuple(way for way in self.ignored if way != REPLICAS)
 
     @property
     def secret(self) -> bool:
@@ -88,6 +101,8 @@ def wanted_of(desired: DesiredObjects, resource_of: ResourceOf) -> Iterator[Want
     seen: set[Place] = set()
     for body in desired.objects:
         found = wanted(desired.release, body, resource_of, namespace=desired.namespace)
+        if desired.ignored:
+            found = replace(found, ignored=desired.ignored.get(ref_of(body), ()))
         if place_of(found.ref) in seen:
             raise Rejected(
                 f"reading the objects of release {desired.release}: {found.ref} is there twice", key="validation_error"

@@ -11,12 +11,12 @@ owned were added.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
 from reconciler.errors import Refused, Unavailable
-from reconciler.kube import adopt, marks, recreate, traffic
+from reconciler.kube import adopt, handing_over, marks, recreate, traffic
 from reconciler.kube.answers import Answer, error_of
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
@@ -30,9 +30,7 @@ from reconciler.kube.parent import Parent, Parents
 from reconciler.kube.projection import (
     autoscaler_owns_replicas,
     kept,
-    others_own_replicas,
     owned_fields,
-    owns_replicas,
     union,
     without_replicas,
 )
@@ -42,6 +40,7 @@ from reconciler.kube.shown import found as found_object
 from reconciler.kube.wanted import Place, Scaled, Wanted, place_of, wanted
 from reconciler.names import ObjectRef
 from reconciler.specs.routes import is_of_a_canary
+from reconciler.specs.ways import REPLICAS, Way, left_out
 from reconciler.state.observed import Json
 
 ATTEMPTS: Final = 5  # a controller that writes status moves the resourceVersion under us
@@ -86,7 +85,7 @@ class Writer:
     ) -> None:
         """Server-side apply under our field manager."""
         how = manner or Manner()
-        found = self._wanted(release, body)
+        found = replace(self._wanted(release, body), ignored=how.ignored)
         what = f"applying {found.ref}"
         seen: Json = None
         for attempt in range(ATTEMPTS):
@@ -257,8 +256,8 @@ class Writer:
             raise _changed(f"{what}: the object that was previewed is gone")
 
     def _marked(self, found: Wanted, parent: Parent, live: Json, *, autoscaled: bool, stopped: bool) -> Json:
-        sent = found.sent
-        autoscaled = autoscaled or (live is not None and autoscaler_owns_replicas(live))
+        sent = found.sent if live is None else left_out(found.sent, found.left)
+        autoscaled = autoscaled or (live is not None and (found.standing.scaled or autoscaler_owns_replicas(live)))
         annotations = {marks.GENERATION: str(parent.generation), marks.EVENT: parent.event}
         if recreate.leaves_rolling(sent, live):
             self._own_strategy(found, live)
@@ -266,9 +265,10 @@ class Writer:
             sent = traffic.kept_stopped(sent) if stopped else traffic.rescued(sent, live, autoscaled=autoscaled)
             annotations |= traffic.mark_of(live) if stopped else {}
         elif autoscaled:
-            if live is not None:
-                self._hand_replicas_over(found, live)
             sent = without_replicas(sent)
+        if live is not None:
+            kept_away = traffic.concerns(found.ref, live, stopped=stopped)
+            self._hand_over(found, live, (*found.left, REPLICAS) if autoscaled and not kept_away else found.left)
         labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
         body = marks.marked(sent, labels=labels, annotations=annotations)
         if live is not None:
@@ -316,21 +316,18 @@ class Writer:
         answer = self._client.send(Request("PATCH", found.path, what, query, body, APPLY_TYPE))
         live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
 
-    def _hand_replicas_over(self, found: Wanted, live: Json) -> None:
-        """Let another manager hold the live number before we give it up, or it would fall to the default (G9).
-
-        https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
-        """
-        if not owns_replicas(owned_fields(live)) or others_own_replicas(live):
-            return
-        identity = {key: found.sent[key] for key in ("apiVersion", "kind")}
-        seen = live["metadata"]
-        kept = {key: seen[key] for key in ("name", "namespace", "uid", "resourceVersion")}
-        body = {**identity, "metadata": kept, "spec": {"replicas": live["spec"]["replicas"]}}
-        query = {"fieldManager": marks.HAND_OVER_MANAGER, "force": "false"}
-        what = f"keeping the number of replicas of {found.ref}"
-        answer = self._client.send(Request("PATCH", found.path, what, query, body, APPLY_TYPE))
-        live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
+    def _hand_over(self, found: Wanted, live: Json, ways: tuple[Way, ...]) -> None:
+        """Let go of what is left to others, every value as it stands (handing_over.py)."""
+        what = f"leaving fields of {found.ref} to others"
+        stale = handing_over.taken_again(live, found.left)
+        body = handing_over.handed_over(live, ways)
+        for kind, manager, sent in ((MERGE_TYPE, adopt.TAKING, stale), (APPLY_TYPE, marks.HAND_OVER_MANAGER, body)):
+            if sent is not None:
+                seen = live["metadata"]
+                sent["metadata"] |= {key: seen[key] for key in ("uid", "resourceVersion")}
+                query = {"fieldManager": manager} | ({"force": "false"} if kind == APPLY_TYPE else {})
+                answer = self._client.send(Request("PATCH", found.path, what, query, sent, kind, secret=found.secret))
+                live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
 
 
 def _apply_request(found: Wanted, what: str, body: Json, *, force: bool = False) -> Request:

@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.canonical import digest_of
 from reconciler.errors import Refused
 from reconciler.names import POLICY, UnitKind, UnitRef
-from reconciler.plan import guards, healing, unsupported
+from reconciler.plan import guards, healing, ignoring, unsupported
 from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.change import (
     PRIORITIES,
@@ -62,6 +62,7 @@ def make_plan(ask: PlanAsk) -> Plan:
         *ask.checks,
         *_broken(ask),
         *healing.said(ask),
+        *ignoring.said(ask),
         *(check for part in parts.values() for check in part.checks),
     ]
     checks = list(dict.fromkeys(checks))  # what is true of a connection is said once, whoever uses it

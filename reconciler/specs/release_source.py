@@ -17,6 +17,7 @@ from reconciler.specs.chart import Chart
 from reconciler.specs.charts import ChartRenderer, OneRelease, chart_parts, kept_by_helm
 from reconciler.specs.colours import coloured
 from reconciler.specs.finding import VALIDATION, Finding, Hints
+from reconciler.specs.ignoring import check_ignored
 from reconciler.specs.images import image_name, images_of, replace_images
 from reconciler.specs.jobs import set_apart
 from reconciler.specs.kinds import Environment, Release
@@ -262,6 +263,7 @@ def _source(
     check_metrics(release, objects, problems)
     standing, jobs = set_apart(release, items, problems)
     sent = coloured(release, tracked(release, standing), problems)
+    check_ignored(release, [item for item, _ in standing], problems, hints)
     return ReleaseSource(
         spec.source.type,
         spec.source.path,

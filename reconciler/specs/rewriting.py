@@ -6,13 +6,14 @@ what it should is for the caller: what is written here is read again before it i
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
 from reconciler.errors import Place, Refused
 from reconciler.names import Revision
 from reconciler.specs.kinds import Environment, Release
+from reconciler.specs.kinds.ignoring import IgnoredFields
 from reconciler.specs.scalars import typed
 from reconciler.specs.spec import Spec
 
@@ -46,6 +47,37 @@ def with_revision(text: str, spec: Spec[Environment], revision: Revision) -> str
     if line[start.column - 1 : start.column] == "{":
         return _inserted(text, start, entry)
     return _added_below(text, spec.place_of("tier"), " " * (start.column - 1) + entry)
+
+
+def with_ignored(text: str, spec: Spec[Release], rules: Sequence[IgnoredFields]) -> str:
+    """The same text with more fields of a release left to others, before those that are there; a first one comes under
+    its namespace. Raises Refused where the file is written in a way that only a person can add to."""
+    written = [_rule(one) for one in rules]
+    place = spec.place_of("ignoreDifferences")  # where there is none, this is where the mapping around it begins
+    lines = text.split("\n")
+    line, column = lines[place.line - 1], place.column - 1
+    match line[column : column + 1]:
+        case "[":
+            listed = ", ".join(written) + (", " if spec.spec.ignore_differences else "")
+            lines[place.line - 1] = f"{line[: column + 1]}{listed}{line[column + 1 :]}"
+        case "-":
+            ending = "\r" if line.endswith("\r") else ""
+            lines[place.line - 1 : place.line - 1] = [f"{' ' * column}- {one}{ending}" for one in written]
+        case "{":
+            return _inserted(text, place, f"ignoreDifferences: [{', '.join(written)}]")
+        case _:
+            ending = "\r\n" if line.endswith("\r") else "\n"
+            first = " " * column + "ignoreDifferences:"
+            entry = ending.join([first, *(f"{' ' * column}  - {one}" for one in written)])
+            return _added_below(text, spec.place_of("namespace"), entry)
+    return "\n".join(lines)
+
+
+def _rule(one: IgnoredFields) -> str:
+    named = [("group", one.group), ("kind", one.kind), ("name", one.name), ("namespace", one.namespace)]
+    parts = [f"{key}: {_written(value)}" for key, value in named if value is not None]
+    pointers = ", ".join(json.dumps(pointer, ensure_ascii=False) for pointer in one.json_pointers)
+    return f"{{{', '.join(parts)}, jsonPointers: [{pointers}]}}"
 
 
 def _replaced(text: str, place: Place, value: str, *, quoted: bool = False) -> str:

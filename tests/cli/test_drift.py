@@ -3,13 +3,17 @@
 import json
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from reconciler.app.settings import FILE_NAME
 from reconciler.sandbox.cluster import SandboxCluster
 from tests.cli.conftest import Place
-from tests.story.stage import DEPLOYMENT, Stage
+from tests.cli.terminal import Terminal
+from tests.story.prepared import Moment, Prepared
+from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,7 @@ def test_who_changed_which_field_is_told_and_the_ways_forward(place: Place) -> N
     assert row["approved"].endswith(":v2.0.0")
     assert row["at"]
     assert row["event"] in {str(one.event_id) for one in place.stage.world.opened.journal.events}
-    assert len(seen.json["ways"]) == 2
+    assert len(seen.json["ways"]) == 3
     table = place.operator.type("explain-drift", "env-k8s-prod")
     assert table.code == 1
     assert "kubectl-edit" in table.out
@@ -107,3 +111,69 @@ def test_a_cluster_that_is_away_is_exit_2_and_never_no_drift(place: Place) -> No
         place.stage.world.clusters["prod"].start()
     assert seen.code == 2
     assert "no drift\n" not in seen.out
+
+
+CONFIG = "api/v1/namespaces/svc-a/configmaps/svc-a"
+LEVEL = '    - {kind: ConfigMap, name: svc-a, jsonPointers: ["/data/LOG_LEVEL"]}'
+
+
+def level(place: Place, value: str) -> None:
+    place.stage.world.sandbox("prod").edit(CONFIG, {"data": {"LOG_LEVEL": value}}, "kubectl-edit")
+
+
+def as_person(place: Place, login: str = "dev_user") -> Terminal:
+    """On the reconciler's machine, with a key of their own."""
+    key = str(place.stage.world.folder / "keys" / login)
+    config = str(place.stage.world.home / FILE_NAME)
+    return Terminal(place.folder / f"beside-{login}", place.patch, ("--config", config, "--as", login, "--key", key))
+
+
+def test_without_a_key_the_edit_that_leaves_it_to_others_is_printed_as_a_patch(place: Place) -> None:
+    level(place, "trace")
+    edited(place.stage.world.sandbox("prod"))
+    seen = place.operator.type("explain-drift", "svc-a", "--propose-ignore")
+    assert seen.code == 2
+    assert f"+++ b/{RELEASE}" in seen.out
+    assert [line for line in seen.out.splitlines() if line.startswith("+")][1:] == [
+        "+  ignoreDifferences:",
+        f"+{LEVEL}",
+    ]
+    assert "no key is named" in seen.err
+    assert "it says what runs" in seen.err  # the image is the release's own
+    assert "trace" not in seen.out.partition("--- a/")[2]
+
+
+def test_what_can_be_left_to_nobody_is_said_and_nothing_is_proposed(place: Place) -> None:
+    edited(place.stage.world.sandbox("prod"))
+    seen = as_person(place).type("explain-drift", "svc-a", "--propose-ignore")
+    assert (seen.code, "nothing of this drift can be left to others" in seen.err) == (2, True)
+    assert "release_not_found" in place.operator.type("explain-drift", "env-k8s-prod", "--propose-ignore").err
+
+
+def test_a_person_opens_the_pull_request_that_leaves_it_to_others(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with prepared.lend(Moment()) as stage:
+        left_to_others(Place(stage, tmp_path, monkeypatch))
+
+
+def left_to_others(place: Place) -> None:
+    stage = place.stage
+    level(place, "trace")
+    seen = as_person(place).well("explain-drift", "svc-a", "--propose-ignore")
+    assert "opened #1 from ignore-svc-a-" in seen.err
+    again = as_person(place).type("explain-drift", "svc-a", "--propose-ignore")
+    assert (again.code, "the branch exists already" in again.err) == (2, True)
+    stage.settle()
+    (plan,) = stage.plans(1).plans
+    assert stage.pull(1).author == "dev_user"
+    told = "release/svc-a: 1 field is left to others: ConfigMap svc-a/svc-a data.LOG_LEVEL"
+    assert told in [check.message for check in plan.checks]
+    assert (plan.changes, plan.blocked) == ((), ())
+    effects = stage.effects()
+    stage.approve(1)
+    stage.merge(1)
+    assert stage.effects() == effects
+    over = as_person(place).well("explain-drift", "svc-a", "--propose-ignore")
+    assert "nothing drifts any more, so there is nothing to propose" in over.err
+    assert "1 field is left to others" in over.err

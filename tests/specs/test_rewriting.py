@@ -5,8 +5,9 @@ import pytest
 from reconciler.errors import Refused
 from reconciler.names import Revision
 from reconciler.specs.kinds import Environment
+from reconciler.specs.kinds.ignoring import IgnoredFields
 from reconciler.specs.reader import Reader
-from reconciler.specs.rewriting import with_revision
+from reconciler.specs.rewriting import with_ignored, with_revision
 from reconciler.specs.spec import Spec
 from tests.specs.repository import Repository
 
@@ -71,3 +72,62 @@ def test_a_revision_that_is_written_as_a_block_is_left_to_people(reader: Reader)
     text = f"{HEAD}spec:\n  tier: production\n{REST}  revision: >-\n    {OLD}\n"
     with pytest.raises(Refused, match="not written on one line"):
         with_revision(text, environment(text, reader), NEW)
+
+
+RELEASE = "apiVersion: opspilot.spec/v1\nkind: Release\nmetadata: {name: web}\n"
+PLACED = "  environment: dev\n  cluster: one\n  namespace: web  # ours\n"
+SOURCE = "  source: {type: manifests, path: app}\n# end\n"
+RULE = IgnoredFields(kind="ConfigMap", name="settings", json_pointers=("/data/a~1b, c", "/data/\u6771"))
+WRITTEN = '{kind: ConfigMap, name: settings, jsonPointers: ["/data/a~1b, c", "/data/\u6771"]}'
+KNOWN = "{kind: Service, name: web, jsonPointers: [/spec/ports]}"
+FLOW = (
+    f"{RELEASE}spec: {{ignoreDifferences: [{WRITTEN}], environment: dev, cluster: one, namespace: web, "
+    "source: {type: manifests, path: app}}\n"
+)
+IGNORING = {
+    "the first one, under the namespace": (
+        f"{RELEASE}spec:\n{PLACED}{SOURCE}",
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences:\n    - {WRITTEN}\n{SOURCE}",
+    ),
+    "beside others": (
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences:\n  # theirs\n  - {KNOWN}\n{SOURCE}",
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences:\n  # theirs\n  - {WRITTEN}\n  - {KNOWN}\n{SOURCE}",
+    ),
+    "beside others on one line": (
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences: [{KNOWN}]  # theirs\n{SOURCE}",
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences: [{WRITTEN}, {KNOWN}]  # theirs\n{SOURCE}",
+    ),
+    "into an empty list": (
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences: []\n{SOURCE}",
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences: [{WRITTEN}]\n{SOURCE}",
+    ),
+    "flow style": (
+        f"{RELEASE}spec: {{environment: dev, cluster: one, namespace: web, source: {{type: manifests, path: app}}}}\n",
+        FLOW,
+    ),
+    "lines that end as on Windows": (
+        f"{RELEASE}spec:\n{PLACED}{SOURCE}".replace("\n", "\r\n"),
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences:\n    - {WRITTEN}\n{SOURCE}".replace("\n", "\r\n"),
+    ),
+    "beside others in lines that end as on Windows": (
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences:\n  - {KNOWN}\n{SOURCE}".replace("\n", "\r\n"),
+        f"{RELEASE}spec:\n{PLACED}  ignoreDifferences:\n  - {WRITTEN}\n  - {KNOWN}\n{SOURCE}".replace("\n", "\r\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IGNORING)
+def test_fields_that_are_left_to_others_come_into_the_file_and_nothing_else_moves(name: str, reader: Reader) -> None:
+    before, after = IGNORING[name]
+    old = Repository.of({"web.yaml": before}).resolve(reader).releases["web"]
+    assert with_ignored(before, old, [RULE]) == after
+    new = Repository.of({"web.yaml": after}).resolve(reader).releases["web"]
+    assert new.spec.ignore_differences == (RULE, *old.spec.ignore_differences)
+    assert new.spec.model_copy(update={"ignore_differences": old.spec.ignore_differences}) == old.spec
+
+
+def test_a_file_that_only_a_person_can_add_to_is_refused(reader: Reader) -> None:
+    text = f"{RELEASE}spec:\n{PLACED.replace('web  # ours', '>-')}    web\n{SOURCE}"
+    old = Repository.of({"web.yaml": text}).resolve(reader).releases["web"]
+    with pytest.raises(Refused, match="not written on one line"):
+        with_ignored(text, old, [RULE])

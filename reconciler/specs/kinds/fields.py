@@ -61,6 +61,9 @@ ApiGroup = Annotated[
     ),
 ]
 ObjectKind = Annotated[str, _text(r"^[A-Z][A-Za-z0-9]{0,62}$", "a kind of Kubernetes objects, such as Database", 63)]
+JsonPointer = Annotated[
+    str, _text(r"^(/([^~/]|~[01])+)+$", "a JSON pointer such as /data/LEVEL, with ~1 for a slash in a name", 1000)
+]
 Text = Annotated[str, StringConstraints(max_length=4096)]
 Line = Annotated[str, _text(r"^[^\r\n]*$", "one line", 512)]
 Email = Annotated[str, _text(r"^[^@\s]+@[^@\s]+$", "an e-mail address")]

@@ -15,6 +15,7 @@ from reconciler.specs.kinds.fields import (
     Variables,
     parse_duration,
 )
+from reconciler.specs.kinds.ignoring import MOST_RULES, IgnoredFields
 from reconciler.specs.kinds.model import Model, rule
 from reconciler.specs.kinds.probes import Probe
 from reconciler.specs.kinds.readiness import ReadyWhen
@@ -211,6 +212,12 @@ class Release(Model):
         default=(), description="Releases of the same environment that must be healthy first."
     )
     hooks: tuple[Hook, ...] = Field(default=(), description="Jobs that run around an apply.", max_length=MOST_HOOKS)
+    ignore_differences: tuple[IgnoredFields, ...] = Field(
+        default=(),
+        description="Fields of its objects that are left to others.",
+        max_length=MOST_RULES,
+        exclude_if=lambda value: not value,  # what does not say it is the artifact that it was
+    )
     suspend: bool = Field(default=False, description="Whether this release is left as it is for now.")
 
     @model_validator(mode="after")
@@ -229,6 +236,8 @@ class Release(Model):
             raise rule("health.readiness is for releases on a cluster", "health")
         if self.source.values and self.source.type is not SourceKind.HELM:
             raise rule("source.values is for helm", "source")
+        if self.ignore_differences and not on_cluster:
+            raise rule("ignoreDifferences is for releases on a cluster", "ignore_differences")
         names = [hook.name for hook in self.hooks]
         if len(set(names)) < len(names):
             raise rule("two hooks have one name", "hooks")

@@ -1,0 +1,163 @@
+"""Fields that are left to others on a cluster: neither compared nor sent, and given up as they stand."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.names import ObjectRef
+from reconciler.ports import DesiredObjects
+from reconciler.specs.ways import REPLICAS, Item, Way
+from reconciler.state.observed import ObservedObject
+from tests.contracts.kube_targets import Body, Lab, real_lab, sandbox_lab
+
+TARGETS = {"sandbox": sandbox_lab, "real": real_lab}
+LEVEL: Way = ("data", "level")
+ENV: Way = ("spec", "template", "spec", "containers", Item("web"), "env", Item("LEVEL"))
+
+
+@pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.real)])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    with TARGETS[request.param](request) as made:
+        yield made
+
+
+def ref(lab: Lab, body: Body) -> ObjectRef:
+    return lab.ref(body)
+
+
+def wanted(lab: Lab, body: Body, *ways: Way) -> DesiredObjects:
+    return replace(lab.desired(body), ignored={ref(lab, body): ways} if ways else {})
+
+
+def see(lab: Lab, body: Body, *ways: Way) -> ObservedObject:
+    one = wanted(lab, body, *ways)
+    return lab.kube.observe([one])[one.release].objects[ref(lab, body)]
+
+
+def roll(lab: Lab, body: Body, *ways: Way, generation: int = 1) -> None:
+    """As lab.roll, with fields that are left to others."""
+    uid = see(lab, body, *ways).uid
+    lab.kube.begin(lab.release, lab.namespace, generation, f"event-{generation}")
+    lab.kube.observe([wanted(lab, body, *ways)])
+    lab.kube.apply(lab.release, body, generation=generation, expected_uid=uid, ignored=ways)
+    seen = see(lab, body, *ways)
+    assert (seen.live, seen.conflicts, seen.failure) == (seen.result, (), None)
+
+
+def live(lab: Lab, name: str = "settings") -> Body:
+    return lab.outside.must_get(lab.path("configmaps", name))
+
+
+def holders(body: Body, key: str) -> set[str]:
+    entries = body["metadata"]["managedFields"]
+    return {one["manager"] for one in entries if f"f:{key}" in one["fieldsV1"].get("f:data", {})}
+
+
+def edit(lab: Lab, **data: str | None) -> None:
+    lab.outside.edit(lab.path("configmaps", "settings"), {"data": data})
+
+
+def test_what_others_set_is_no_difference_and_outlives_other_changes(lab: Lab) -> None:
+    roll(lab, lab.config(level="info", color="red"))
+    edit(lab, level="debug")
+    assert see(lab, lab.config(level="info", color="red")).conflicts
+    seen = see(lab, lab.config(level="info", color="red"), LEVEL)
+    assert (seen.live, seen.conflicts) == (seen.result, ())
+    assert seen.live == {"data": {"color": "red"}}
+    again = see(lab, lab.config(level="warn", color="red"), LEVEL)
+    assert again.live == again.result  # not even where the source says something else now
+    roll(lab, lab.config(level="info", color="blue"), LEVEL, generation=2)
+    assert live(lab)["data"] == {"level": "debug", "color": "blue"}
+    assert holders(live(lab), "level") == {"kubectl-edit"}
+
+
+def test_a_new_object_is_made_with_them(lab: Lab) -> None:
+    body = lab.config(level="info", color="red")
+    assert see(lab, body, LEVEL).result == {"data": {"level": "info", "color": "red"}}
+    roll(lab, body, LEVEL)
+    assert live(lab)["data"] == {"level": "info", "color": "red"}
+
+
+def test_what_only_we_set_is_given_up_as_it_stands_and_what_is_left_out_by_others_stays_away(lab: Lab) -> None:
+    roll(lab, lab.config(level="info", color="red", gone="x"))
+    edit(lab, gone=None)
+    roll(lab, lab.config(level="warn", color="blue", gone="x"), LEVEL, ("data", "gone"), generation=2)
+    assert live(lab)["data"] == {"level": "info", "color": "blue"}
+    assert "reconciler" not in holders(live(lab), "level")
+    edit(lab, level="debug")
+    roll(lab, lab.config(level="warn", color="green", gone="x"), LEVEL, ("data", "gone"), generation=3)
+    assert live(lab)["data"] == {"level": "debug", "color": "green"}
+
+
+def test_what_is_not_left_to_others_any_more_is_ours_again_and_goes_with_the_source(lab: Lab) -> None:
+    roll(lab, lab.config(level="info", color="red"))
+    roll(lab, lab.config(level="info", color="blue"), LEVEL, generation=2)
+    roll(lab, lab.config(level="warn", color="blue"), generation=3)  # nobody else holds it: no conflict
+    assert (live(lab)["data"]["level"], holders(live(lab), "level")) == ("warn", {"reconciler"})
+    roll(lab, lab.config(color="blue"), generation=4)
+    assert live(lab)["data"] == {"color": "blue"}
+
+
+def test_two_are_given_up_one_after_the_other_and_both_stay(lab: Lab) -> None:
+    roll(lab, lab.config(level="info", size="1", color="red"))
+    roll(lab, lab.config(level="info", size="1", color="blue"), LEVEL, generation=2)
+    roll(lab, lab.config(level="info", size="1", color="green"), LEVEL, ("data", "size"), generation=3)
+    assert live(lab)["data"] == {"level": "info", "size": "1", "color": "green"}
+    roll(lab, lab.config(level="info", color="green"), LEVEL, generation=4)  # the source drops it with its rule:
+    assert live(lab)["data"] == {"level": "info", "size": "1", "color": "green"}  # it was given up, so it stays
+    assert holders(live(lab), "size") == set()
+
+
+def with_level(lab: Lab, value: str, image: str = "registry.example/web:v1") -> Body:
+    body = lab.deployment(image=image)
+    body["spec"]["template"]["spec"]["containers"][0]["env"] = [
+        {"name": "LEVEL", "value": value},
+        {"name": "A", "value": "1"},
+    ]
+    return body
+
+
+def environment(lab: Lab) -> tuple[list[str], dict[str, str], str]:
+    spec: dict[str, Any] = lab.outside.must_get(lab.path("deployments", "web", "apps"))["spec"]["template"]["spec"]
+    web = next(one for one in spec["containers"] if one["name"] == "web")
+    return [one["name"] for one in spec["containers"]], {one["name"]: one["value"] for one in web["env"]}, web["image"]
+
+
+def test_an_item_of_a_list_is_found_by_its_name(lab: Lab) -> None:
+    roll(lab, with_level(lab, "info"))
+    web = lab.outside.must_get(lab.path("deployments", "web", "apps"))["spec"]["template"]["spec"]["containers"][0]
+    changed = {**web, "env": [{"name": "LEVEL", "value": "debug"}, {"name": "A", "value": "1"}]}
+    containers = [{"name": "side", "image": "registry.example/side:v1"}, changed]
+    lab.outside.edit(
+        lab.path("deployments", "web", "apps"), {"spec": {"template": {"spec": {"containers": containers}}}}
+    )
+    value: Way = (*ENV, "value")
+    seen = see(lab, with_level(lab, "info"), value)
+    assert (seen.live, seen.conflicts) == (seen.result, ())
+    roll(lab, with_level(lab, "info", "registry.example/web:v2"), value, generation=2)
+    assert environment(lab)[1:] == ({"LEVEL": "debug", "A": "1"}, "registry.example/web:v2")
+
+
+def test_an_item_that_only_we_set_is_given_up_as_it_stands_and_goes_with_its_rule(lab: Lab) -> None:
+    roll(lab, with_level(lab, "info"))
+    roll(lab, with_level(lab, "warn", "registry.example/web:v2"), (*ENV, "value"), generation=2)
+    assert environment(lab) == (["web"], {"LEVEL": "info", "A": "1"}, "registry.example/web:v2")
+    body = with_level(lab, "info", "registry.example/web:v3")
+    del body["spec"]["template"]["spec"]["containers"][0]["env"][0]
+    roll(lab, body, generation=3)
+    assert environment(lab) == (["web"], {"A": "1"}, "registry.example/web:v3")
+
+
+def test_a_number_of_pods_is_made_with_the_object_and_then_left_alone(lab: Lab) -> None:
+    roll(lab, lab.deployment(replicas=0), REPLICAS)
+    place = lab.path("deployments", "web", "apps")
+    assert lab.outside.must_get(place)["spec"]["replicas"] == 0
+    roll(lab, lab.deployment(image="registry.example/web:v2", replicas=3), REPLICAS, generation=2)
+    assert lab.outside.must_get(place)["spec"]["replicas"] == 0
+    lab.outside.edit(place, {"spec": {"replicas": 2}}, "somebody")
+    seen = see(lab, lab.deployment(image="registry.example/web:v2", replicas=3), REPLICAS)
+    assert (seen.live, seen.conflicts, seen.autoscaled) == (seen.result, (), False)
+    roll(lab, lab.deployment(image="registry.example/web:v3", replicas=3), REPLICAS, generation=3)
+    assert lab.outside.must_get(place)["spec"]["replicas"] == 2

@@ -1,0 +1,96 @@
+"""Fields that a release leaves to others, from the pull request to the cluster: looked at, applied, healed."""
+
+from reconciler.approval.decision import Verb
+from reconciler.plan.change import Severity
+from tests.story.stage import RELEASE, Stage
+from tests.story.test_healing import UNIT, healing, health, level, look, meddle, merged, told  # noqa: F401
+
+RULE = '  ignoreDifferences:\n    - {kind: ConfigMap, name: svc-a, jsonPointers: ["/data/LOG_LEVEL"]}\n'
+CONFIG = "releases/svc-a/manifests/configmap.yaml"
+
+
+def with_rule(stage: Stage, tag: str = "v2.0.0") -> str:
+    return stage.release_text(tag).rstrip() + "\n" + RULE
+
+
+def said(stage: Stage, number: int) -> list[str]:
+    return [check.message for plan in stage.plans(number).plans for check in plan.checks]
+
+
+def test_what_is_left_to_others_is_no_drift_and_outlives_the_next_version(stage: Stage) -> None:
+    meddle(stage)
+    assert look(stage) == []
+    assert health(stage)[0] == "failure"
+    effects = stage.effects()
+    number = merged(stage, {RELEASE: with_rule(stage)}, "leave")
+    assert "release/svc-a: 1 field is left to others: ConfigMap svc-a/svc-a data.LOG_LEVEL" in said(stage, number)
+    assert look(stage) == []
+    assert (stage.effects(), level(stage), len(told(stage, "drift_detected"))) == (effects, "trace", 1)
+    assert UNIT not in stage.ledger.drifts.told
+    merged(stage, {RELEASE: with_rule(stage, "v2.0.1")}, "next")
+    assert (stage.image(), level(stage)) == ("v2.0.1", "trace")
+    assert look(stage) == []
+    assert (health(stage)[0], level(stage), len(told(stage, "drift_detected"))) == ("success", "trace", 1)
+
+
+def test_another_value_in_the_source_is_approved_and_not_sent(stage: Stage) -> None:
+    merged(stage, {RELEASE: with_rule(stage)}, "leave")
+    wanted = level(stage)
+    text = stage.world.example()[CONFIG]
+    number = merged(stage, {CONFIG: text.replace("${log_level}", "fatal")}, "fatal")
+    assert stage.plans(number).plans[0].changes == ()
+    assert stage.ledger.units[UNIT].outcome in {"applied", "no_change"}
+    assert level(stage) == wanted
+
+
+def test_what_is_not_left_any_more_is_shown_first_and_then_ours_again(stage: Stage) -> None:
+    wanted = level(stage)
+    merged(stage, {RELEASE: with_rule(stage)}, "leave")
+    meddle(stage)
+    merged(stage, {RELEASE: with_rule(stage, "v2.0.1")}, "next")
+    number = stage.propose({RELEASE: stage.release_text("v2.0.1")}, branch="ours")
+    assert any("kubectl-edit" in check.message for plan in stage.plans(number).plans for check in plan.blocked)
+    meddle(stage, wanted)  # the other one gives way
+    stage.desk("dev_user").person().comment(number, "/reconciler preview")
+    stage.settle()
+    stage.approve(number, reason=stage.preview(number).previewed.digest[:12])
+    stage.merge(number)
+    assert level(stage) == wanted
+    meddle(stage)
+    assert look(stage) == []
+    assert health(stage)[0] == "failure"
+
+
+def test_g22_a_heal_puts_the_rest_right_and_leaves_what_is_left(healing: Stage) -> None:  # noqa: F811
+    merged(healing, {RELEASE: with_rule(healing)}, "leave")
+    body = healing.world.sandbox("prod").look("api/v1/namespaces/svc-a/configmaps/svc-a")
+    assert body is not None
+    other = next(key for key in body["data"] if key != "LOG_LEVEL")
+    before = body["data"][other]
+    change = {"data": {"LOG_LEVEL": "trace", other: "changed"}}
+    healing.world.sandbox("prod").edit("api/v1/namespaces/svc-a/configmaps/svc-a", change, "kubectl-edit")
+    assert look(healing) == []
+    after = healing.world.sandbox("prod").look("api/v1/namespaces/svc-a/configmaps/svc-a")
+    assert after is not None
+    assert (after["data"]["LOG_LEVEL"], after["data"][other]) == ("trace", before)
+
+
+def test_g21_a_return_leaves_what_its_own_version_left(stage: Stage) -> None:
+    merged(stage, {RELEASE: with_rule(stage)}, "leave")
+    merged(stage, {RELEASE: with_rule(stage, "v2.0.1")}, "next")
+    meddle(stage)
+    stage.desk("dev_user").order(UNIT, Verb.ROLLBACK, reason="back")
+    assert stage.settle() == []
+    assert (stage.image(), level(stage)) == ("v2.0.0", "trace")
+
+
+def test_what_cannot_be_left_is_a_problem_of_the_pull_request(stage: Stage) -> None:
+    text = with_rule(stage).replace("/data/LOG_LEVEL", "/data/NONE")
+    number = stage.propose({RELEASE: text}, branch="wrong")
+    assert stage.statuses(stage.pull(number).head)["reconciler/validate"][0] == "failure"
+
+
+def test_a_preview_without_a_rule_says_nothing_of_others(stage: Stage) -> None:
+    number = stage.propose()
+    checks = [check for plan in stage.plans(number).plans for check in plan.checks]
+    assert not [check for check in checks if check.severity is Severity.INFO and "left to others" in check.message]
