@@ -7,6 +7,7 @@ plan, unless the preview that stands knows it and the registry is only away.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Journal
@@ -93,6 +94,7 @@ class Pinner:
     def settle(self, side: Side, units: Iterable[UnitRef], asking: Asking, may_ask: Callable[[str], bool]) -> Settled:
         """The side with these units' images pinned. `may_ask`: by environment, whether its author may have it asked."""
         planned = sorted(units)
+        asking = replace(asking, shown=cache(asking.shown))  # read once, and only where there is something to pin
         wishes = {ref: wish for ref in planned if (wish := self._wish(ref, planned, side, asking, may_ask)) is not None}
         wanted = {image for wish in wishes.values() for image in wish.asked}
         references = {image: parse_reference(image) for image in wanted}

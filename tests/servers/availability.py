@@ -16,6 +16,7 @@ from tests.servers.helm.build import helm_cached
 from tests.servers.kube.build import ASSETS_VARIABLE, NEEDED, built_programs_cached
 from tests.servers.node.images import ARCHITECTURES
 from tests.servers.node.layer import node_layer_cached
+from tests.servers.registry.build import registry_cached
 from tests.servers.rootfs import root_file_system_cached
 from tests.servers.sops.build import sops_cached
 
@@ -62,6 +63,17 @@ def helm_lacks() -> str | None:
 def sops_lacks() -> str | None:
     if sops_cached() is None and shutil.which("go") is None:
         return "no go and no built SOPS in the cache"
+    return None
+
+
+def registry_lacks() -> str | None:
+    if not sys.platform.startswith("linux"):
+        return "not Linux"
+    if registry_cached() is None:
+        if not debian.apt_available():
+            return "no root or no apt, and no registry in the cache"
+        if debian.mirror() is None:
+            return "no Debian mirror in the apt sources"
     return None
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.servers.build [kube|hosts|node|gitea|github|gitlab|helm|all]`: fill the cache before the tests.
+"""`python -m tests.servers.build [kube|hosts|node|gitea|github|gitlab|helm|registry|all]`: fill the cache first.
 
 On a bare Debian machine, as root, it also installs what the servers need of the system. When all is there it only says
 where.
@@ -17,6 +17,7 @@ from tests.servers.availability import (
     helm_lacks,
     hosts_lack,
     node_lacks,
+    registry_lacks,
 )
 from tests.servers.cache import BuildFailed, say
 from tests.servers.gitea.build import gitea
@@ -25,6 +26,7 @@ from tests.servers.gitlabclient.build import gitlab_client
 from tests.servers.helm.build import helm
 from tests.servers.kube.build import programs
 from tests.servers.node.layer import node_layer
+from tests.servers.registry.build import registry
 from tests.servers.rootfs import root_file_system
 
 # util-linux and mount are essential packages of Debian: setpriv, unshare, nsenter and mount are always there.
@@ -65,6 +67,11 @@ def build_helm() -> Path:
     return helm()
 
 
+def build_registry() -> Path:
+    _refuse(registry_lacks())
+    return registry()
+
+
 def build_gitlab_client() -> Path:
     _refuse(gitlab_client_lacks())
     return gitlab_client()
@@ -78,6 +85,7 @@ TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
     "github": {"GitHub's description of its API": build_github_api},
     "gitlab": {"GitLab's own client": build_gitlab_client},
     "helm": {"Helm": build_helm},
+    "registry": {"registry of images": build_registry},
     "all": {
         "root file system of hosts": build_hosts,
         "Kubernetes": build_kube,
@@ -86,6 +94,7 @@ TARGETS: dict[str, dict[str, Callable[[], Path]]] = {
         "GitHub's description of its API": build_github_api,
         "GitLab's own client": build_gitlab_client,
         "Helm": build_helm,
+        "registry of images": build_registry,
     },
 }
 

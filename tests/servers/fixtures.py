@@ -20,6 +20,7 @@ from tests.servers.availability import (
     helm_lacks,
     hosts_lack,
     node_lacks,
+    registry_lacks,
     sops_lacks,
 )
 from tests.servers.forge import GiteaServer
@@ -29,6 +30,7 @@ from tests.servers.helm.build import helm
 from tests.servers.hosts import Host, HostLab, Init
 from tests.servers.kube.build import programs
 from tests.servers.nodecluster import NodeCluster
+from tests.servers.registry.server import RegistryServer
 from tests.servers.sops.build import sops
 
 HOST_COUNT = 3
@@ -113,6 +115,14 @@ def official_helm() -> Path:
     """Helm itself: what renders charts, and the judge of what stands in a release's history."""
     _skip_where(helm_lacks())
     return helm()
+
+
+@pytest.fixture(scope="session")
+def real_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A registry of images over TLS, behind a password."""
+    _skip_where(registry_lacks())
+    with RegistryServer(tmp_path_factory.mktemp("registry")) as server:
+        yield server
 
 
 def _skip_where(lacking: str | None) -> None:
