@@ -14,6 +14,7 @@ from reconciler.app.settings import FILE_NAME, load_settings
 from reconciler.approval.decision import Verb
 from reconciler.names import Revision
 from reconciler.sandbox.world import World
+from tests.failpoints import pinned
 from tests.failpoints.points import Point
 from tests.failpoints.theatre import Theatre
 from tests.story.clock import MovableClock
@@ -302,10 +303,6 @@ def _caches_gone(theatre: Theatre) -> None:
     shutil.rmtree(load_settings(theatre.world.home / FILE_NAME).cache)
 
 
-def _previewed(stage: Stage) -> None:
-    stage.propose()
-
-
 def _first(stage: Stage) -> None:
     """The first plan, which a root signature approved."""
     stage.settle()
@@ -318,6 +315,7 @@ SCENES = {
     for scene in (
         Scene("preview", _opened, _SAYS | _NEW),
         Scene("release", _merged, _APPLIES),
+        Scene("pinned", pinned.merged, _APPLIES),
         Scene("moved", _moved, _SAYS | _NEW),
         Scene("broken", lambda stage: _merged(stage, "v2.0.1-broken"), _APPLIES),
         Scene("canary", _canary, _APPLIES | {Point.KUBE_DELETE}),
@@ -345,7 +343,7 @@ SCENES = {
         Scene("rollback", _ordered(Verb.ROLLBACK), _APPLIES | {Point.FORGE_PROPOSE, Point.FORGE_COMMENT}),
         Scene("hold", _ordered(Verb.HOLD), _SAYS),
         Scene("comment", _asked, _SAYS | {Point.FORGE_COMMENT}),
-        Scene("approve", _previewed, _PUSHES, a_member_approves),
+        Scene("approve", Stage.propose, _PUSHES, a_member_approves),
         Scene("retry", _failed, _APPLIES),
         Scene("returned", _returned, _SAYS),
         Scene("forgotten", _merged, _APPLIES, meanwhile=_caches_gone),

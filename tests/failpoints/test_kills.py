@@ -22,6 +22,7 @@ SOME = (
     *(("preview", side, Point.FORGE_COMMENT) for side in Side),
     ("preview", Side.AFTER, Point.AUDIT_APPEND),
     ("moved", Side.AFTER, Point.AUDIT_APPEND),
+    ("pinned", Side.AFTER, Point.KUBE_BEGIN),
     ("held", Side.BEFORE, Point.FORGE_STATUS),
     ("rollback", Side.AFTER, Point.AUDIT_APPEND),
     ("forgotten", Side.AFTER, Point.KUBE_APPLY),

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.approval.decision import Verb
 from reconciler.plan.change import Operation, Plan, Severity
+from reconciler.plan.units import Cutter
 from tests.registries.far import FarRegistry
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 
@@ -17,7 +18,6 @@ LONGER = frozenset(
         "test_g28_a_release_takes_its_pins_along_under_a_new_name",
         "test_g22_a_heal_puts_the_pin_back_and_asks_nobody",
         "test_what_is_suspended_is_asked_when_it_is_no_more",
-        "test_what_was_approved_is_what_is_applied_wherever_its_tag_points_at_the_merge",
     }
 )
 
@@ -67,7 +67,7 @@ def test_g9_a_changed_tag_is_asked_once_and_its_digest_is_shown_approved_and_app
 
 
 def test_what_is_accepted_carries_its_pins_and_who_knows_nothing_derives_the_same(
-    listed: Stage, far: FarRegistry
+    listed: Stage, far: FarRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = far.push(NAME, "v2.0.1")
     released(listed, "v2.0.1")
@@ -79,11 +79,15 @@ def test_what_is_accepted_carries_its_pins_and_who_knows_nothing_derives_the_sam
     found = {str(ref): unit for ref, unit in units.items()}[UNIT]
     assert (found.artifact, found.base) == (accepted.artifact, accepted.base)
     effects = listed.effects()
+    cut: list[object] = []
+    real = Cutter.pinned
+    monkeypatch.setattr(Cutter, "pinned", lambda *asked: cut.append(asked[-1]) or real(*asked))  # type: ignore[func-returns-value]
     assert listed.settle() == []
     listed.world.opened.reconciler.look_for_drift()
     assert listed.world.opened.reconciler.faults == []
     assert listed.effects() == effects
     assert "drift_detected" not in listed.actions()
+    assert cut == []
     far.start()
 
 
