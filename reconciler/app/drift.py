@@ -20,6 +20,7 @@ from reconciler.machine.states import UnitState
 from reconciler.names import Digest, Revision, UnitKind, UnitRef
 from reconciler.plan.change import Operation, Plan
 from reconciler.state.event import Domain, EventStatus, Severity
+from reconciler.state.observed import NOT_SERVED
 
 NAMED = 5  # objects, and fields of each, in one event
 DRIFT_ITSELF = frozenset({"resource_conflict", "owned_by_another"})  # somebody else has what we set
@@ -150,7 +151,8 @@ def seen_of(plan: Plan, ref: UnitRef) -> Seen:
     if plan.static:
         return Seen(known=False)
     blocked = [check for check in plan.blocked if check.unit in {"", str(ref)}]
-    if any(check.key not in DRIFT_ITSELF for check in blocked):
+    gone = [check for check in blocked if NOT_SERVED in check.message]  # it was applied, so its kind is gone since
+    if any(check.key not in DRIFT_ITSELF for check in blocked if check not in gone):
         return Seen(known=False)
     changed = [one for one in plan.changes if one.unit == str(ref) and one.operation is not Operation.UNCHANGED]
     conflicts = [check.message for check in blocked if check.key == "resource_conflict"]
@@ -159,5 +161,5 @@ def seen_of(plan: Plan, ref: UnitRef) -> Seen:
     objects = [
         f"{one.subject}: {', '.join(field.path for field in one.fields[:NAMED]) or one.operation}" for one in changed
     ]
-    objects += [check.message for check in blocked if check.key == "owned_by_another"]
+    objects += [check.message for check in blocked if check.key == "owned_by_another" or check in gone]
     return Seen(known=True, objects=tuple(objects))

@@ -27,6 +27,7 @@ FIELD_CONFLICT: Final = "FieldManagerConflict"
 TERMINATING: Final = "NamespaceTerminating"
 WEBHOOK: Final = re.compile(r'admission webhook "([^"]{1,200})" denied the request')
 POLICY: Final = re.compile(r"ValidatingAdmissionPolicy '([^']{1,200})'")
+GOING: Final = re.compile(r"namespace ([a-z0-9-]{1,63}) ")
 MANAGER: Final = re.compile(r'conflict with "([^"]{1,200})"')
 # The ends of messages that can hold nothing of the value.
 HARMLESS_TAIL: Final = re.compile(
@@ -39,6 +40,10 @@ HARMLESS_TAIL: Final = re.compile(
 UNCHANGEABLE: Final = re.compile(
     r"\bimmutable\b|may not (?:be changed|change once set)|updates to statefulset spec|cannot change roleRef"
 )
+
+
+class NotServed(Unavailable):
+    """404 of no object: nothing is served at this path, such as where a kind was taken away since it was found."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +236,14 @@ def _field_conflict(answer: Answer) -> ReconcilerError:
     )
 
 
+def _terminating(answer: Answer) -> str:
+    """The namespace is no value of the object: it stands in the path."""
+    names = [GOING.search(_text(cause.get("message"))) for cause in answer.causes]
+    name = next((found.group(1) for found in names if found), "")
+    told = f"namespace {name}" if name else "its namespace"
+    return f"{told} is being deleted; `kubectl describe namespace {name or 'NAME'}` says what holds it"
+
+
 def _withdrawn(answer: Answer) -> ReconcilerError:
     return Withdrawn(
         f"{answer.what}: the server does not take our credential ({_told(answer)});"
@@ -249,12 +262,15 @@ _TABLE: tuple[tuple[Callable[[Answer], object], Meaning], ...] = (
     (lambda a: WEBHOOK.search(a.message) or POLICY.search(a.message), _webhook),
     (
         lambda a: any(cause.get("reason") == TERMINATING for cause in a.causes),
-        _unavailable("resource_conflict"),
+        lambda a: Unavailable(f"{a.what}: {_terminating(a)}", key="resource_conflict", retry_after=_retry_after(a)),
     ),
     (lambda a: a.status == HTTPStatus.FORBIDDEN and is_limit(a.message), _rejected("release_apply_failed")),
     (lambda a: a.status == HTTPStatus.FORBIDDEN, _rejected("cluster_permission_insufficient")),
     (lambda a: a.absent, _rejected("release_apply_failed")),
-    (lambda a: a.status == HTTPStatus.NOT_FOUND, _unavailable("cluster_connect_failed")),
+    (
+        lambda a: a.status == HTTPStatus.NOT_FOUND,
+        lambda a: NotServed(f"{a.what}: {_told(a)}", key="cluster_connect_failed", retry_after=_retry_after(a)),
+    ),
     (lambda a: a.status == HTTPStatus.CONFLICT and a.field_conflicts, _field_conflict),
     (lambda a: a.status == HTTPStatus.CONFLICT and a.reason == "AlreadyExists", _refused("target_changed")),
     (lambda a: a.status == HTTPStatus.CONFLICT, _unavailable("resource_conflict")),

@@ -66,6 +66,11 @@ class Discovery:
                     return found
             return None
 
+    def forget(self) -> None:
+        """A kind that was served may not be any more: ask again. What is part of every cluster stays known."""
+        with self._lock:
+            self._known = {place: kinds for place, kinds in self._known.items() if not place[0]}
+
     def _versions(self, group: str) -> list[str]:
         if not group:
             return ["v1"]

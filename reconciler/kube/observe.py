@@ -42,7 +42,8 @@ from reconciler.kube.wanted import Place, Scaled, Wanted, new_kinds, place_of, r
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
 from reconciler.specs.ways import left_out
-from reconciler.state.observed import Failure, Json, Lacking, ObservedObject, ObservedRelease
+from reconciler.state.observed import NOT_SERVED, Failure, Json, Lacking, ObservedObject, ObservedRelease
+from reconciler.state.readiness import held_by
 from reconciler.together import all_of
 
 Judged = ObservedObject | Callable[[], ObservedObject]
@@ -171,7 +172,7 @@ class Observer:
         if found.resource is None:
             if (found.ref.group, found.ref.kind) in defined:
                 return later
-            message = f"looking at {found.ref}: the server does not serve {found.ref.api_version} {found.ref.kind}"
+            message = f"looking at {found.ref}: {NOT_SERVED} {found.ref.api_version} {found.ref.kind}"
             return ObservedObject(found.ref, exists=False, failure=Failure("validation_error", message))
         if found.ref.namespace in fresh:
             return later
@@ -214,7 +215,7 @@ class Observer:
         if seen.owner and not self._owner.is_ours(live):
             return seen  # of what somebody else holds we only say that it exists (G4)
         if metadata.get("deletionTimestamp"):
-            message = f"looking at {found.ref}: it is being deleted; look again when it is gone"
+            message = f"looking at {found.ref}: it is being deleted{held_by(live)}; look again when it is gone"
             return replace(seen, failure=Failure("resource_conflict", message))
         if not found.stopped and traffic.concerns(found.ref, live, stopped=False):
             scaled = found.scaled or autoscaler_owns_replicas(live)

@@ -16,6 +16,7 @@ from typing import Final
 
 from reconciler.errors import Unavailable
 from reconciler.kube import jobs, traffic
+from reconciler.kube.answers import NotServed
 from reconciler.kube.client import WORKERS, Client
 from reconciler.kube.connection import Connection
 from reconciler.kube.discovery import Discovery
@@ -78,31 +79,36 @@ class KubeTarget:
 
     def facts(self) -> ClusterFacts:
         """Identity, version, namespaces, and what our credential may not do of what it needs."""
-        with _understood():
+        with self._understood():
             return facts(self.client, self._needs)
 
     def observe(self, releases: Iterable[DesiredObjects], *, rights: bool = False) -> Mapping[str, ObservedRelease]:
         """Live objects of each release by LIST, with a dry run only for what would change."""
         asked = tuple(releases)
-        with _understood():
-            return self._helm.added(
-                asked, self._observer.observe(asked, self._writer.saw, rights=rights), rights=rights
-            )
+        with self._understood():
+            try:
+                return self._observe(asked, rights=rights)
+            except NotServed:
+                self._discovery.forget()
+                return self._observe(asked, rights=rights)
+
+    def _observe(self, asked: tuple[DesiredObjects, ...], *, rights: bool) -> Mapping[str, ObservedRelease]:
+        return self._helm.added(asked, self._observer.observe(asked, self._writer.saw, rights=rights), rights=rights)
 
     def lacking(self, releases: Iterable[DesiredObjects]) -> Mapping[str, tuple[Lacking, ...]]:
         """What our credential may not do of what these releases need."""
-        with _understood():
+        with self._understood():
             return self._observer.lacking(releases)
 
     def history(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, ObjectHistory]:
         """Who holds the fields of each object that is there."""
-        with _understood():
+        with self._understood():
             bodies = all_of([partial(self._body, ref) for ref in refs], WORKERS)
             return {ref: history(body) for ref, body in zip(refs, bodies, strict=True) if body is not None}
 
     def begin(self, release: str, namespace: str, generation: int, event: str, turn: int = 0) -> None:  # noqa: ARG002
         """Take the release's parent for this generation. `namespace` says nothing here: parents stand in one place."""
-        with _understood():
+        with self._understood():
             self._writer.begin(release, generation, event, turn)
 
     def apply(  # noqa: PLR0913  how one apply differs from others
@@ -119,7 +125,7 @@ class KubeTarget:
     ) -> None:
         """Server-side apply one object. Call `observe` with the release's desired objects before: it tells which
         numbers of replicas belong to an autoscaler that may not exist yet."""
-        with _understood():
+        with self._understood():
             self._writer.apply(
                 release,
                 body,
@@ -132,17 +138,17 @@ class KubeTarget:
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
         """Delete, or give up ownership and leave it running."""
         leave = self._writer.forget if forget else self._writer.delete
-        with _understood():
+        with self._understood():
             leave(release, ref, generation=generation, expected_uid=expected_uid)
 
     def record_helm(self, wanted: DesiredObjects, entry: HelmEntry) -> None:
         """Write an entry into Helm's history of a release."""
-        with _understood():
+        with self._understood():
             self._helm.record(wanted, entry)
 
     def stop(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Take the pods of a workload away; the number stays on it."""
-        with _understood():
+        with self._understood():
             self._writer.scale(release, ref, traffic.stopping, generation=generation, expected_uid=expected_uid)
 
     def restore(
@@ -150,12 +156,12 @@ class KubeTarget:
     ) -> None:
         """Give a workload its pods back."""
         asked = partial(traffic.restoring, replicas=replicas)
-        with _understood():
+        with self._understood():
             self._writer.scale(release, ref, asked, generation=generation, expected_uid=expected_uid)
 
     def pods_left(self, ref: ObjectRef) -> int:
         """The pods of a workload that are there, also those on their way out."""
-        with _understood():
+        with self._understood():
             body = self._body(ref)
             selector = selector_of(body) if body is not None else ""
             if not selector:
@@ -166,45 +172,45 @@ class KubeTarget:
 
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run."""
-        with _understood():
+        with self._understood():
             none: frozenset[Scaled] = frozenset()
             manner = Manner(run=run)
             self._writer.apply(release, body, generation=generation, expected_uid="", autoscaled=none, manner=manner)
 
     def stop_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Stop a run for good; stopped already counts as done."""
-        with _understood():
+        with self._understood():
             self._writer.scale(release, ref, jobs.stopping, generation=generation, expected_uid=expected_uid)
 
     def job(self, ref: ObjectRef) -> JobSeen | None:
         """A Job, or None where it is not there."""
-        with _understood():
+        with self._understood():
             body = self._body(ref)
             return jobs.seen(body, self._owner) if body is not None else None
 
     def job_log(self, ref: ObjectRef) -> str:
         """The last lines of what a Job's pods wrote."""
-        with _understood():
+        with self._understood():
             return jobs.log_of(self.client, ref)
 
     def readiness(
         self, refs: Sequence[ObjectRef], sayings: Mapping[ObjectRef, Saying] = MappingProxyType({})
     ) -> tuple[Readiness, ...]:
         """Each object's judgement, in the order asked; of what waits, why."""
-        with _understood():
+        with self._understood():
             bodies = all_of([partial(self._body, ref) for ref in refs], WORKERS)
             found = self._explainer.judge_all(refs, bodies, sayings)
             return tuple(Readiness(ref, str(one.status), one.message) for ref, one in zip(refs, found, strict=True))
 
     def replicas(self, ref: ObjectRef) -> int:
         """How many pods a workload is to have; 0 where it is not there."""
-        with _understood():
+        with self._understood():
             body = self._body(ref)
             return int(body["spec"].get("replicas", 1)) if body is not None else 0
 
     def ask_service(self, asked: GetThrough) -> Answered:
         """One GET to a Service, through the API server."""
-        with _understood():
+        with self._understood():
             return ask_service(self.client, asked)
 
     def _body(self, ref: ObjectRef) -> Json:
@@ -213,19 +219,21 @@ class KubeTarget:
             return None
         return self.client.find(resource.path(ref.namespace, ref.name), f"reading {ref}", secret=ref.kind == "Secret")
 
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """A server that answers nonsense is as good as one that is away; other targets go on.
 
-@contextmanager
-def _understood() -> Iterator[None]:
-    """A server that answers nonsense is as good as one that is away; other targets go on.
-
-    What stood in the answer is not quoted, for it may be a secret; where we stumbled is, for the fault may be ours.
-    """
-    try:
-        yield
-    except _NONSENSE as error:
-        place = extract_tb(error.__traceback__)[-1]
-        raise Unavailable(
-            f"asking the cluster: an answer has a shape that no Kubernetes API gives"
-            f" ({type(error).__name__} in {place.name}, line {place.lineno})",
-            key="cluster_connect_failed",
-        ) from None
+        What stood in the answer is not quoted, for it may be a secret; where we stumbled is, for the fault may be ours.
+        """
+        try:
+            yield
+        except NotServed:  # the next look knows what is served now
+            self._discovery.forget()
+            raise
+        except _NONSENSE as error:
+            place = extract_tb(error.__traceback__)[-1]
+            raise Unavailable(
+                f"asking the cluster: an answer has a shape that no Kubernetes API gives"
+                f" ({type(error).__name__} in {place.name}, line {place.lineno})",
+                key="cluster_connect_failed",
+            ) from None

@@ -7,11 +7,14 @@ one: unreadable never means absent. Fields that may hold secret values stay out 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from reconciler.names import ObjectRef
 
 Json = Any  # a JSON value: None, bool, int, float, str, list, dict
+
+
+NOT_SERVED: Final = "the server does not serve"  # begins what is said of a kind; of what was applied, it is gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Saying:
 
 Body = Mapping[str, Any]
 LONGEST_QUOTED: Final = 200  # characters of an expression in a reason
+_OF_THOSE_WITHIN: Final = frozenset({"NamespaceFinalizersRemaining", "NamespaceContentRemaining"})
 PROGRESS_DEADLINE: Final = "ProgressDeadlineExceeded"
 
 
@@ -55,7 +56,7 @@ def judge(body: Body | None, saying: Saying | None = None) -> Judgement:
     if body is None:
         return Judgement(Status.NOT_FOUND, "it does not exist")
     if body.get("metadata", {}).get("deletionTimestamp"):
-        return Judgement(Status.TERMINATING, "it is being deleted")
+        return Judgement(Status.TERMINATING, f"it is being deleted{held_by(body)}")
     kind = (_group(body), str(body.get("kind", "")))
     if kind in _WATCHED and not _observed(body):
         return _waiting("its controller has not seen the newest change yet")
@@ -64,6 +65,22 @@ def judge(body: Body | None, saying: Saying | None = None) -> Judgement:
     else:
         judged = (_TABLE.get(kind) or _by_conditions)(body)
     return next(iter(judged), None) or Judgement(Status.CURRENT, "it is as desired")
+
+
+def held_by(body: Body) -> str:
+    """What keeps an object that is being deleted: its finalizers, or what a namespace says of those within it.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
+    """
+    metadata, conditions = body.get("metadata", {}), body.get("status", {}).get("conditions") or ()
+    told = [
+        " ".join(str(one.get("message", "")).split())[:LONGEST_QUOTED]
+        for one in conditions
+        if body.get("kind") == "Namespace" and one.get("status") == "True" and one.get("type") in _OF_THOSE_WITHIN
+    ]
+    names = ", ".join(str(one)[:LONGEST_QUOTED] for one in (metadata.get("finalizers") or ())[:8])
+    waits = [f"waits for its finalizers ({names}), which whoever set them takes away"] if names else []
+    return "".join(f", and {words}" for words in (*waits, *told) if words)
 
 
 def _group(body: Body) -> str:

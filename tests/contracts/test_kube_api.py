@@ -3,11 +3,13 @@
 Where they differ, the sandbox is wrong.
 """
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 
 from reconciler.expression import parse
+from reconciler.state.observed import NOT_SERVED
 from reconciler.state.readiness import Saying, Status
 from tests.contracts.kube_targets import (
     Body,
@@ -256,6 +258,30 @@ def test_a_new_kind_becomes_current_and_its_objects_can_be_applied(lab: Lab) -> 
         assert found.status == status, found
     seen = lab.see(widget(lab), defined)
     assert seen.live == seen.result == {"spec": {"size": 1}}
+
+
+def test_a_kind_that_was_taken_away_is_a_fault_of_its_objects_alone(lab: Lab) -> None:
+    defined = definition(lab)
+    lab.roll(defined)
+    until_current(lab, lab.ref(defined))
+    until_served(lab, defined)
+    lab.roll(defined, widget(lab), lab.config(color="red"), generation=2)
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    lab.outside.delete(f"{crds}/{defined['metadata']['name']}")
+    collection = lab.path("widgets", group=f"{lab.namespace}.example.com")
+    for _ in range(2000):  # a real server takes a moment
+        with contextlib.suppress(AssertionError):  # "storage is (re)initializing"
+            if lab.outside.get(collection) is None:
+                break
+    wanted = lab.desired(widget(lab), lab.config(color="blue"))
+    for _ in range(2):  # the second time it is known
+        seen = lab.kube.observe([wanted])[lab.release].objects
+        gone, stands = seen[lab.ref(widget(lab))], seen[lab.ref(lab.config())]
+        assert gone.failure is not None
+        assert NOT_SERVED in gone.failure.message
+        assert (stands.failure, stands.result) == (None, {"data": {"color": "blue"}})
+    [found] = lab.kube.readiness([lab.ref(widget(lab))])
+    assert found.status == Status.NOT_FOUND
 
 
 def test_facts_name_the_cluster(lab: Lab) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted, Withdrawn
 from reconciler.kube import client as client_module
-from reconciler.kube.answers import Answer, error_of
+from reconciler.kube.answers import Answer, NotServed, error_of
 from reconciler.kube.client import Client, Request
 from reconciler.kube.connection import ClientCertificate, connection
 from reconciler.secret import Secret
@@ -36,7 +36,7 @@ ANSWERS: dict[str, tuple[int, bytes, type[ReconcilerError], str]] = {
     "no token": (401, status(401, "Unauthorized"), Withdrawn, "cluster_permission_insufficient"),
     "not allowed": (403, status(403, "Forbidden", "no"), Rejected, "cluster_permission_insufficient"),
     "not there": (404, status(404, "NotFound"), Rejected, "release_apply_failed"),
-    "no such path": (404, b"404 page not found", Unavailable, "cluster_connect_failed"),
+    "no such path": (404, b"404 page not found", NotServed, "cluster_connect_failed"),
     "moved on": (409, status(409, "Conflict"), Unavailable, "resource_conflict"),
     "exists": (409, status(409, "AlreadyExists"), Refused, "target_changed"),
     "owned fields": (409, status(409, "Conflict", causes=CONFLICT_CAUSES), Refused, "resource_conflict"),
