@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from reconciler.errors import Refused
 from reconciler.registries.source import WELL_KNOWN, RegistrySource, origin
@@ -37,10 +38,13 @@ def read_registries(
             problem(f"{name}: {wrong}")
             continue
         usual, realms = WELL_KNOWN.get(host, (f"https://{host}", ()))
-        url = origin(str(entry.get("url", usual)))
+        url = origin(entry.get("url", usual))
         named = [origin(text) for text in entry.get("realms", ())]
         if url is None or None in named:
             problem(f"{name}: `url` and `realms` are origins such as https://HOST; plain http is for loopback alone")
+            continue
+        if urlsplit(entry.get("url", "")).path.strip("/"):
+            problem(f"{name}: `url` has no path: a registry's API begins at the root of its host")
             continue
         found[host] = RegistrySource(
             host=host,

@@ -65,6 +65,8 @@ def test_docker_hub_is_where_its_own_client_finds_it(tmp_path: Path) -> None:
         pytest.param((f'[registries."{HOST}"]', 'url = "http://127.0.0.1.example.com"'), "plain http", id="like it"),
         pytest.param((f'[registries."{HOST}"]', f'url = "https://me:pw@{HOST}"'), "are origins", id="a password"),
         pytest.param((f'[registries."{HOST}"]', 'url = "ftp://x"'), "are origins", id="ftp"),
+        pytest.param((f'[registries."{HOST}"]', f'url = "https://{HOST}/mirror"'), "has no path", id="path in url"),
+        pytest.param((f'[registries."{HOST}"]', 'url = "https://[x/"'), "are origins", id="no url"),
         pytest.param((f'[registries."{HOST}"]', 'realms = ["http://auth.example.com"]'), "plain http", id="realm"),
         pytest.param((f'[registries."{HOST}"]', 'realms = "https://x"'), "`realms` is a list", id="one realm"),
         pytest.param((f'[registries."{HOST}"]', "ca_file = 7"), "everything else a text", id="a number"),

@@ -78,6 +78,9 @@ def test_what_is_accepted_carries_its_pins_and_who_knows_nothing_derives_the_sam
     units = listed.world.opened.planner.desires.at(accepted.revision).units
     found = {str(ref): unit for ref, unit in units.items()}[UNIT]
     assert (found.artifact, found.base) == (accepted.artifact, accepted.base)
+    listed.ledger.pins.moves += 1  # as when another release is accepted
+    again = listed.world.opened.planner.desires.at(accepted.revision).units
+    assert {str(ref): unit for ref, unit in again.items()}[UNIT] is found  # what is made of the same is taken over
     effects = listed.effects()
     cut: list[object] = []
     real = Cutter.pinned

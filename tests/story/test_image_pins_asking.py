@@ -249,3 +249,15 @@ def test_g17_a_push_whose_registry_is_away_waits_for_it(listed: Stage, far: FarR
     asked = len(far.asked)
     listed.settle()
     assert len(far.asked) == asked
+
+
+def test_g2_the_first_plan_asks_once_for_an_image_of_two_environments(fresh: Stage, far: FarRegistry) -> None:
+    digest = far.push(NAME, "v2.0.0")
+    path = fresh.world.home / FILE_NAME
+    path.write_text(f'{path.read_text()}\n[registries."{HOST}"]\nurl = "{far.url}"\n')
+    fresh.restart()
+    fresh.accept_first()
+    assert live(fresh) == tagged("v2.0.0", digest)
+    assert far.manifests() == [("HEAD", f"{NAME}:v2.0.0")]
+    accepted = [fresh.ledger.units[unit].accepted for unit in (UNIT, "release/svc-a-staging")]
+    assert [pin.digest for one in accepted for pin in one.pins] == [digest, digest]

@@ -28,6 +28,7 @@ def test_what_was_pushed_is_shown_applied_kept_and_returned_to(stage: Stage, rea
     stage.restart()
     found = {one["name"]: one for one in examine(Where(config=path))["checks"]}
     assert found[f"registry {HOST}"]["status"] == "ok"
+    assert PASSWORD not in str(examine(Where(config=path)))
     missing = stage.propose(branch="too-early")
     assert [check.key for check in plan(stage, missing).blocked] == ["artifact_missing"]
     first = real_registry.push(NAME, "v2.0.1", "one", index=True)
