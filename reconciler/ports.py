@@ -179,6 +179,25 @@ class Readiness:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Back:
+    """How many pods a stopped workload gets. `own`: what its source says, used where nobody else had set the number
+    (None: it says nothing, or an autoscaler has it). `least`: where its mark says no number. `unmarked`: one that has
+    neither pods nor a mark has lost its mark."""
+
+    own: int | None = None
+    least: int = 1
+    unmarked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """How many pods a workload was given back. `words`: why these, where its mark did not say."""
+
+    pods: int
+    words: str = ""
+
+
 class KubeApi(Protocol):
     """One cluster, seen and changed with one credential."""
 
@@ -218,9 +237,9 @@ class KubeApi(Protocol):
         `take`: the field managers whose hold ends: of an object of nobody's on the fields that we set (G27), of one
         that is the release's on those of them that have another value (G22).
         `replicas`: how many pods what is not there yet begins with, where an autoscaler will have the number; 0: as the
-        body or the server says. `stopped`: a workload has no pods after it, until `restore`; without it, one that was
-        stopped gets its pods back. `ignored`: what is left to others: sent where this makes the object, and given up
-        with its value as it stands where we set it before.
+        body or the server says. `stopped`: a workload has no pods after it, until `restore`, which gives so many to
+        what was not there yet; without it, one that was stopped gets its pods back. `ignored`: what is left to others:
+        sent where this makes the object, and given up with its value as it stands where we set it before.
         """
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, forget: bool) -> None:
@@ -232,16 +251,18 @@ class KubeApi(Protocol):
         Refused(owned_by_another) where the release of Helm is not ours."""
 
     def stop(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
-        """Take the pods of a Deployment or StatefulSet of this release away. How many there were is kept on it by the
-        same write; stopped already counts as done. Fenced as `apply` is."""
+        """Take the pods of a Deployment or StatefulSet of this release away, or suspend a CronJob. How many there were
+        is kept on it by the same write; stopped already counts as done. Fenced as `apply` is, and written once in each
+        turn also where nothing is to be done."""
 
     def restore(
-        self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, replicas: int | None
-    ) -> None:
-        """Give it so many pods, or (None) as many as it had before `stop`; given back already counts as done."""
+        self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, back: Back
+    ) -> GivenBack | None:
+        """Give it its pods back: as many as its source says, or as it had before `stop`; None: it has them."""
 
     def pods_left(self, ref: ObjectRef) -> int:
-        """How many pods of a workload have not ended, those on their way out among them."""
+        """How many pods of a workload have not ended, those on their way out among them; of a CronJob, how many Jobs
+        that it made."""
 
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run; there already (of this generation) counts as done. Needs `begin`."""

@@ -1,14 +1,17 @@
 """Whether a release's plan goes back by steps of its own.
 
-Rule: it does where it leads to the very artifact that ran before the accepted one (G21), and nowhere else.
+Rule: it does where it leads to the version that ran before the accepted one (G21), and nowhere else. A version is what
+its objects say but for numbers of pods, so scaling in between neither hides it nor is one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from reconciler.machine.ledger import SUCCESSES
-from reconciler.machine.states import UnitState
-from reconciler.names import UnitRef
+from reconciler.machine.states import RolloutState, UnitState
+from reconciler.names import Revision, UnitRef
 from reconciler.plan.ask import Side
+from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.way_back import Leaving, leaving, only_numbers
 from reconciler.specs.desired import Desired
 
@@ -16,21 +19,26 @@ UNFINISHED = frozenset({"failed", "rollback_failed"})  # something of it was don
 
 
 def going_back(
-    states: Mapping[UnitRef, UnitState], proposed: Side, accepted: Mapping[UnitRef, Side]
+    states: Mapping[UnitRef, UnitState],
+    proposed: Side,
+    accepted: Mapping[UnitRef, Side],
+    at: Callable[[Revision], Side],
+    moved: Callable[[UnitRef, UnitState], bool],
 ) -> Iterator[tuple[UnitRef, Leaving]]:
     """Releases that lead back to what ran before, with the steps of the version that they leave.
 
     One that was rolled back runs its old artifact again already, and of one that is suspended nothing was done.
+    `moved`: whether more than its objects may have changed by what was accepted last.
     """
     for ref, state in states.items():
-        target = state.previous if state.outcome in SUCCESSES else state.successful
         unit = proposed.units.get(ref)
-        if unit is None or target is None or state.outcome == "rolled_back" or state.accepted.suspended:
+        if unit is None or state.outcome == "rolled_back" or state.accepted.suspended:
             continue
-        if unit.artifact == target.artifact != state.accepted.artifact and not target.removed:
-            found = leaves(accepted[ref].desired, proposed.desired, ref.name)
-            if found is not None:
-                yield ref, found
+        if unit.artifact == state.accepted.artifact:
+            continue
+        found = leaves(accepted[ref].desired, proposed.desired, ref.name)
+        if found is not None and _leads_back(ref, state, proposed, accepted[ref].desired, at):
+            yield ref, replace(found, moved=moved(ref, state))
 
 
 def leaves(left: Desired, to: Desired, name: str, done: frozenset[int] = frozenset()) -> Leaving | None:
@@ -38,7 +46,47 @@ def leaves(left: Desired, to: Desired, name: str, done: frozenset[int] = frozens
 
     A version that differs in numbers of pods alone, or in no object, has nothing to walk back.
     """
-    release, source, target = left.releases.get(name), left.sources.get(name), to.sources.get(name)
-    if release is None or source is None or (target is not None and only_numbers(source.objects, target.objects)):
+    release, source = left.releases.get(name), left.sources.get(name)
+    if release is None or source is None or _same(left, to, name):
         return None
     return leaving(release.spec, source.jobs, done)
+
+
+def _leads_back(ref: UnitRef, state: UnitState, proposed: Side, left: Desired, at: Callable[[Revision], Side]) -> bool:
+    """Whether what is proposed is the newest version that ended well before the one that is left."""
+    newest = () if state.outcome in SUCCESSES else (state.successful,)
+    for one in (*newest, state.previous, *state.earlier):
+        if one is None or one.removed:
+            return False
+        if one.artifact == proposed.units[ref].artifact:
+            return True
+        before = at(one.revision).desired
+        if not _same(before, left, ref.name):
+            return _same(before, proposed.desired, ref.name)
+    return False
+
+
+def _same(one: Desired, other: Desired, name: str) -> bool:
+    found = [side.sources[name].objects for side in (one, other) if name in side.sources]
+    return len(found) == 2 and only_numbers(*found)
+
+
+def hooks_of(plan: Plan, unit: str) -> list[tuple[int, Action]]:
+    """The Jobs that a unit runs around its rollout, with the batch of each."""
+    batches = enumerate(plan.batches)
+    runs = [(number, one) for number, batch in batches for one in batch if one.kind is ActionKind.RUN_JOB]
+    return [(number, one) for number, one in runs if one.unit == unit and not one.step]
+
+
+def ran(rollout: RolloutState, plan: Plan, unit: str) -> bool:
+    """Whether, by what is recorded, a version ran, or a Job before it ended well.
+
+    Where it did not, and its objects are as they were, there is nothing to walk back. Where several units share a batch
+    that did not end, nobody knows of their Jobs.
+    """
+    if rollout.furthest >= len(plan.batches):
+        return True
+    shared = (number for number, _ in hooks_of(plan, unit) if {one.unit for one in plan.batches[number]} != {unit})
+    return any(number <= rollout.furthest for number, _ in hooks_of(plan, unit)) or any(
+        number <= rollout.batch for number in shared
+    )

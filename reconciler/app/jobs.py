@@ -8,12 +8,12 @@ a rollout still reads the old Secrets), or that is written like one.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from reconciler.app.operations import Order, Step
-from reconciler.app.verifying import READINESS_PAUSE, READINESS_PAUSES, Interrupted
+from reconciler.app.verifying import READINESS_PAUSE, READINESS_PAUSES, Interrupted, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action
@@ -93,8 +93,18 @@ class JobRunner:
         if job is None or content_of(job, self.key) != action.post:
             message = f"running Job {action.object.name if action.object else ''}: it is not the approved one any more"
             raise Refused(message, key="preview_mismatch")
-        run = run_id(order.plan.environment, order.generation, order.attempt, order.once, action.id)
+        run = _run_id(order, action)
         return run_of(job, run, action.seconds), run
+
+
+def run_in(order: Order, action: Action) -> ObjectRef:
+    """The object that a run of a Job is."""
+    job = object_in(action)
+    return replace(job, name=f"{job.name}-{_run_id(order, action)}")
+
+
+def _run_id(order: Order, action: Action) -> str:
+    return run_id(order.plan.environment, order.generation, order.attempt, order.once, action.id)
 
 
 def told(text: str, sides: Iterable[Desired], release: str) -> str:

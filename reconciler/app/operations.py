@@ -19,10 +19,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """Every step that was tried, and the first failure in order of the batch, or None."""
+    """Every step that was tried, and the first failure in order of the batch, or None. `words`: what is to be told."""
 
     steps: tuple[Step, ...]
     failure: ReconcilerError | None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,21 +72,23 @@ class Performer:
             jobs = [pool.submit(self._target, target, actions, order) for target, actions in sorted(by_target.items())]
             found = [job.result() for job in jobs]
         steps = tuple(step for part in found for step in part.steps)
-        return BatchResult(steps, next((part.failure for part in found if part.failure is not None), None))
+        words = tuple(one for part in found for one in part.words)
+        return BatchResult(steps, next((part.failure for part in found if part.failure is not None), None), words)
 
     def _target(self, target: str, actions: list[Action], order: Order) -> BatchResult:
         kind, _, name = target.partition("/")
         steps: list[Step] = []
+        words: list[str] = []
         try:
             if kind == "cluster":
-                self._cluster(name, actions, order)
+                self._cluster(name, actions, order, words)
             else:
                 self._host(name, actions, order, steps)
         except ReconcilerError as error:
-            return BatchResult(tuple(steps), error)
-        return BatchResult(tuple(steps), None)
+            return BatchResult(tuple(steps), error, tuple(words))
+        return BatchResult(tuple(steps), None, tuple(words))
 
-    def _cluster(self, cluster: str, actions: list[Action], order: Order) -> None:
+    def _cluster(self, cluster: str, actions: list[Action], order: Order, words: list[str]) -> None:
         api = self.targets.kube(cluster)
         for action in actions:
             if action.kind is ActionKind.CONNECT_CLUSTER:
@@ -106,7 +108,7 @@ class Performer:
             (wanted,) = self.wanted([_release(action)])
             helming.enter(api, wanted, action, order.generation, self.clock.now())
         for action in scales:
-            scale(api, action, order)
+            words += filter(None, [scale(api, action, order, self.desired)])
         for action in runs:
             self._jobs().start(api, action, self._side_of(action), order)
         if not objects:
@@ -188,7 +190,7 @@ class Performer:
         if action.kind is ActionKind.APPLY_OBJECT:
             body, take = canaries.get((release, ref)) or self._body(release, ref), frozenset(action.takes)
             objects = self.desired.sources[release].objects
-            begins = first_replicas(api, order.plan, action, body, objects) if not uid and not action.stopped else 0
+            begins = first_replicas(api, order.plan, action, body, objects) if not uid else 0
             api.apply(
                 release,
                 body,
@@ -224,9 +226,11 @@ class Performer:
         )
         return BatchResult(steps, next((step.failure for step in steps if step.failure is not None), None))
 
-    def let_traffic_in(self, releases: Mapping[str, Sequence[str]], order: Order) -> tuple[str, ...]:
+    def let_traffic_in(
+        self, releases: Mapping[str, Sequence[str]], begin: Callable[[], Order], *, begun: bool
+    ) -> tuple[str, ...]:
         """See Traffic."""
-        return Traffic(self.targets, self.wanted, self.still, self.identities).let_in(releases, order)
+        return Traffic(self.targets, self.wanted, self.still, self.identities).let_in(releases, begin, begun=begun)
 
     def _jobs(self) -> JobRunner:
         return JobRunner(self.clock, self.key, self.stopping, (self.desired, *self.left.values(), *self.before))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reconciler.app import addresses, wants
 from reconciler.app.credentials import normal_address
 from reconciler.app.desire import Desires
-from reconciler.app.going_back import UNFINISHED, going_back
+from reconciler.app.going_back import UNFINISHED, going_back, ran
 from reconciler.app.journal import Journal
 from reconciler.app.observe import Wanted, observe
 from reconciler.app.pinning import Asking, Pinner, Settled
@@ -164,7 +164,9 @@ class Planner:
         accepted = {ref: self.desires.at(state.accepted.revision) for ref, state in states.items()}
         found: list[Check] = [*checks, *self._never_accepted(units, proposed)]
         bundles = self._bundles(proposed, accepted)
-        going = leaving if leaving is not None else dict(going_back(states, proposed, accepted))
+        going = leaving
+        if going is None:
+            going = dict(going_back(states, proposed, accepted, self.desires.at, self._moved))
         observed: Observed | None = None
         if environment != POLICY and looks:
             try:
@@ -195,6 +197,13 @@ class Planner:
                 otherwise=frozenset(ref for ref, state in states.items() if state.successful != state.accepted),
             )
         )
+
+    def _moved(self, ref: UnitRef, state: UnitState) -> bool:
+        """Whether more than its objects may have changed by what was accepted last of a release."""
+        rollout = self.journal.ledger.rollouts.get((state.environment, state.generation))
+        if rollout is None or state.outcome != "failed":
+            return True
+        return ran(rollout, Plan.model_validate_json(self.journal.file(rollout.passed.path)), str(ref))
 
     def _never_accepted(self, units: tuple[UnitRef, ...], proposed: Side) -> Iterator[Check]:
         """A new release stands on an environment and a cluster that were accepted, or are by this very plan (G7)."""

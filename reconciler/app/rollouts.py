@@ -8,19 +8,18 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import structlog
-
 from reconciler.app.desire import Desires
-from reconciler.app.journal import Journal, Note, Overtaken
+from reconciler.app.journal import Note, Overtaken
 from reconciler.app.operations import Order, Step
 from reconciler.app.patience import Patience
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
 from reconciler.app.reaching import Reached
+from reconciler.app.sayings import Sayings
 from reconciler.app.sides import accepted_before, left_by, namespaces_in
 from reconciler.app.stories import Story
 from reconciler.app.targets import Connections, replaceable
-from reconciler.app.traffic import is_away, stopped_by
+from reconciler.app.traffic import GIVEN_BACK, is_away, may_be_away, stopped_by, waited_for
 from reconciler.app.verifying import Interrupted, pause_left
 from reconciler.app.way_back import Walk, WayBack, let_in, timeouts
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
@@ -35,66 +34,25 @@ from reconciler.ports import Bundles, Clock
 from reconciler.report.status import Situation
 from reconciler.specs.desired import Desired
 
-LOG = structlog.get_logger("reconciler")
-Report = Callable[[RolloutState, Plan, str, str], None]  # rollout, plan, outcome, words
-Running = Callable[[RolloutState, Situation, Mapping[str, str | int]], None]
-
 
 def task_of(environment: str, generation: int) -> str:
     """The id of the task that a rollout is on hosts, and of its folder of logs."""
     return f"{environment}-{generation}"
 
 
-@dataclass(slots=True)
-class Rollouts:
+@dataclass(slots=True, kw_only=True)
+class Rollouts(Sayings):
     """Runs rollouts, one call for each; calls for different environments may run at once."""
 
     planner: Planner
     desires: Desires
-    journal: Journal
     connections: Connections
     bundles: Bundles
     clock: Clock
     key: bytes = field(repr=False)
-    report: Report
-    running: Running
     patience: Patience
     stopping: Callable[[], bool] = lambda: False
     workers: int = 4
-    _said: set[tuple[str, int, int, str]] = field(default_factory=set)
-
-    def say(self, state: RolloutState, plan: Plan, outcome: str, words: str) -> None:
-        """Say how a rollout stands. A forge that is away stops nothing: how it ended is said until it is heard."""
-        try:
-            self.report(state, plan, outcome, words)
-        except ReconcilerError as error:
-            LOG.info("not said", what=f"rollout in {plan.environment}", key=error.key, message=error.message)
-        else:
-            self._said |= {_end_of(state)} if state.finished is not None else set()
-
-    def tell(self, state: RolloutState, situation: Situation, **facts: str | int) -> None:
-        """Say what a rollout does or waits for. A forge that is away stops nothing."""
-        try:
-            self.running(state, situation, facts)
-        except ReconcilerError as error:
-            what = f"rollout in {state.passed.environment}"
-            LOG.info("not said", what=what, key=error.key, message=error.message)
-
-    def say_ends(self) -> None:
-        """Say how the last rollout of each unit ended where that was not heard: the forge was away, or we crashed."""
-        ledger = self.journal.ledger
-        last = {(state.environment, state.generation) for state in ledger.units.values()} & ledger.rollouts.keys()
-        stood_on = {(place[0], ledger.approved(ledger.rollouts[place]).passed.generation) for place in last}
-        for place in sorted(last | stood_on):
-            state = ledger.rollouts[place]
-            if state.finished is None or _end_of(state) in self._said:
-                continue
-            plan = Plan.model_validate_json(self.journal.file(state.passed.path))
-            self.say(state, plan, state.finished.outcome, state.finished.message)
-
-    def unsay(self, environment: str, generation: int) -> None:
-        """What was said of how this ended does not hold any more: it is said anew."""
-        self._said = {said for said in self._said if said[:2] != (environment, generation)}
 
     def advance(self, environment: str, generation: int) -> None:
         """Go on with one rollout until it ends, is held, waits for a target, or the process is stopping."""
@@ -102,11 +60,6 @@ class Rollouts:
         self.patience.check(environment)
         if state.finished is None:
             _Run(self, state).go()
-
-
-def _end_of(state: RolloutState) -> tuple[str, int, int, str]:
-    passed = state.passed
-    return passed.environment, passed.generation, passed.retries, state.finished.outcome if state.finished else ""
 
 
 class _Run:
@@ -125,6 +78,7 @@ class _Run:
         self._task = task_of(state.passed.environment, state.passed.generation)
         self._failure: ReconcilerError | None = None
         self._steps: tuple[Step, ...] = ()
+        self._words = ""
         self._reason = state.returning.reason if state.returning is not None else ""
 
     def go(self) -> None:
@@ -132,7 +86,7 @@ class _Run:
         rollout, commands = resumed(
             len(self._plan.batches),
             returns=self._passed.returns,
-            batch=state.batch,
+            batch=state.done if state.again else state.batch,
             done=state.done,
             returning=state.returning is not None,
         )
@@ -192,7 +146,7 @@ class _Run:
     def _apply_batch(self, rollout: Rollout) -> Event | None:
         order = self._order(self._plan, self._passed.retries)
         result = self._performer.apply(self._plan.batches[rollout.batch], order)
-        self._steps = result.steps
+        self._steps, self._words = result.steps, "; ".join(result.words)
         return self._judge(result.failure, Event.BATCH_APPLIED)
 
     def _verify_batch(self, rollout: Rollout) -> Event | None:
@@ -211,7 +165,9 @@ class _Run:
         if rollout.batch + 1 == rollout.batches:
             return Event.BATCH_READY  # its steps and its end are told by the rollout's end, in one record
         entry = BatchDone(environment=self._passed.environment, generation=self._passed.generation, batch=rollout.batch)
-        carrier = self._story.carrier(Stage.APPLYING, entry, None, f"batch {rollout.batch + 1} is ready")
+        carrier = self._story.carrier(
+            Stage.APPLYING, entry, None, f"batch {rollout.batch + 1} is ready{self._words and '; '}{self._words}"
+        )
         try:
             self._record([*self._told_steps(), carrier])
         except Overtaken:
@@ -236,21 +192,34 @@ class _Run:
             case Interrupted() | Overtaken():
                 return None
             case Unavailable():
-                return self._away(failure)
+                return self._away(waited_for(failure) if self._is_stopped() else failure)
+            case Withdrawn() if self._is_stopped():
+                return self._away(waited_for(failure))
             case Withdrawn() if replaceable(self._targets(self._desired).side, self._plan):
                 self._context.tell(self._state, Situation.APPLY_WAITS, what=f"a new credential: {failure.message}")
                 return Event.UNREACHABLE
             case _:
                 if self._state.returning is None and (stopped := stopped_by(self._plan)):
-                    order = self._order(self._plan, self._passed.retries)
                     try:
-                        failure = let_in(self._performer, stopped, order, failure)
+                        failure = let_in(self._performer, stopped, self._let_in, failure, begun=self._is_stopped())
+                    except Overtaken:
+                        return None
                     except Unavailable as away:
                         return self._away(away)  # the same batch fails again, and then its traffic is given back
                 self._failure = failure
                 with contextlib.suppress(ReconcilerError):
                     self._performer.enter_failure(self._plan, self._passed.generation, failure.message)
                 return Event.FAILED
+
+    def _is_stopped(self) -> bool:
+        """Whether this plan, which goes back by steps, may have stopped traffic that it has not restored."""
+        return self._state.returning is None and may_be_away(self._plan, self._state.batch)
+
+    def _let_in(self) -> Order:
+        """Record that the traffic is given back, which is a turn of its own."""
+        units = [f"release/{name}" for names in stopped_by(self._plan).values() for name in names]
+        self._tell_walk([Walk(unit, 0, GIVEN_BACK, done=False) for unit in units], ())
+        return self._order(self._plan, self._passed.retries)
 
     def _away(self, error: Unavailable) -> Event:
         self._context.patience.note(self._passed.environment, error)
@@ -316,9 +285,7 @@ class _Run:
             self._plan,
             self._context.desires.at(self._passed.commit),
             self._order_back,
-            self._passed.retries,
-            self._state.begun,
-            self._state.walked,
+            lambda: self._state,
             self._tell_walk,
         )
         try:
@@ -384,7 +351,10 @@ class _Run:
         return replace(self._order(plan, attempt), once=f"return {self._state.returns}")
 
     def _tell_walk(self, walk: Sequence[Walk], ran: tuple[Step, ...]) -> None:
-        walked = (self._story.walked(self._place(), one.unit, one.number, one.action, done=one.done) for one in walk)
+        walked = (
+            self._story.walked(self._place(), one.unit, one.number, one.action, one.words, done=one.done)
+            for one in walk
+        )
         self._record([*self._story.steps(ran, self._task), *walked])
 
     def _place(self) -> tuple[str, int]:

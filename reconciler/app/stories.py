@@ -161,11 +161,15 @@ class Story:
                 entry=Connected(cluster=name, uid=action.post),
             )
 
-    def walked(self, place: tuple[str, int], unit: str, number: int, action: str, *, done: bool) -> Note:
+    def walked(
+        self, place: tuple[str, int], unit: str, number: int, action: str, more: str = "", *, done: bool
+    ) -> Note:
         """A step of a way back, before it or after."""
         entry = BackStep(environment=place[0], generation=place[1], unit=unit, number=number, action=action, done=done)
-        words = f"{unit} goes back, step {number}: {action}{' is done' if done else ''}"
-        return self.carrier(Stage.APPLYING, entry, None, words)
+        words = (
+            f"{unit} goes back, step {number}: {action}{' is done' if done else ''}" if number else f"{unit}: {action}"
+        )
+        return self.carrier(Stage.APPLYING, entry, None, f"{words}{more and '; '}{more}")
 
     def _of_job(self, step: Step, task: str) -> Note:
         """What became of a Job that was run, with its log beside it."""

@@ -2,36 +2,62 @@
 
 Rules (G23): nothing rests where traffic is stopped. A hold waits until it is restored, and whatever fails in between
 gives the pods back to what stands, as many as each had, before the failure is told. How many is read from the
-workload itself, which the write that stopped it told.
+workload itself, which the write that stopped it told. Giving back is a turn of its own: whoever stood still with an
+order to stop finds every workload moved, also those that were not stopped yet.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from reconciler.app.jobs import release_of
 from reconciler.app.operations import Order
 from reconciler.app.reaching import check_identity
 from reconciler.app.verifying import object_in
+from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.plan.change import Action, ActionKind, Plan
-from reconciler.plan.way_back import pods_of
-from reconciler.ports import DesiredObjects, KubeApi, Targets
+from reconciler.plan.units import ref_of
+from reconciler.plan.way_back import least_pods, pods_of
+from reconciler.ports import Back, DesiredObjects, KubeApi, Targets
+from reconciler.specs.desired import Desired
+from reconciler.specs.jobs import is_stopped
+from reconciler.state.observed import ObservedObject
 
 SCALES = frozenset({ActionKind.STOP_TRAFFIC, ActionKind.RESTORE_TRAFFIC})
+STOPPED_NOW = "AND TRAFFIC IS STOPPED"
+GIVEN_BACK = "traffic is given back"
+Stopped = tuple[str, str, ObservedObject]  # cluster, release, workload
 
 
-def scale(api: KubeApi, action: Action, order: Order) -> None:
-    """Take a workload's pods away, or give them back. Asked again, it finds it done."""
+def scale(api: KubeApi, action: Action, order: Order, desired: Desired) -> str:
+    """Take a workload's pods away, or give them back; what is to be told of it. Asked again, it finds it done."""
     ref, release = object_in(action), release_of(action)
     if action.kind is ActionKind.STOP_TRAFFIC:
         api.stop(release, ref, generation=order.generation, expected_uid=action.uid)
-    else:
-        api.restore(release, ref, generation=order.generation, expected_uid=action.uid, replicas=pods_of(action))
+        return ""
+    source = desired.sources.get(release)
+    least = least_of(ref, source.objects if source is not None else ())
+    back = Back(own=pods_of(action), least=least, unmarked=True)
+    given = api.restore(release, ref, generation=order.generation, expected_uid=action.uid, back=back)
+    return f"{ref} is given {given.pods} pods: {given.words}" if given is not None and given.words else ""
+
+
+def least_of(ref: Any, objects: Iterable[Any]) -> int:
+    """How many pods a workload gets of which nobody knows how many it had: as its source says, and one at least."""
+    bodies = {ref_of(body): body for body in objects}
+    return least_pods(bodies[ref], bodies) if ref in bodies else 1
 
 
 def is_away(plan: Plan, batch: int) -> bool:
     """Whether traffic is stopped before a batch of a plan, and comes back with this or a later one."""
     stopped = {one.unit for one in _of(plan.batches[:batch], ActionKind.STOP_TRAFFIC)}
     return any(one.unit in stopped for one in _of(plan.batches[batch:], ActionKind.RESTORE_TRAFFIC))
+
+
+def may_be_away(plan: Plan, batch: int) -> bool:
+    """Whether traffic may be stopped while a batch of a plan is carried out."""
+    stopped = {one.unit for one in _of(plan.batches[: batch + 1], ActionKind.STOP_TRAFFIC)}
+    return any(one.unit in stopped for one in _of(plan.batches[max(0, batch) :], ActionKind.RESTORE_TRAFFIC))
 
 
 def stopped_by(plan: Plan) -> dict[str, tuple[str, ...]]:
@@ -43,6 +69,18 @@ def stopped_by(plan: Plan) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def waited_for(error: Unavailable | Withdrawn) -> Unavailable:
+    """What is waited for while traffic may be stopped, which its words say; another credential is, too: nobody else
+    could restore it."""
+    if isinstance(error, Unavailable) and error.message.startswith(STOPPED_NOW):
+        return error
+    if isinstance(error, Withdrawn):
+        words = f"{STOPPED_NOW} meanwhile: a new credential is waited for: {error.message}"
+        return Unavailable(words, key=error.key, hint=error.own_hint)
+    words = f"{STOPPED_NOW} meanwhile: {error.message}"
+    return Unavailable(words, key=error.key, hint=error.own_hint, retry_after=error.retry_after)
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """Gives pods back. `still` raises where this is no longer ours to do, after the target was taken."""
@@ -52,29 +90,53 @@ class Traffic:
     still: Callable[[], None]
     identities: Mapping[str, str] = field(default_factory=dict)  # recorded UID of kube-system by cluster
 
-    def let_in(self, releases: Mapping[str, Sequence[str]], order: Order) -> tuple[str, ...]:
-        """Give back what was stopped of these releases, by cluster; what got its pods back, in words."""
-        told = []
-        for cluster, names in sorted(releases.items()):
-            api = self.targets.kube(cluster)
-            check_identity(api, cluster, self.identities)
-            asked = [replace(one, stopped=True) for one in self.wanted(names)]
-            found = api.observe(asked)
-            away = [
-                (one.release, item)
-                for one in asked
-                for item in found[one.release].objects.values()
-                if item.exists and item.owner == one.release and item.stopped is not None
-            ]
-            for release in sorted({release for release, _ in away}):
-                namespace = next(one.namespace for one in asked if one.release == release)
-                api.begin(release, namespace, order.generation, order.event, order.turn)
-            if away:
-                self.still()
-            for release, item in away:
-                api.restore(release, item.ref, generation=order.generation, expected_uid=item.uid, replicas=None)
-                told.append(f"{item.ref} is given back its {item.stopped} pods")
+    def let_in(
+        self, releases: Mapping[str, Sequence[str]], begin: Callable[[], Order], *, begun: bool
+    ) -> tuple[str, ...]:
+        """Give back what was stopped of these releases, by cluster; what got its pods back, in words.
+
+        `begin` records that it is done now. `begun`: somebody had an order to stop it, and may still carry it out.
+        Raises Rejected where a workload was refused its pods, after all others were tried.
+        """
+        found = [one for cluster, names in sorted(releases.items()) for one in self._workloads(cluster, names)]
+        if not found or not (begun or any(item.stopped is not None for _, _, item in found)):
+            return ()
+        order = begin()
+        wanted = {one.release: one for one in self.wanted(sorted({release for _, release, _ in found}))}
+        for cluster, release in sorted({(cluster, release) for cluster, release, _ in found}):
+            namespace = wanted[release].namespace
+            self.targets.kube(cluster).begin(release, namespace, order.generation, order.event, order.turn)
+        self.still()
+        told, failed = [], []
+        for cluster, release, item in found:
+            least = least_of(item.ref, wanted[release].objects)
+            try:
+                told += self._give(self.targets.kube(cluster), release, item, order, least)
+            except ReconcilerError as error:  # the others get theirs first
+                failed.append(error)
+        away = next((one for one in failed if isinstance(one, (Unavailable, Withdrawn))), None)
+        if away is not None:
+            raise away
+        if failed:
+            raise Rejected("; ".join([*(one.message for one in failed), *told]), key=failed[0].key)
         return tuple(told)
+
+    def _workloads(self, cluster: str, names: Sequence[str]) -> list[Stopped]:
+        api = self.targets.kube(cluster)
+        check_identity(api, cluster, self.identities)
+        asked = [replace(one, stopped=True) for one in self.wanted(names)]
+        found = api.observe(asked)
+        items = [(one.release, item) for one in asked for item in found[one.release].objects.values()]
+        mine = [(release, item) for release, item in items if item.exists and item.owner == release]
+        return [(cluster, release, item) for release, item in mine if is_stopped(item.ref.group, item.ref.kind)]
+
+    @staticmethod
+    def _give(api: KubeApi, release: str, item: ObservedObject, order: Order, least: int) -> list[str]:
+        back = Back(least=least)
+        given = api.restore(release, item.ref, generation=order.generation, expected_uid=item.uid, back=back)
+        if given is None:
+            return []
+        return [f"{item.ref} is given back its {given.pods} pods{f' ({given.words})' if given.words else ''}"]
 
 
 def _of(batches: Iterable[Iterable[Action]], kind: ActionKind) -> list[Action]:

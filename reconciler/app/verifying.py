@@ -15,9 +15,11 @@ from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind
 from reconciler.plan.hide import hidden
 from reconciler.plan.questions import probe_in
+from reconciler.plan.units import object_in as object_in
 from reconciler.ports import Clock, KubeApi, Readiness, Targets
 from reconciler.specs.colours import service_of
 from reconciler.specs.desired import Desired
+from reconciler.specs.jobs import SUSPENDED
 from reconciler.state.readiness import Saying
 
 READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is quick is not kept waiting
@@ -40,13 +42,6 @@ def pause_left(batch: Sequence[Action], since: datetime | None, now: datetime) -
     wanted = max((timedelta(seconds=one.seconds) for one in batch if one.kind is ActionKind.PAUSE), default=timedelta())
     passed = max(timedelta(), now - since) if since is not None else timedelta()  # a clock that stepped back adds none
     return max(timedelta(), wanted - passed)
-
-
-def object_in(action: Action) -> ObjectRef:
-    """The object of an object action."""
-    one = action.object
-    assert one is not None  # noqa: S101  asked of object actions only
-    return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
 
 
 def _is_done(item: Readiness, gone: Collection[ObjectRef], ended: Collection[ObjectRef]) -> bool:
@@ -147,11 +142,17 @@ class Verifier:
         return None
 
     def _wait_empty(self, api: KubeApi, action: Action) -> None:
-        """Until no pod is left and none will come: one on its way out still answers, and still writes."""
+        """Until no pod is left and none will come: one on its way out still answers, and still writes.
+
+        The controller of CronJobs does not say what it has seen: two looks in a row have to find nothing.
+        """
         ref, begun, pauses = object_in(action), self.clock.now(), iter(READINESS_PAUSES)
+        wanted = found_empty = 2 if ref.kind == SUSPENDED else 1
         while True:
             (found,) = api.readiness([ref])
-            if found.status not in UNSEEN and not api.pods_left(ref):
+            empty = found.status not in UNSEEN and not api.pods_left(ref)
+            found_empty = found_empty - 1 if empty else wanted
+            if not found_empty:
                 return
             if self.clock.now() - begun > timedelta(seconds=action.seconds):
                 message = f"stopping traffic: pods of {ref} are still there after {timedelta(seconds=action.seconds)}"

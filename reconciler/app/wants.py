@@ -14,7 +14,7 @@ from reconciler.plan.way_back import Leaving
 from reconciler.ports import DesiredObjects, Permission
 from reconciler.specs.colours import service_of
 from reconciler.specs.ignoring import ignored
-from reconciler.specs.jobs import STOPPED
+from reconciler.specs.jobs import STOPPED, SUSPENDED
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.release import RollbackAction
 from reconciler.specs.release_source import ReleaseSource
@@ -54,6 +54,8 @@ def _needs(named: Spec[Release], release: Release, objects: Sequence[Any], jobs:
     yield from (Permission("get", "services/proxy", one[0]) for one in found if one is not None)
     if any(step.action is RollbackAction.STOP_TRAFFIC for step in release.rollback.steps):
         yield from (Permission("list", "pods", _namespace(body)) for body in objects if body["kind"] in STOPPED)
+        suspended = (body for body in objects if body["kind"] == SUSPENDED)
+        yield from (Permission("list", "jobs", _namespace(body), "batch") for body in suspended)
     yield from (Permission("get", "pods/log", _namespace(body)) for body in jobs)
 
 

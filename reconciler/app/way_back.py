@@ -3,23 +3,28 @@
 Safe to repeat: what was returned already is found returned. Pauses and shares are for going forward; a return is done
 at once, so that nothing rests where it should not. Whether it succeeded is asked at its end each time, as the release
 says that is rolled back. Where that names steps, each is recorded before and after, and done once; whatever fails while
-traffic is stopped gives it back to what stands before it is told (docs/decisions/0020).
+traffic is stopped gives it back to what stands before it is told (docs/decisions/0020). Where nothing of what failed
+was done, nothing is walked.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from reconciler.app.derived import check_derived
 from reconciler.app.desire import Desires
 from reconciler.app.fencing import fence
-from reconciler.app.going_back import leaves
+from reconciler.app.going_back import hooks_of, leaves, ran
+from reconciler.app.jobs import run_in
+from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order, Step
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
-from reconciler.app.verifying import APPLIED
-from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
+from reconciler.app.traffic import GIVEN_BACK, STOPPED_NOW, waited_for
+from reconciler.app.verifying import APPLIED, Interrupted
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Accepted, Returning
+from reconciler.machine.states import RolloutState
 from reconciler.names import ObjectRef, UnitKind, UnitRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.make import Side
@@ -45,6 +50,7 @@ class Walk:
     number: int
     action: str
     done: bool
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +63,35 @@ class WayBack:
     rollout: Plan
     failed: Side  # what the rollout was to bring
     order: Callable[[Plan, int], Order]
-    retries: int = 0
-    begun: frozenset[tuple[str, int]] = frozenset()  # steps whose intent is recorded
-    walked: frozenset[tuple[str, int]] = frozenset()  # those that are recorded as done
+    stood: Callable[[], RolloutState]  # as recorded, by now
     told: Callable[[Sequence[Walk], tuple[Step, ...]], None] = lambda *_: None  # records steps, and what Jobs did
+
+    @property
+    def state(self) -> RolloutState:
+        """The rollout as it is recorded by now."""
+        return self.stood()
 
     def go(self, returning: Returning) -> None:
         """All of it. Raises what stopped it; then it is gone again from the start."""
+        by_steps: set[str] = set()
         for revision in sorted({accepted.revision for accepted in returning.to}):
             wanted = tuple(accepted for accepted in returning.to if accepted.revision == revision)
-            self._to(self.desires.at(revision), wanted)
+            by_steps |= self._to(self.desires.at(revision), wanted)
         for accepted in returning.to:
             old = self.desires.at(accepted.revision)
             name = UnitRef.parse(accepted.unit).name
             side = self.failed if name in self.failed.desired.releases else old
-            by_steps = self._leaving(UnitRef.parse(accepted.unit), old) is not None  # which ask it themselves
-            if UnitRef.parse(accepted.unit).kind is UnitKind.RELEASE and name in side.desired.releases and not by_steps:
+            release = UnitRef.parse(accepted.unit).kind is UnitKind.RELEASE and name in side.desired.releases
+            if release and accepted.unit not in by_steps:  # which ask it themselves
                 self._performer(side).ask(questions(accepted.unit, side.desired.releases[name].spec))
 
-    def _to(self, side: Side, wanted: tuple[Accepted, ...]) -> None:
+    def _to(self, side: Side, wanted: tuple[Accepted, ...]) -> set[str]:
+        """Go back to one side; the units that went by steps."""
         performer = self._performer(side)
         refs = tuple(UnitRef.parse(accepted.unit) for accepted in wanted)
-        leaving = {ref: left for ref in refs for left in (self._leaving(ref, side),) if left is not None}
+        leaving = {ref: left for ref in refs for left in (self._leaving(ref, side, performer),) if left is not None}
         try:
-            self._walk(side, wanted, performer, leaving)
+            return self._walk(side, wanted, performer, leaving)
         except ReconcilerError as error:
             failure = self._let_in(performer, leaving, error)
             if failure is error:
@@ -89,41 +100,75 @@ class WayBack:
 
     def _walk(
         self, side: Side, wanted: tuple[Accepted, ...], performer: Performer, leaving: Mapping[UnitRef, Leaving]
-    ) -> None:
+    ) -> set[str]:
         refs = tuple(UnitRef.parse(accepted.unit) for accepted in wanted)
         self._derived(side, wanted, leaving)
         # a return is another operation on a host than the way forward, also where it runs the same hook
-        attempt = RETURNS + self.retries
-        old = performer.wanted((ref.name for ref in refs), {ref.name for ref, left in leaving.items() if left.stops})
-        fence(performer.targets, old, self.rollout, self.order(self.rollout, attempt), performer.identities)
+        attempt = RETURNS + self.state.passed.retries
+        if not self._begun(refs):  # else it was done before the first step was recorded
+            old = performer.wanted(ref.name for ref in refs)
+            fence(performer.targets, old, self.rollout, self.order(self.rollout, attempt), performer.identities)
         plan = self.planner.plan(self.rollout.environment, refs, side, looks=True, leaving=leaving)
         _check(plan)
+        self._tell_over(side, plan, performer, leaving)
         for number, batch in enumerate(plan.batches):
             before, after = steps_of(plan.batches[:number]), steps_of(plan.batches[number + 1 :])
             now = steps_of([batch])
-            self._tell(leaving, now - before - self.begun, done=False)
+            self._tell(leaving, now - before - self._known(), done=False)
             order = self.order(plan, attempt)
-            if (failure := performer.apply(batch, order).failure) is not None:
-                raise failure
-            ran = performer.finish(batch, order)
-            if ran.failure is not None:
-                self.told((), ran.steps)
-                raise ran.failure
+            applied = performer.apply(batch, order)
+            if applied.failure is not None:
+                raise applied.failure
+            jobs = performer.finish(batch, order)
+            if jobs.failure is not None:
+                self.told((), jobs.steps)
+                raise jobs.failure
             performer.verify(batch, timeouts(plan))
             if leaving:
                 performer.ask(batch)
-            self._tell(leaving, now - after, done=True, ran=ran.steps)
+            self._tell(leaving, now - after, done=True, ran=jobs.steps, words="; ".join(applied.words))
         performer.verify(returned_before(self.rollout, side.desired, plan), timeouts(plan))
+        return {unit for unit, _ in steps_of(plan.batches) | self.state.begun}
+
+    def _tell_over(self, side: Side, plan: Plan, performer: Performer, leaving: Mapping[UnitRef, Leaving]) -> None:
+        """Tell the steps of which everything was done when a process ended before it said so."""
+        mine = {step for step in self.state.begun - self.state.walked if step[0] in {str(ref) for ref in leaving}}
+        over = mine - steps_of(plan.batches)
+        if over:
+            performer.verify(returned_before(self.rollout, side.desired, plan), timeouts(plan))
+            self._tell(leaving, over, done=True)
 
     def _performer(self, side: Side) -> Performer:
         return self.performer_of(side, dict.fromkeys(self.failed.desired.releases, self.failed.desired))
 
-    def _leaving(self, ref: UnitRef, to: Side) -> Leaving | None:
+    def _leaving(self, ref: UnitRef, to: Side, performer: Performer) -> Leaving | None:
         """The steps that a release's way back still has, as the version that is left says."""
         if ref.kind is not UnitKind.RELEASE:
             return None
-        done = frozenset(number for unit, number in self.walked if unit == str(ref))
-        return leaves(self.failed.desired, to.desired, ref.name, done)
+        done = frozenset(number for unit, number in self.state.walked if unit == str(ref))
+        found = leaves(self.failed.desired, to.desired, ref.name, done)
+        return replace(found, moved=self._moved(ref, found, performer)) if found is not None else None
+
+    def _moved(self, ref: UnitRef, left: Leaving, performer: Performer) -> bool:
+        """Whether more than its objects may have changed: a Job that is not known to have failed counts."""
+        if self._begun([ref]) or ran(self.state, self.rollout, str(ref)):
+            return True
+        hooks = [action for _, action in hooks_of(self.rollout, str(ref))]
+        order = replace(self.order(self.rollout, self.state.passed.retries), once="")
+        api = performer.targets.kube(left.release.cluster or "") if hooks else None
+        seen = (api.job(run_in(order, action)) for action in hooks) if api is not None else ()
+        return any(one is not None and not one.failed and not one.stopped for one in seen)
+
+    def _away(self, leaving: Mapping[UnitRef, Leaving]) -> bool:
+        """Whether traffic may be stopped now: somebody has, or had, an order to do so."""
+        return any((str(ref), left.stop) in self.state.begun for ref, left in leaving.items() if left.stops)
+
+    def _known(self) -> frozenset[tuple[str, int]]:
+        """The steps whose intent stands. Where the traffic was to be given back since, none does that is not done."""
+        return self.state.walked if self.state.again else self.state.begun
+
+    def _begun(self, refs: Collection[UnitRef]) -> bool:
+        return bool({unit for unit, _ in self.state.begun} & {str(ref) for ref in refs})
 
     def _tell(
         self,
@@ -132,47 +177,65 @@ class WayBack:
         *,
         done: bool,
         ran: tuple[Step, ...] = (),
+        words: str = "",
     ) -> None:
         names = {(str(ref), number): step.action.value for ref, left in leaving.items() for number, step in left.left}
         if steps or ran:
-            self.told([Walk(unit, number, names[unit, number], done) for unit, number in sorted(steps)], ran)
+            walk = [Walk(unit, number, names[unit, number], done, words) for unit, number in sorted(steps)]
+            self.told(walk, ran)
 
     def _let_in(
         self, performer: Performer, leaving: Mapping[UnitRef, Leaving], error: ReconcilerError
     ) -> ReconcilerError:
         """Where traffic may be stopped, and this return goes no further: what stands gets its pods back (G23)."""
-        stopped: dict[str, list[str]] = {}
-        for ref, left in leaving.items():
-            if left.stops:
-                stopped.setdefault(left.release.cluster or "", []).append(ref.name)
-        if not stopped or isinstance(error, Unavailable):
+        if isinstance(error, (Interrupted, Overtaken)):
             return error
-        return let_in(performer, stopped, self.order(self.rollout, RETURNS + self.retries), error)
+        begun = self._away(leaving)
+        if isinstance(error, (Unavailable, Withdrawn)):
+            return waited_for(error) if begun else error
+        stopped: dict[str, list[str]] = {}
+        units = [ref for ref, left in leaving.items() if left.stops]
+        for ref in units:
+            stopped.setdefault(leaving[ref].release.cluster or "", []).append(ref.name)
+
+        def begin() -> Order:
+            self.told([Walk(str(ref), 0, GIVEN_BACK, done=False) for ref in units], ())
+            return self.order(self.rollout, RETURNS + self.state.passed.retries)
+
+        return let_in(performer, stopped, begin, error, begun=begun) if stopped else error
 
     def _derived(self, side: Side, wanted: tuple[Accepted, ...], leaving: Mapping[UnitRef, Leaving]) -> None:
         """What cannot be derived here and now is waited for, but not while traffic is stopped."""
         try:
             check_derived(side, wanted)
         except Unavailable as error:
-            if not any(left.stops and left.done for left in leaving.values()):
+            if not self._away(leaving):
                 raise
             raise Rejected(error.message, key="release_rollback_failed", hint=error.own_hint) from error
 
 
 def let_in(
-    performer: Performer, releases: Mapping[str, Sequence[str]], order: Order, error: ReconcilerError
+    performer: Performer,
+    releases: Mapping[str, Sequence[str]],
+    begin: Callable[[], Order],
+    error: ReconcilerError,
+    *,
+    begun: bool,
 ) -> ReconcilerError:
     """The failure, once what stands has its pods back. Raises Unavailable where nobody could give them."""
     try:
-        words = performer.let_traffic_in(releases, order)
-    except Unavailable:
+        words = performer.let_traffic_in(releases, begin, begun=begun)
+    except Overtaken:
         raise
+    except (Unavailable, Withdrawn) as away:
+        raise waited_for(away) from away
     except ReconcilerError as worse:
-        message = f"{error.message}; AND TRAFFIC IS STOPPED: {worse.message}"
-        return Rejected(message, key=error.key, hint="scale the workload by hand; its annotation says how many it had")
+        message = f"{STOPPED_NOW}: {worse.message}; after: {error.message}"
+        hint = "give the workload its pods by hand; its annotation says how many it had"
+        return Rejected(message, key=error.key, hint=hint)
     if not words:
         return error
-    message = f"{error.message}; traffic goes to what stood: {', '.join(words)}"
+    message = f"traffic was given back: {error.message}; traffic goes to what stood: {', '.join(words)}"
     return Rejected(message, key=error.key, hint=error.own_hint)
 
 

@@ -16,7 +16,8 @@ from reconciler.specs.ways import ABSENT, Item, Way, at, left_out, words
 from reconciler.state.observed import Json
 
 NAME: Fields = {"f:name": {}}
-REPLICAS_FIELD: Fields = {"f:spec": {"f:replicas": {}}}
+NUMBER_FIELDS: Fields = {"f:spec": {"f:replicas": {}, "f:suspend": {}}}
+NUMBERS: frozenset[Way] = frozenset({("spec", "replicas"), ("spec", "suspend")})
 
 
 def as_it_stands(sent: Json, ways: Iterable[Way], live: Json) -> Json:
@@ -47,7 +48,12 @@ def handed_over(live: Json, ways: Iterable[Way]) -> Json:
     ]
     if not alone:
         return None
-    body = kept(live, reduce(union, alone, _held(live)))
+    return held_with(live, reduce(union, alone))
+
+
+def held_with(live: Json, more: Fields) -> Json:
+    """An apply under HAND_OVER_MANAGER of everything that it holds, and of these fields, as they stand."""
+    body = kept(live, union(_held(live), more))
     names = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
     metadata = {**body.get("metadata", {}), **names}
     return {**body, "apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
@@ -55,7 +61,7 @@ def handed_over(live: Json, ways: Iterable[Way]) -> Json:
 
 def taken_again(live: Json, ways: Iterable[Way]) -> Json:
     """A merge patch of `managedFields` alone, after which HAND_OVER_MANAGER holds none but these; None: it does not."""
-    left = reduce(union, (_nested(way, {}) for way in ways), REPLICAS_FIELD)  # numbers of pods have rules of their own
+    left = reduce(union, (_nested(way, {}) for way in ways), NUMBER_FIELDS)  # numbers of pods have rules of their own
     return adopt.holding_only(live, left, frozenset({marks.HAND_OVER_MANAGER}))
 
 

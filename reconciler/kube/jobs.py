@@ -14,7 +14,7 @@ from reconciler.errors import Rejected, Unavailable
 from reconciler.kube import marks
 from reconciler.kube.client import Client
 from reconciler.kube.marks import Marks
-from reconciler.kube.traffic import as_we_own
+from reconciler.kube.traffic import Turned
 from reconciler.names import ObjectRef
 from reconciler.state.observed import JobSeen, Json
 
@@ -46,15 +46,14 @@ def seen(body: Json, owner: Marks) -> JobSeen:
     )
 
 
-def stopping(live: Json) -> Json:
+def stopping(live: Json) -> Turned | None:
     """What stops it for good; None where that is done. Whoever lets a suspended Job go on finds nothing to run.
 
     All three may be changed of a Job: https://kubernetes.io/docs/concepts/workloads/controllers/job/
     """
     if _never_again(live["spec"]):
         return None
-    body = as_we_own(live)
-    return {**body, "spec": {**(body.get("spec") or {}), "suspend": True, "parallelism": 0, "activeDeadlineSeconds": 1}}
+    return Turned(0, instead={"suspend": True, "parallelism": 0, "activeDeadlineSeconds": 1})
 
 
 def _never_again(spec: Any) -> bool:

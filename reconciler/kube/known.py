@@ -9,6 +9,7 @@ import hashlib
 import json
 from typing import Final, NamedTuple, TypeAlias
 
+from reconciler.kube import marks
 from reconciler.kube.wanted import Place, Wanted, place_of
 from reconciler.specs.ways import words
 from reconciler.state.observed import Json
@@ -63,6 +64,14 @@ def _sent(found: Wanted) -> tuple[str, bool]:
 def digest(value: Json) -> str:
     """Of JSON, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def decided(live: Json) -> Json:
+    """What tells whether somebody changed an object, also there and back: all but what status writers move."""
+    if live is None:
+        return None
+    body = {key: live[key] for key in live if key not in ("metadata", "status")}
+    return {**body, "generation": live["metadata"].get("generation"), "stopped": marks.stopped_at(live)}
 
 
 def without_status(live: Json) -> Json:

@@ -30,10 +30,13 @@ EVENT: Final = "opspilot.spec/event"
 TURN: Final = "opspilot.spec/turn"  # on parents alone
 
 STOPPED: Final = "opspilot.spec/stopped"  # how many pods a workload had whose traffic is stopped
+STOPPED_OF: Final = "opspilot.spec/stopped-number-of"  # who had set that number, where it was not us
+UNREADABLE: Final = -1  # its mark says no number of pods
+MOST_PODS: Final = 2**31 - 1  # what a server takes as a number of pods
 RUN: Final = "opspilot.spec/run"  # which run a Job is: it stands in no source
 
 OUR_LABELS: Final = frozenset({PART_OF, RELEASE, RUN})
-OUR_ANNOTATIONS: Final = frozenset({GENERATION, EVENT, STOPPED})
+OUR_ANNOTATIONS: Final = frozenset({GENERATION, EVENT, STOPPED, STOPPED_OF})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +134,15 @@ def run_of(body: Mapping[str, Any]) -> str:
 
 
 def stopped_at(body: Mapping[str, Any]) -> int | None:
-    """How many pods a workload had when its traffic was stopped; None where it is not stopped by us."""
-    annotations = body.get("metadata", {}).get("annotations") or {}
-    return counted(body, STOPPED) if STOPPED in annotations else None
+    """How many pods a workload had when its traffic was stopped; None where it is not stopped by us.
+
+    Below 0: somebody wrote into the mark, and nobody can tell.
+    """
+    text = (body.get("metadata", {}).get("annotations") or {}).get(STOPPED)
+    if text is None:
+        return None
+    good = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < len(str(MOST_PODS))
+    return int(text) if good else UNREADABLE
 
 
 def counted(body: Mapping[str, Any], mark: str) -> int:

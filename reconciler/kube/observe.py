@@ -32,15 +32,14 @@ from reconciler.kube.projection import (
     content,
     equal,
     owned_fields,
-    owns_replicas,
     project,
     union,
-    without_replicas,
 )
 from reconciler.kube.standing import Standing
 from reconciler.kube.wanted import Place, Scaled, Wanted, new_kinds, place_of, ref_of, scaled_by, wanted_of
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
+from reconciler.specs.jobs import is_stopped
 from reconciler.specs.ways import left_out
 from reconciler.state.observed import NOT_SERVED, Failure, Json, Lacking, ObservedObject, ObservedRelease
 from reconciler.state.readiness import held_by
@@ -219,7 +218,10 @@ class Observer:
             return replace(seen, failure=Failure("resource_conflict", message))
         if not found.stopped and traffic.concerns(found.ref, live, stopped=False):
             scaled = found.scaled or autoscaler_owns_replicas(live)
-            found = replace(found, scaled=False, sent=traffic.rescued(found.sent, live, autoscaled=scaled))
+            pods = traffic.rescued(found.sent, live, autoscaled=scaled)
+            sent = found.sent if pods is None else traffic.with_pods(found.sent, pods)
+            ignored = tuple(way for way in found.ignored if way not in handing_over.NUMBERS)
+            found = replace(found, scaled=False, sent=sent, ignored=ignored)
         elif autoscaler_owns_replicas(live) and not found.stopped:
             seen, found = replace(seen, autoscaled=not found.scaled), replace(found, scaled=True)
         wanted = _shared(found, content(found.sent))
@@ -276,10 +278,10 @@ class Observer:
             body = recreate.without_strategy(body)
         if not found.scaled:
             return body
-        body = without_replicas(body)
-        if live is not None and owns_replicas(owned_fields(live)):
+        body = traffic.without_number(found.ref.kind, body)
+        if live is not None and traffic.is_ours(live):
             # Handing over keeps the live number: a dry run without it would show the server's default instead.
-            body = {**body, "spec": {**(body.get("spec") or {}), "replicas": live["spec"]["replicas"]}}
+            body = traffic.with_pods(body, traffic.pods_of(live))
         return body
 
     def _ask(self, found: Wanted, body: Json, live: Json) -> DryRun:
@@ -343,7 +345,7 @@ class Observer:
 
 def _unsent(found: Wanted, autoscaled: frozenset[Scaled]) -> bool:
     """Whether its number of pods is somebody else's, or kept away."""
-    return found.scalable in autoscaled or (found.stopped and traffic.is_stoppable(found.ref))
+    return found.scalable in autoscaled or (found.stopped and is_stopped(found.ref.group, found.ref.kind))
 
 
 def _to_do(seen: ObservedObject) -> bool:
@@ -373,4 +375,4 @@ def _shared(found: Wanted, value: Json) -> Json:
 
 def _compared(found: Wanted, value: Json) -> Json:
     """What enters the comparison: without the number of replicas where an autoscaler owns it (G9)."""
-    return without_replicas(value) if found.scaled else value
+    return traffic.without_number(found.ref.kind, value) if found.scaled else value

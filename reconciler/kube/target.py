@@ -15,30 +15,38 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import Unavailable
-from reconciler.kube import jobs, traffic
+from reconciler.kube import jobs, pods, traffic
 from reconciler.kube.answers import NotServed
 from reconciler.kube.client import WORKERS, Client
 from reconciler.kube.connection import Connection
 from reconciler.kube.discovery import Discovery
 from reconciler.kube.facts import base_needs, facts
 from reconciler.kube.helm_releases import HelmReleases
-from reconciler.kube.lists import list_all
 from reconciler.kube.managers import history
 from reconciler.kube.manner import Manner
 from reconciler.kube.marks import Marks
 from reconciler.kube.observe import Observer
 from reconciler.kube.parent import Parents
 from reconciler.kube.permissions import Need
+from reconciler.kube.scaling import Scaler
 from reconciler.kube.services import ask_service
 from reconciler.kube.waiting import Explainer
 from reconciler.kube.wanted import Scaled
 from reconciler.kube.write import Writer
 from reconciler.names import ObjectRef
-from reconciler.ports import Answered, ClusterFacts, DesiredObjects, GetThrough, HelmEntry, Readiness
+from reconciler.ports import (
+    Answered,
+    Back,
+    ClusterFacts,
+    DesiredObjects,
+    GetThrough,
+    GivenBack,
+    HelmEntry,
+    Readiness,
+)
 from reconciler.specs.ways import Way
 from reconciler.state.observed import JobSeen, Json, Lacking, ObjectHistory, ObservedRelease
 from reconciler.state.readiness import Saying
-from reconciler.state.reasons import selector_of
 from reconciler.together import all_of
 
 PARENT_NAMESPACE: Final = "default"  # exists on every cluster, before any plan, and cannot be deleted
@@ -69,6 +77,7 @@ class KubeTarget:
         parents = Parents(self.client, owner)
         self._observer = Observer(self.client, self._discovery, owner, parents)
         self._writer = Writer(self.client, self._discovery, owner, parents)
+        self._scaler = Scaler(self.client, self._discovery, self._writer)
         self._owner: Final = owner
         self._explainer = Explainer(self.client)
         self._helm = HelmReleases(self.client, owner, self._writer.held)
@@ -149,26 +158,22 @@ class KubeTarget:
     def stop(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Take the pods of a workload away; the number stays on it."""
         with self._understood():
-            self._writer.scale(release, ref, traffic.stopping, generation=generation, expected_uid=expected_uid)
+            self._scaler.scale(release, ref, traffic.stopping, generation=generation, expected_uid=expected_uid)
 
     def restore(
-        self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, replicas: int | None
-    ) -> None:
+        self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str, back: Back
+    ) -> GivenBack | None:
         """Give a workload its pods back."""
-        asked = partial(traffic.restoring, replicas=replicas)
+        asked = partial(traffic.restoring, back=back)
         with self._understood():
-            self._writer.scale(release, ref, asked, generation=generation, expected_uid=expected_uid)
+            found = self._scaler.scale(release, ref, asked, generation=generation, expected_uid=expected_uid)
+            return GivenBack(found.pods, found.words) if found is not None else None
 
     def pods_left(self, ref: ObjectRef) -> int:
-        """The pods of a workload that are there, also those on their way out."""
+        """The pods of a workload that are there, also those on their way out; of a CronJob its Jobs that run."""
         with self._understood():
             body = self._body(ref)
-            selector = selector_of(body) if body is not None else ""
-            if not selector:
-                return 0
-            path = f"/api/v1/namespaces/{ref.namespace}/pods"
-            pods = list_all(self.client, path, {"labelSelector": selector}, f"listing the pods of {ref}")
-            return sum(1 for pod in pods if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"))
+            return pods.left(self.client, ref, body) if body is not None else 0
 
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run."""
@@ -180,7 +185,7 @@ class KubeTarget:
     def stop_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Stop a run for good; stopped already counts as done."""
         with self._understood():
-            self._writer.scale(release, ref, jobs.stopping, generation=generation, expected_uid=expected_uid)
+            self._scaler.scale(release, ref, jobs.stopping, generation=generation, expected_uid=expected_uid)
 
     def job(self, ref: ObjectRef) -> JobSeen | None:
         """A Job, or None where it is not there."""
@@ -206,7 +211,7 @@ class KubeTarget:
         """How many pods a workload is to have; 0 where it is not there."""
         with self._understood():
             body = self._body(ref)
-            return int(body["spec"].get("replicas", 1)) if body is not None else 0
+            return traffic.pods_to_be(body) if body is not None else 0
 
     def ask_service(self, asked: GetThrough) -> Answered:
         """One GET to a Service, through the API server."""

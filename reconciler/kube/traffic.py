@@ -1,79 +1,115 @@
 """Taking the pods of a workload away for a while, and giving them back: pure functions over JSON.
 
 The number that stood is written onto the workload by the very write that takes its pods away, so nothing that happens
-to us loses it. Rules: everything else that we own is sent as it stands; an apply that does not say that the traffic is
-stopped gives the pods back, so no later plan leaves a workload empty.
+to us loses it; what is made meanwhile begins with such a mark. A CronJob has one "pod" where it runs and none where it
+is suspended. Rules: everything else that we own is sent as it stands; an apply that does not say that the traffic is
+stopped gives the pods back, so no later plan leaves a workload empty; a mark that says no number is never read as one.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.kube import marks
 from reconciler.kube.projection import kept, owned_fields
 from reconciler.names import ObjectRef
-from reconciler.specs.jobs import STOPPED
+from reconciler.ports import Back
+from reconciler.specs.jobs import SUSPENDED, is_stopped
 from reconciler.state.observed import Json
 
-GROUP: Final = "apps"
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """What becomes of a workload's number of pods. `handed`: it is not ours to say, so another manager keeps it."""
+
+    pods: int
+    mark: Mapping[str, str] = field(default_factory=dict)
+    handed: bool = False
+    words: str = ""  # why it is not the number that its mark says
+    instead: Mapping[str, Any] = field(default_factory=dict)  # what its spec says then; else a number of pods
 
 
-def is_stoppable(ref: ObjectRef) -> bool:
-    """Whether it is a workload whose pods can be taken away."""
-    return ref.group == GROUP and ref.kind in STOPPED
+Turn = Callable[[Json], Turned | None]  # what becomes of a live workload; None: it is so already
 
 
 def concerns(ref: ObjectRef, live: Json, *, stopped: bool) -> bool:
     """Whether an apply has to keep pods away, or to give them back."""
-    return is_stoppable(ref) and (stopped or (live is not None and marks.stopped_at(live) is not None))
+    return is_stopped(ref.group, ref.kind) and (stopped or (live is not None and marks.stopped_at(live) is not None))
 
 
-def stopping(live: Json) -> Json:
+def stopping(live: Json) -> Turned | None:
     """What takes its pods away; None where they are."""
-    known = marks.stopped_at(live)
-    if known is not None and _pods(live) == 0:
+    if marks.stopped_at(live) is not None and pods_of(live) == 0:
         return None
-    return _with(live, 0, {marks.STOPPED: str(_pods(live) if known is None else known)})
+    return Turned(0, mark_of(live))
 
 
-def restoring(live: Json, replicas: int | None) -> Json:
-    """What gives it so many pods, or as many as it had; None where it has them."""
-    known = marks.stopped_at(live)
-    wanted = known if replicas is None else replicas
-    if wanted is None or (known is None and _pods(live) == wanted):
-        return None
-    return _with(live, wanted, {})
+def restoring(live: Json, back: Back) -> Turned | None:
+    """What gives it its pods back; None where it has them. A number that others had set is theirs again."""
+    known, pods, others = marks.stopped_at(live), pods_of(live), _annotation(live, marks.STOPPED_OF)
+    if known is None:
+        if pods or not back.unmarked or back.own == 0:
+            return None
+        given = back.least if back.own is None else back.own
+        return Turned(given, handed=back.own is None, words="its mark is gone")
+    lost = f"its mark {_annotation(live, marks.STOPPED)[:20]!r} says no number" if known == marks.UNREADABLE else ""
+    if back.own is not None and (lost or not others):
+        return Turned(back.own, words=lost)
+    return Turned(pods or (back.least if lost else known), handed=True, words=lost)
+
+
+def mark_of(live: Json) -> dict[str, str]:
+    """The mark that a stopped workload keeps; where it has pods, that of how many these are and who said so."""
+    known, pods = marks.stopped_at(live), pods_of(live)
+    if known is not None and pods == 0:
+        found = {name: _annotation(live, name) for name in (marks.STOPPED, marks.STOPPED_OF)}
+        return {name: text for name, text in found.items() if text}
+    others = {} if is_ours(live) else {marks.STOPPED_OF: ", ".join(_holders(live)) or "nobody"}
+    return {marks.STOPPED: str(pods), **others}
+
+
+def mark_to_be(sent: Json, replicas: int) -> dict[str, str]:
+    """The mark of what is made while the traffic is stopped: so many pods, or as many as is sent."""
+    return {marks.STOPPED: str(replicas or pods_of(sent))}
 
 
 def kept_stopped(sent: Json) -> Json:
     """What is sent while the traffic is stopped."""
-    return {**sent, "spec": {**(sent.get("spec") or {}), "replicas": 0}}
+    return with_pods(sent, 0)
 
 
-def rescued(sent: Json, live: Json, *, autoscaled: bool) -> Json:
-    """What is sent to a workload that was left stopped: as many pods as the source says, or as it had."""
-    spec = sent.get("spec") or {}
-    if "replicas" in spec and not autoscaled:
-        return sent
-    return {**sent, "spec": {**spec, "replicas": marks.stopped_at(live)}}
+def with_pods(body: Json, pods: int) -> Json:
+    """A copy that says so many pods."""
+    return {**body, "spec": {**(body.get("spec") or {}), **number(body["kind"], pods)}}
 
 
-def mark_of(live: Json) -> dict[str, str]:
-    """The mark that a stopped workload keeps, or gets where its pods had come back meanwhile."""
-    if live is None:
-        return {}
+def without_number(kind: str, body: Json) -> Json:
+    """A copy that says nothing of its pods."""
+    spec, name = (body.get("spec") if isinstance(body, dict) else None), _field(kind)
+    if not isinstance(spec, dict) or name not in spec:
+        return body
+    rest = {key: value for key, value in spec.items() if key != name}
+    outer = {key: value for key, value in body.items() if key != "spec"}
+    return {**outer, "spec": rest} if rest else outer
+
+
+def rescued(sent: Json, live: Json, *, autoscaled: bool) -> int | None:
+    """How many pods what was left stopped gets from an apply; None: as many as the source says."""
+    if _field(sent["kind"]) in (sent.get("spec") or {}) and not autoscaled:
+        return None
     known = marks.stopped_at(live)
-    return {marks.STOPPED: str(_pods(live) if known is None else known)}
+    return pods_of(live) or (1 if known in (None, marks.UNREADABLE) else known)
 
 
-def _pods(live: Json) -> int:
-    return int((live.get("spec") or {}).get("replicas", 1))
-
-
-def _with(live: Json, pods: int, mark: Mapping[str, str]) -> Json:
+def written(live: Json, turned: Turned) -> Json:
+    """Everything that we own as it stands, with this number of pods, and no mark but this."""
     body = as_we_own(live)
-    annotations = {key: value for key, value in body["metadata"]["annotations"].items() if key != marks.STOPPED}
-    metadata = {**body["metadata"], "annotations": {**annotations, **mark}}
-    return {**body, "metadata": metadata, "spec": {**(body.get("spec") or {}), "replicas": pods}}
+    annotations = body["metadata"].get("annotations") or {}
+    left = {key: text for key, text in annotations.items() if key not in (marks.STOPPED, marks.STOPPED_OF)}
+    body["metadata"]["annotations"] = {**left, **turned.mark}
+    if turned.handed:
+        return without_number(live["kind"], body)
+    return {**body, "spec": {**(body.get("spec") or {}), **(turned.instead or number(live["kind"], turned.pods))}}
 
 
 def as_we_own(live: Json) -> Json:
@@ -85,3 +121,41 @@ def as_we_own(live: Json) -> Json:
     metadata["namespace"] = seen["namespace"]
     metadata["annotations"] = dict(metadata.get("annotations") or {})
     return {**ours, **identity, "metadata": metadata}
+
+
+def number(kind: str, pods: int) -> dict[str, Any]:
+    """The field of a spec that says so."""
+    return {"suspend": pods == 0} if kind == SUSPENDED else {"replicas": pods}
+
+
+def pods_of(body: Json) -> int:
+    """How many pods a body says."""
+    spec = body.get("spec") or {}
+    if body["kind"] == SUSPENDED:
+        return int(spec.get("suspend") is not True)
+    return int(spec.get("replicas", 1))
+
+
+def pods_to_be(live: Json) -> int:
+    """How many pods it has, or had before they were taken away."""
+    return pods_of(live) or max(0, marks.stopped_at(live) or 0)
+
+
+def _field(kind: str) -> str:
+    return "suspend" if kind == SUSPENDED else "replicas"
+
+
+def _annotation(live: Json, name: str) -> str:
+    return str((live["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def is_ours(live: Json) -> bool:
+    """Whether we say how many pods it has."""
+    return f"f:{_field(live['kind'])}" in owned_fields(live).get("f:spec", {})
+
+
+def _holders(live: Json) -> list[str]:
+    """Who says how many pods it has."""
+    entries = live["metadata"].get("managedFields") or ()
+    name = f"f:{_field(live['kind'])}"
+    return sorted({str(one.get("manager")) for one in entries if name in (one.get("fieldsV1") or {}).get("f:spec", {})})

@@ -11,20 +11,20 @@ owned were added.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from http import HTTPStatus
+from dataclasses import replace
 from typing import Final
 
 from reconciler.errors import Refused, Unavailable
 from reconciler.kube import adopt, handing_over, marks, recreate, traffic
-from reconciler.kube.answers import Answer, error_of
+from reconciler.kube.answers import Answer
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
 from reconciler.kube.forgetting import without_us
 from reconciler.kube.held import Held
-from reconciler.kube.known import version_of
+from reconciler.kube.known import decided, version_of
 from reconciler.kube.manner import Manner
 from reconciler.kube.marks import Marks
+from reconciler.kube.numbers import keep_number, unmark
 from reconciler.kube.outline import Outline
 from reconciler.kube.parent import Parent, Parents
 from reconciler.kube.projection import (
@@ -37,6 +37,7 @@ from reconciler.kube.projection import (
 from reconciler.kube.seen import Seen
 from reconciler.kube.shown import check_deleted, shown
 from reconciler.kube.shown import found as found_object
+from reconciler.kube.verdicts import Moved, changed, check_applied, is_moved, moving
 from reconciler.kube.wanted import Place, Scaled, Wanted, place_of, wanted
 from reconciler.names import ObjectRef
 from reconciler.specs.routes import is_of_a_canary
@@ -44,14 +45,6 @@ from reconciler.specs.ways import REPLICAS, Way, left_out
 from reconciler.state.observed import Json
 
 ATTEMPTS: Final = 5  # a controller that writes status moves the resourceVersion under us
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try: its answer, and whether the object had existed before."""
-
-    answer: Answer
-    existed: bool
 
 
 class Writer:
@@ -89,36 +82,44 @@ class Writer:
         what = f"applying {found.ref}"
         seen: Json = None
         for attempt in range(ATTEMPTS):
-            live, at = self._look(found.path, found.ref, again=attempt > 0)
+            live, at = self.look(found.path, found.ref, again=attempt > 0)
             parent = self.held.check_to_write(release, generation, found.ref, at)
             if live is None:
                 self._check_absent_is_expected(what, expected_uid)
-            if attempt and _content(live) != seen:
-                raise _moving(what)  # more than its status moved: whoever decided this looks again
-            seen = _content(live)
+            if attempt and decided(live) != seen:
+                raise moving(what)  # more than its status moved: whoever decided this looks again
             if live is None:
                 parent = self.held.again(parent)
             else:
-                self._check_existing(what, release, live, generation, expected_uid)
-            sent = self._marked(found, parent, live, autoscaled=found.scalable in autoscaled, stopped=how.stopped)
-            if how.run:
-                sent["metadata"]["labels"][marks.RUN] = how.run
-            if live is None and how.replicas:
-                sent["spec"] = {**sent["spec"], "replicas": how.replicas}
-            if live is not None and how.take:
-                moved = self._take_over(found, live, sent, how.take)
-                if moved is not None and _is_moved(moved):
-                    continue
-            answer = self._client.ask(_apply_request(found, what, sent))
-            if answer.field_conflicts and all(map(marks.is_our_own, answer.field_conflicts)):  # no autoscaler any more
-                answer = self._client.ask(_apply_request(found, what, sent, force=live is not None))
-            if not _is_moved(answer):
-                _check_applied(answer, existed=live is not None)
-                made = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
-                if live is None and is_of_a_canary(found.sent):
-                    self._undo_unless_held(parent, found, made)
+                self.check_existing(what, release, live, generation, expected_uid)
+            if self._apply_once(found, parent, live, autoscaled=found.scalable in autoscaled, how=how):
                 return
-        raise _moving(what)
+            seen = decided(live)
+        raise moving(what)
+
+    def _apply_once(self, found: Wanted, parent: Parent, live: Json, *, autoscaled: bool, how: Manner) -> bool:
+        """Whether it was applied; else the object is not at the version that was read."""
+        what = f"applying {found.ref}"
+        try:
+            sent = self._marked(found, parent, live, autoscaled=autoscaled, how=how)
+        except Moved:
+            return False
+        if live is not None and how.take:
+            moved = self._take_over(found, live, sent, how.take)
+            if moved is not None and is_moved(moved):
+                return False
+        answer = self._client.ask(_apply_request(found, what, sent))
+        if answer.field_conflicts and all(map(marks.is_our_own, answer.field_conflicts)):  # no autoscaler any more
+            answer = self._client.ask(_apply_request(found, what, sent, force=live is not None))
+        if is_moved(answer):
+            return False
+        check_applied(answer, existed=live is not None)
+        made = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
+        if not how.stopped:
+            unmark(self._client, found.path, found.ref, made)
+        if live is None and is_of_a_canary(found.sent):
+            self._undo_unless_held(parent, found, made)
+        return True
 
     def _undo_unless_held(self, parent: Parent, found: Wanted, made: Json) -> None:
         """A creation is fenced by nothing but the parent. Where somebody took the release while it was on its way (we
@@ -150,36 +151,6 @@ class Writer:
 
         self._leave(release, ref, generation, expected_uid, request)
 
-    def scale(
-        self, release: str, ref: ObjectRef, asked: Callable[[Json], Json], *, generation: int, expected_uid: str
-    ) -> None:
-        """Send what `asked` makes of the live workload, everything else that we own as it stands (traffic.py).
-
-        Forced, for only the number of pods can be another manager's there. None: nothing is to be done.
-        """
-        what = f"scaling {ref}"
-        resource = self._discovery.resource(ref.group, ref.version, ref.kind)
-        if resource is None:
-            raise Unavailable(f"{what}: the server does not serve its kind", key="cluster_connect_failed")
-        path = resource.path(ref.namespace, ref.name)
-        for attempt in range(ATTEMPTS):
-            live, at = self._look(path, ref, again=attempt > 0)
-            parent = self.held.check_to_write(release, generation, ref, at)
-            if live is None:
-                raise _changed(f"{what}: it is gone")
-            self._check_existing(what, release, live, generation, expected_uid)
-            body = asked(live)
-            if body is None:
-                return
-            body["metadata"]["annotations"] |= {marks.GENERATION: str(parent.generation), marks.EVENT: parent.event}
-            query = {"fieldManager": marks.FIELD_MANAGER, "force": "true"}
-            answer = self._client.ask(Request("PATCH", path, what, query, body, APPLY_TYPE))
-            if not _is_moved(answer):
-                _check_applied(answer, existed=True)
-                shown(answer.json, ref, what, uid=live["metadata"]["uid"])
-                return
-        raise _moving(what)
-
     def _leave(
         self,
         release: str,
@@ -193,13 +164,13 @@ class Writer:
             return  # the kind is not served any more: no object of it is left
         path = resource.path(ref.namespace, ref.name)
         for attempt in range(ATTEMPTS):
-            live, at = self._look(path, ref, again=attempt > 0)
+            live, at = self.look(path, ref, again=attempt > 0)
             self.held.check(release, generation, at)
             if live is None:
                 return
             asked = request(path, live)
             if live["metadata"]["uid"] != expected_uid:
-                raise _changed(f"{asked.what}: it is not the object that was previewed")
+                raise changed(f"{asked.what}: it is not the object that was previewed")
             owner = self._owner.owner(live)
             if not owner and asked.method == "PATCH":
                 return  # we let go of it already
@@ -209,16 +180,16 @@ class Writer:
             answer = self._client.ask(asked)
             if answer.absent:
                 return
-            if not _is_moved(answer):
-                _check_applied(answer, existed=True)
+            if not is_moved(answer):
+                check_applied(answer, existed=True)
                 if asked.method == "DELETE":
                     check_deleted(answer, ref, uid=expected_uid)
                 else:
                     shown(answer.json, ref, asked.what, uid=expected_uid)
                 return
-        raise _moving(f"leaving {ref}")
+        raise moving(f"leaving {ref}")
 
-    def _look(self, path: str, ref: ObjectRef, *, again: bool) -> tuple[Json, float]:
+    def look(self, path: str, ref: ObjectRef, *, again: bool) -> tuple[Json, float]:
         """The object, or None, and a time (monotonic) before which nothing of it was read."""
         what = f"reading {ref}"
         known = self._seen.pop(place_of(ref)) if not again else None
@@ -239,7 +210,7 @@ class Writer:
             )
         return found
 
-    def _check_existing(self, what: str, release: str, live: Json, generation: int, expected_uid: str) -> None:
+    def check_existing(self, what: str, release: str, live: Json, generation: int, expected_uid: str) -> None:
         """The object may be applied to: it is the previewed one, or the one that this very plan created before."""
         owner = self._owner.owner(live)
         if owner and not self._owner.is_ours(live):
@@ -247,30 +218,38 @@ class Writer:
         _check_newest(what, live, generation)
         if expected_uid:
             if live["metadata"]["uid"] != expected_uid:
-                raise _changed(f"{what}: it is not the object that was previewed")
+                raise changed(f"{what}: it is not the object that was previewed")
         elif owner != release or marks.generation_of(live) != generation:
-            raise _changed(f"{what}: it should not exist yet, but it does")
+            raise changed(f"{what}: it should not exist yet, but it does")
 
     def _check_absent_is_expected(self, what: str, expected_uid: str) -> None:
         if expected_uid:
-            raise _changed(f"{what}: the object that was previewed is gone")
+            raise changed(f"{what}: the object that was previewed is gone")
 
-    def _marked(self, found: Wanted, parent: Parent, live: Json, *, autoscaled: bool, stopped: bool) -> Json:
+    def _marked(self, found: Wanted, parent: Parent, live: Json, *, autoscaled: bool, how: Manner) -> Json:
         sent = found.sent if live is None else left_out(found.sent, found.left)
         autoscaled = autoscaled or (live is not None and (found.standing.scaled or autoscaler_owns_replicas(live)))
         annotations = {marks.GENERATION: str(parent.generation), marks.EVENT: parent.event}
         if recreate.leaves_rolling(sent, live):
             self._own_strategy(found, live)
-        if traffic.concerns(found.ref, live, stopped=stopped):
-            sent = traffic.kept_stopped(sent) if stopped else traffic.rescued(sent, live, autoscaled=autoscaled)
-            annotations |= traffic.mark_of(live) if stopped else {}
+        if how.stopped and traffic.concerns(found.ref, live, stopped=True):
+            annotations |= traffic.mark_to_be(sent, how.replicas) if live is None else traffic.mark_of(live)
+            sent = traffic.kept_stopped(sent)
+        elif traffic.concerns(found.ref, live, stopped=False):
+            pods = traffic.rescued(sent, live, autoscaled=autoscaled)
+            if pods is not None:
+                keep_number(self._client, found.path, found.ref, live, pods)
+                sent = traffic.without_number(found.ref.kind, sent)
         elif autoscaled:
             sent = without_replicas(sent)
         if live is not None:
-            kept_away = traffic.concerns(found.ref, live, stopped=stopped)
-            self._hand_over(found, live, (*found.left, REPLICAS) if autoscaled and not kept_away else found.left)
+            kept_away = traffic.concerns(found.ref, live, stopped=how.stopped)
+            ways = tuple(way for way in found.left if not (kept_away and way in handing_over.NUMBERS))
+            self._hand_over(found, live, (*ways, REPLICAS) if autoscaled and not kept_away else ways)
         labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
-        body = marks.marked(sent, labels=labels, annotations=annotations)
+        body = marks.marked(sent, labels=labels | ({marks.RUN: how.run} if how.run else {}), annotations=annotations)
+        if live is None and how.replicas and not how.stopped:
+            body["spec"] = {**body["spec"], "replicas": how.replicas}
         if live is not None:
             seen = live["metadata"]
             body["metadata"].update(uid=seen["uid"], resourceVersion=seen["resourceVersion"])
@@ -284,9 +263,9 @@ class Writer:
         what = f"taking over {found.ref}"
         query = {"fieldManager": marks.FIELD_MANAGER, "dryRun": "All", "force": "true"}
         asked = self._client.ask(Request("PATCH", found.path, what, query, sent, APPLY_TYPE, secret=found.secret))
-        if _is_moved(asked):
+        if is_moved(asked):
             return asked
-        _check_applied(asked, existed=True)
+        check_applied(asked, existed=True)
         fields = owned_fields(asked.json)
         ours = self._owner.owner(live) == found.release
         patch = (adopt.taken_back if ours else adopt.ownership)(
@@ -296,8 +275,8 @@ class Writer:
             return None
         query = {"fieldManager": adopt.TAKING}
         answer = self._client.ask(Request("PATCH", found.path, what, query, patch, MERGE_TYPE, secret=found.secret))
-        if not _is_moved(answer):
-            _check_applied(answer, existed=True)
+        if not is_moved(answer):
+            check_applied(answer, existed=True)
             after = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"])
             live["metadata"] = after["metadata"]
             sent["metadata"]["resourceVersion"] = after["metadata"]["resourceVersion"]
@@ -347,26 +326,6 @@ def _deletion(path: str, ref: ObjectRef, live: Json) -> Request:
     return Request("DELETE", path, f"deleting {ref}", None, body, JSON_TYPE, secret=ref.kind == "Secret")
 
 
-def _content(live: Json) -> Json:
-    """What tells whether somebody changed an object, also there and back: all but what status writers move."""
-    if live is None:
-        return None
-    body = {key: live[key] for key in live if key not in ("metadata", "status")}
-    return {**body, "generation": live["metadata"].get("generation")}
-
-
-def _is_moved(answer: Answer) -> bool:
-    """409 because the object is not at the version that we read."""
-    return answer.status == HTTPStatus.CONFLICT and not answer.field_conflicts
-
-
-def _check_applied(answer: Answer, *, existed: bool) -> None:
-    if answer.status == HTTPStatus.OK and not existed:
-        raise _changed(f"{answer.what}: somebody else created it at the same moment")
-    if answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED):
-        raise error_of(answer)
-
-
 def _check_newest(what: str, live: Json, generation: int) -> None:
     if marks.generation_of(live) > generation:
         raise Refused(
@@ -375,14 +334,6 @@ def _check_newest(what: str, live: Json, generation: int) -> None:
         )
 
 
-def _changed(message: str) -> Refused:
-    return Refused(message, key="target_changed", hint="A new preview shows what is there now.")
-
-
 def _not_ours(what: str, owner: str) -> Refused:
     held = f"{owner} holds it" if owner else "no release of ours holds it"
     return Refused(f"{what}: {held}", key="owned_by_another")
-
-
-def _moving(what: str) -> Unavailable:
-    return Unavailable(f"{what}: it keeps changing under us", key="resource_conflict")

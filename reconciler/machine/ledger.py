@@ -58,7 +58,7 @@ from reconciler.machine.states import (
 from reconciler.names import POLICY, Digest, EventId, Revision
 from reconciler.plan.change import Value
 
-AFRESH: Mapping[str, Any] = {"batch": -1, "done": -1, "begun": frozenset(), "walked": frozenset()}
+AFRESH: Mapping[str, Any] = {"batch": -1, "done": -1, "begun": frozenset(), "walked": frozenset(), "again": False}
 
 
 @dataclass(slots=True)
@@ -177,6 +177,7 @@ def _passed(ledger: Ledger, placed: Placed, entry: Passed) -> None:
             "",
             before.successful if before else None,
             before.previous if before else None,
+            before.earlier if before else (),
         )
         ledger.drifts.accept(accepted.unit, placed.at, heals=bool(entry.heals))
         ledger.pins.accept(accepted)
@@ -208,7 +209,7 @@ def _leave(ledger: Ledger, ticket: str, environment: str) -> None:
 
 def _applying(ledger: Ledger, placed: Placed, entry: Applying) -> None:
     key = (entry.environment, entry.generation)
-    ledger.rollouts[key] = _intended(ledger.rollouts[key], placed, batch=entry.batch, batch_at=placed.at)
+    ledger.rollouts[key] = _intended(ledger.rollouts[key], placed, batch=entry.batch, batch_at=placed.at, again=False)
 
 
 def _intended(rollout: RolloutState, placed: Placed, **changes: Any) -> RolloutState:
@@ -218,7 +219,8 @@ def _intended(rollout: RolloutState, placed: Placed, **changes: Any) -> RolloutS
 
 def _batch_done(ledger: Ledger, _placed: Placed, entry: BatchDone) -> None:
     key = (entry.environment, entry.generation)
-    ledger.rollouts[key] = replace(ledger.rollouts[key], done=entry.batch)
+    rollout = ledger.rollouts[key]
+    ledger.rollouts[key] = replace(rollout, done=entry.batch, furthest=max(rollout.furthest, entry.batch))
 
 
 def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
@@ -230,14 +232,16 @@ def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
     ledger.rollouts[key] = _intended(rollout, placed, returning=entry, **afresh)
 
 
-def _back_step(ledger: Ledger, _placed: Placed, entry: BackStep) -> None:
+def _back_step(ledger: Ledger, placed: Placed, entry: BackStep) -> None:
+    """Each step is a turn of its own, so who stood still in one before it does nothing any more (G25)."""
     key = (entry.environment, entry.generation)
-    ledger.rollouts[key] = ledger.rollouts[key].stepped(entry)
+    rollout = ledger.rollouts[key].stepped(entry)
+    ledger.rollouts[key] = rollout if entry.done else _intended(rollout, placed)
 
 
 def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
     key = (entry.environment, entry.generation)
-    rollout = replace(ledger.rollouts[key], finished=entry)
+    rollout = ledger.rollouts[key].ended(entry)
     ledger.rollouts[key] = rollout
     went_back = {one.unit: one for one in rollout.returning.to} if rollout.returning is not None else None
     for accepted in rollout.passed.units:

@@ -18,6 +18,8 @@ from reconciler.machine.entry import (
 from reconciler.names import Digest, EventId, Revision
 
 NO_CHANGE = "no_change"
+EARLIER = 100  # successes that are looked through for the version before this one
+EVERY = 10**9  # batches: all of them, however many
 SUCCESSES = frozenset({"applied", NO_CHANGE})
 
 
@@ -34,6 +36,7 @@ class UnitState:
     outcome: str  # empty while its rollout runs
     successful: Accepted | None
     previous: Accepted | None = None
+    earlier: tuple[Accepted, ...] = ()  # what ended well before `previous`, newest first
 
     def ended(self, accepted: Accepted, outcome: str, went_back: Mapping[str, Accepted] | None) -> "UnitState":
         """After its rollout ended so. `went_back`: what the units went back to, None where nothing was to go back."""
@@ -43,8 +46,11 @@ class UnitState:
             # it had ended, and the return was of another unit of the plan; or there was nothing to go back to
             return self if self.outcome else replace(self, outcome="failed")
         if outcome in SUCCESSES:
-            moved = self.successful if self.successful != accepted else self.previous
-            return replace(self, successful=accepted, previous=moved, outcome=outcome)
+            if self.successful == accepted:
+                return replace(self, outcome=outcome)
+            older = (self.previous, *self.earlier) if self.previous is not None else ()
+            moved = replace(self, previous=self.successful, earlier=older[:EARLIER])
+            return replace(moved, successful=accepted, outcome=outcome)
         if outcome == "rolled_back" and went_back is not None:
             return replace(self, successful=went_back[accepted.unit], outcome=outcome)
         return replace(self, outcome=outcome)
@@ -111,12 +117,23 @@ class RolloutState:
     returns: int = 0  # returns that were recorded: each runs what it runs once for itself
     begun: frozenset[tuple[str, int]] = frozenset()  # steps of the way back that were begun: unit and number
     walked: frozenset[tuple[str, int]] = frozenset()  # and those of them that are done
+    again: bool = False  # what was stopped was to be given back: what goes on is a turn of its own
+    furthest: int = -1  # the last batch that any attempt finished since what ran before stood
     batch_at: datetime | None = None  # when the last intent was recorded: what a pause is measured from
 
     def stepped(self, entry: BackStep) -> "RolloutState":
-        """After a step of its way back was begun, or done."""
+        """After a step of its way back was begun, or done; or (0) what was stopped is given back."""
+        if not entry.number:
+            return replace(self, again=True)
         step = {(entry.unit, entry.number)}
-        return replace(self, begun=self.begun | step, walked=self.walked | step if entry.done else self.walked)
+        return replace(
+            self, again=False, begun=self.begun | step, walked=self.walked | step if entry.done else self.walked
+        )
+
+    def ended(self, entry: Finished) -> "RolloutState":
+        """After it ended so."""
+        furthest = {"applied": EVERY, "rolled_back": -1}.get(entry.outcome, self.furthest)
+        return replace(self, finished=entry, furthest=furthest)
 
 
 @dataclass(frozen=True, slots=True)

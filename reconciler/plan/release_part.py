@@ -112,7 +112,8 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     """
     objects = objects_of(ask.proposed.desired, ref.name)
     left = ask.leaving.get(ref)
-    if left is not None and (part.steps or ref in ask.unfinished or ask.returning):
+    unfinished = ref in ask.unfinished or ask.returning
+    if left is not None and (part.steps or (left.moved and unfinished)):
         part = walked(part, jobs, left, objects)
     source = ask.proposed.desired.sources.get(ref.name)
     own = {body["metadata"]["name"]: body for body in source.jobs} if source is not None else {}

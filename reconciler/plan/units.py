@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from reconciler.canonical import digest_of
 from reconciler.names import NO_DIGEST, POLICY, Digest, ObjectRef, UnitKind, UnitRef
+from reconciler.plan.change import Action
 from reconciler.plan.mask import mask_object, mask_value
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds import Environment, Model, Release, Service
@@ -176,6 +177,13 @@ def _files(release: Release, source: ReleaseSource) -> list[list[str]]:
         names[path] = f"{names.get(path, '')}values[{number}]"
     below = f"{root}/"
     return sorted([names.get(path, path.removeprefix(below)), str(blob)] for path, blob in source.files)
+
+
+def object_in(action: Action) -> ObjectRef:
+    """The object of an object action."""
+    one = action.object
+    assert one is not None  # noqa: S101  asked of object actions only
+    return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
 
 
 def ref_of(body: Mapping[str, Any]) -> ObjectRef:

@@ -6,7 +6,7 @@ undone is part of no granted return; a plan that goes back by steps grants none 
 going back from that; what a return would miss is said before anybody relies on it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
@@ -15,8 +15,8 @@ from reconciler.plan.change import Action, ActionKind, Change, Check, Line, Oper
 from reconciler.plan.jobs import JobAsk, checks, reference, run_action, run_change
 from reconciler.plan.part import Part, Step, error, warning
 from reconciler.plan.questions import SUCCESS, probes, words_of
-from reconciler.plan.units import ref_of
-from reconciler.specs.jobs import GOES_ON, STOPPED
+from reconciler.plan.units import object_in, ref_of
+from reconciler.specs.jobs import GOES_ON, STOPPED, SUSPENDED, is_stopped
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.fields import format_duration
 from reconciler.specs.kinds.release import RollbackAction, RollbackStep
@@ -29,17 +29,27 @@ HAND = "a person opens the revert pull request: its preview shows these steps, a
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """The version that is left. `done`: numbers of its steps that this return has done already."""
+    """The version that is left. `done`: numbers of its steps that this return has done already.
+
+    `moved`: more than its objects may have changed since: it ran, a hook of it did, or a step of this way was begun.
+    """
 
     release: Release
     jobs: Mapping[str, Any] = field(repr=False)
     done: frozenset[int] = frozenset()
+    moved: bool = True
 
     @property
     def left(self) -> tuple[tuple[int, RollbackStep], ...]:
         """The steps that are still to be done, by their numbers from 1."""
         steps = enumerate(self.release.rollback.steps, start=1)
         return tuple((number, step) for number, step in steps if number not in self.done)
+
+    @property
+    def stop(self) -> int:
+        """The number of the step that stops the traffic; 0: there is none."""
+        steps = enumerate(self.release.rollback.steps, start=1)
+        return next((number for number, step in steps if step.action is RollbackAction.STOP_TRAFFIC), 0)
 
     @property
     def stops(self) -> bool:
@@ -105,14 +115,10 @@ def _actions(
         case RollbackAction.ROLL_BACK:
             more = {"step": number, "stopped": left.stops, "seconds": seconds}
             for one in part.steps:
-                yield Step(BELOW + one.phase, one.action.model_copy(update=more))
+                if not (left.stops and _lets_go(one.action)):
+                    yield Step(BELOW + one.phase, one.action.model_copy(update=more))
         case RollbackAction.RESTORE_TRAFFIC:
-            seen = {item.ref: item.uid for item in _workloads(ask)}
-            for ref, body in sorted(objects.items(), key=lambda pair: pair[0]):
-                if ref.group == "apps" and ref.kind in STOPPED:
-                    uid = seen.get(ref, "")
-                    pods = _pods(body, objects, exists=bool(uid))
-                    yield Step(0, _scaling(ask, ActionKind.RESTORE_TRAFFIC, ref, uid, number, seconds, pods))
+            yield from _restored(part, ask, left, objects, number, seconds)
         case RollbackAction.VERIFY:
             for place, _ in _questions(left.release):
                 yield Step(
@@ -128,6 +134,31 @@ def _actions(
                 )
         case _:
             assert_never(step.action)
+
+
+def _restored(
+    part: Part, ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, Any], number: int, seconds: int
+) -> Iterator[Step]:
+    """Everything that stands now gets its pods back; what is let go of gets them before it is nobody's."""
+    seen = {item.ref: item.uid for item in _workloads(ask)}
+    made = {
+        object_in(one.action) for one in part.steps if one.action.kind is ActionKind.DELETE_OBJECT
+    }  # and made again
+    for ref, body in sorted(objects.items(), key=lambda pair: pair[0]):
+        if is_stopped(ref.group, ref.kind):
+            uid = seen.get(ref, "") if ref not in made else ""
+            pods = own_pods(body, objects)
+            yield Step(0, _scaling(ask, ActionKind.RESTORE_TRAFFIC, ref, uid, number, seconds, pods))
+    for one in part.steps:
+        if left.stops and _lets_go(one.action):
+            ref = object_in(one.action)
+            yield Step(0, _scaling(ask, ActionKind.RESTORE_TRAFFIC, ref, one.action.uid, number, seconds))
+            yield Step(BELOW, one.action.model_copy(update={"step": number, "seconds": seconds}))
+
+
+def _lets_go(action: Action) -> bool:
+    found = action.object
+    return action.kind is ActionKind.FORGET_OBJECT and found is not None and is_stopped(found.group, found.kind)
 
 
 def _changes(ask: JobAsk, left: Leaving, number: int, step: RollbackStep) -> Iterator[Change]:
@@ -161,14 +192,26 @@ def pods_of(action: Action) -> int | None:
     return action.replicas - 1 if action.replicas else None
 
 
-def _pods(body: Mapping[str, Any], objects: Mapping[ObjectRef, Any], *, exists: bool) -> int | None:
-    """What the source says. Where an autoscaler has the number: as many as there were, or its least."""
+def own_pods(body: Mapping[str, Any], objects: Mapping[ObjectRef, Any]) -> int | None:
+    """How many pods the source says; None where it says nothing, or an autoscaler has the number."""
+    if body["kind"] == SUSPENDED:
+        said = body["spec"].get("suspend")
+        return int(not said) if isinstance(said, bool) else None
     said = body["spec"].get("replicas")
-    scaler = next((one for one in objects.values() if _scales(one, body)), None)
-    if scaler is None:
-        return said if isinstance(said, int) else None if exists else 1
-    least = scaler["spec"].get("minReplicas", 1)
-    return None if exists else least if isinstance(least, int) else 1
+    autoscaled = least_of_autoscaler(body, objects.values()) is not None
+    return said if type(said) is int and not autoscaled else None
+
+
+def least_pods(body: Mapping[str, Any], objects: Mapping[ObjectRef, Any]) -> int:
+    """How many it gets where nobody knows how many it had: what the source says, and one at least."""
+    return max(1, least_of_autoscaler(body, objects.values()) or own_pods(body, objects) or 1)
+
+
+def least_of_autoscaler(body: Mapping[str, Any], objects: Iterable[Any]) -> int | None:
+    """The fewest pods that an autoscaler among these objects leaves a workload; None where none scales it."""
+    scaler = next((one for one in objects if _scales(one, body)), None)
+    least = scaler["spec"].get("minReplicas", 1) if scaler is not None else None
+    return None if scaler is None else max(1, least) if type(least) is int else 1
 
 
 def _scales(item: Any, workload: Mapping[str, Any]) -> bool:
@@ -185,8 +228,8 @@ def _workloads(ask: JobAsk) -> list[ObservedObject]:
     if isinstance(ask.observed, Failure):
         return []
     items = sorted(ask.observed.objects.values(), key=lambda item: item.ref)
-    mine = [item for item in items if item.exists and item.owner == ask.release and item.ref.group == "apps"]
-    return [item for item in mine if item.ref.kind in STOPPED]
+    mine = [item for item in items if item.exists and item.owner == ask.release]
+    return [item for item in mine if is_stopped(item.ref.group, item.ref.kind)]
 
 
 def _questions(release: Release) -> Iterator[tuple[str, str]]:
@@ -197,7 +240,7 @@ def _questions(release: Release) -> Iterator[tuple[str, str]]:
 
 def lines(left: Leaving, objects: Mapping[ObjectRef, Any]) -> Iterator[Line]:
     """The steps in words. `objects`: workloads of which it is told that they are stopped and restored."""
-    names = ", ".join(str(ref) for ref in sorted(objects) if ref.group == "apps" and ref.kind in STOPPED)
+    names = ", ".join(str(ref) for ref in sorted(objects) if is_stopped(ref.group, ref.kind))
     for _, step in left.left:
         time = format_duration(step.timeout)
         match step.action:
@@ -246,7 +289,7 @@ def _preconditions(ask: JobAsk, left: Leaving) -> Iterator[Check]:
     actions = {step.action for _, step in left.left}
     asked = [words for _, words in _questions(left.release)]
     needed = {"services/proxy"} if RollbackAction.VERIFY in actions and asked else set()
-    needed |= {"pods"} if RollbackAction.STOP_TRAFFIC in actions else set()
+    needed |= {"pods", "jobs"} if RollbackAction.STOP_TRAFFIC in actions else set()
     for one in ask.observed.lacking:
         if one.kind in needed:
             message = f"the way back of {ask.unit} could not be gone: on cluster {ask.cluster} the credential may not"

@@ -18,6 +18,7 @@ from reconciler.specs.spec import Spec
 
 RUN = 10  # hex digits that tell one run of a Job from another
 STOPPED = frozenset({"Deployment", "StatefulSet"})  # whose pods stop_traffic takes away, and restore_traffic gives back
+SUSPENDED = "CronJob"  # which is suspended meanwhile
 GOES_ON = frozenset({"DaemonSet", "ReplicaSet", "ReplicationController", "Pod"})  # pods that nobody scales to none
 RESTARTS = ("Never", "OnFailure")
 PER_INDEX = ("backoffLimitPerIndex", "maxFailedIndexes")  # how often each part of an indexed Job may be tried
@@ -79,6 +80,11 @@ def _of_charts(
             problems.append(Problem(found[0][1], VALIDATION, message, "give them names of their own"))
             continue
         yield name, found[0]
+
+
+def is_stopped(group: str, kind: str) -> bool:
+    """Whether stop_traffic stops what is of this kind."""
+    return (group == "apps" and kind in STOPPED) or (group == "batch" and kind == SUSPENDED)
 
 
 def is_job(item: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.errors import Refused
 from reconciler.names import ObjectRef
+from reconciler.ports import Back
 from reconciler.state.observed import ObservedObject
 from tests.contracts.kube_targets import Lab, real_lab, sandbox_lab
 
@@ -50,9 +51,9 @@ def test_what_is_stopped_says_how_many_pods_it_had_and_gets_them_back(lab: Lab) 
     assert live(lab) == (0, "3")
     lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)  # again, as after a crash
     assert live(lab) == (0, "3")
-    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=None)
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back())
     assert live(lab) == (3, None)
-    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=None)
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back())
     assert live(lab) == (3, None)
 
 
@@ -64,7 +65,7 @@ def test_the_number_that_another_manager_set_is_kept_too(lab: Lab) -> None:
     lab.kube.begin(lab.release, lab.namespace, 2, "event-2")
     lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
     assert live(lab) == (0, "4")
-    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=None)
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back())
     assert live(lab) == (4, None)
 
 
@@ -77,7 +78,7 @@ def test_while_it_is_stopped_another_version_is_applied_without_pods(lab: Lab) -
     lab.kube.apply(lab.release, other, generation=2, expected_uid=uid, stopped=True)
     assert live(lab) == (0, "3")
     assert see(lab, other, away=True).live == see(lab, other, away=True).result
-    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=2)
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back(own=2))
     assert live(lab) == (2, None)
     found = see(lab, other, away=False)
     assert found.live == found.result  # and nothing is left to be done
@@ -89,7 +90,7 @@ def test_what_is_made_while_it_is_stopped_has_no_pods(lab: Lab) -> None:
     lab.kube.observe([lab.desired(body)])
     lab.kube.apply(lab.release, body, generation=1, expected_uid="", stopped=True)
     assert live(lab)[0] == 0
-    lab.kube.restore(lab.release, lab.ref(body), generation=1, expected_uid="", replicas=3)
+    lab.kube.restore(lab.release, lab.ref(body), generation=1, expected_uid="", back=Back(own=3))
     assert live(lab) == (3, None)
 
 
@@ -111,7 +112,7 @@ def test_g25_an_older_plan_neither_stops_nor_restores(lab: Lab) -> None:
     with pytest.raises(Refused):
         lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
     with pytest.raises(Refused):
-        lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, replicas=None)
+        lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back())
     assert live(lab) == (0, "3")
 
 

@@ -134,7 +134,7 @@ def test_a_migration_that_fails_leaves_no_traffic_stopped_and_says_so_loudly(sta
     state, words = stage.statuses(merged)[OURS]
     assert (state, words.startswith("rollback failed")) == ("error", True), words
     assert (stage.image(), pods(stage)) == ("v2.0.1-broken", 2)  # what stood has its pods again
-    assert entries(stage) == [(1, False), (1, True), (2, False)]
+    assert entries(stage) == [(1, False), (1, True), (2, False), (0, False)]
     told = next(row.text for row in stage.rows(release="svc-a") if row.action == "rollback_failed")
     assert "Job.batch svc-a/downgrade" in told
     assert "Deployment.apps svc-a/svc-a is given back its 2 pods" in told
