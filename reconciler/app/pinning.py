@@ -44,13 +44,6 @@ class Asking:
     asks: bool = False
     anew: bool = False
 
-    def of(self, ref: UnitRef, content: Digest) -> UnitPlan | None:
-        """What the preview that stands says of exactly this content of a unit."""
-        plans = self.shown()
-        units = (unit for plan in plans.plans for unit in plan.units) if plans is not None else ()
-        found = next((unit for unit in units if unit.unit == str(ref)), None)
-        return found if found is not None and (found.base or found.artifact) == content else None
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -69,6 +62,23 @@ class Settled:
             return plan
         units = (one.model_copy(update={"unanswered": self.unanswered.get(one.unit, ())}) for one in plan.units)
         return plan.model_copy(update={"units": tuple(units)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """What is being settled. `shown`: each unit of the preview that stands, read where it is needed, and once;
+    `leaving`: the releases that leave in the same plan, by environment."""
+
+    side: Side
+    asking: Asking
+    may_ask: Callable[[str], bool]
+    shown: Callable[[], Mapping[str, UnitPlan]]
+    leaving: Mapping[str, list[UnitRef]]
+
+    def seen(self, ref: UnitRef, content: Digest) -> UnitPlan | None:
+        """What the preview that stands says of exactly this content of a unit."""
+        found = self.shown().get(str(ref))
+        return found if found is not None and (found.base or found.artifact) == content else None
 
 
 @dataclass(slots=True)
@@ -94,8 +104,8 @@ class Pinner:
     def settle(self, side: Side, units: Iterable[UnitRef], asking: Asking, may_ask: Callable[[str], bool]) -> Settled:
         """The side with these units' images pinned. `may_ask`: by environment, whether its author may have it asked."""
         planned = sorted(units)
-        asking = replace(asking, shown=cache(asking.shown))  # read once, and only where there is something to pin
-        wishes = {ref: wish for ref in planned if (wish := self._wish(ref, planned, side, asking, may_ask)) is not None}
+        settling = _Settling(side, asking, may_ask, cache(lambda: _units(asking.shown())), self._leaving(side, planned))
+        wishes = {ref: wish for ref in planned if (wish := self._wish(ref, settling)) is not None}
         wanted = {image for wish in wishes.values() for image in wish.asked}
         references = {image: parse_reference(image) for image in wanted}
         answers = self.registries.digests({one for one in references.values() if one is not None}) if wanted else {}
@@ -128,39 +138,44 @@ class Pinner:
     def _settled(self, settled: Settled) -> Settled:
         return replace(settled, side=self.desires.pinned(settled.plain, settled.pins, settled.loose))
 
-    def _wish(
-        self, ref: UnitRef, planned: Iterable[UnitRef], side: Side, asking: Asking, may_ask: Callable[[str], bool]
-    ) -> _Wish | None:
+    def _leaving(self, side: Side, planned: Iterable[UnitRef]) -> Mapping[str, list[UnitRef]]:
+        known = self.journal.ledger.units
+        found: dict[str, list[UnitRef]] = {}
+        for ref in planned:
+            if ref.kind is UnitKind.RELEASE and ref not in side.units and str(ref) in known:
+                found.setdefault(known[str(ref)].environment, []).append(ref)
+        return found
+
+    def _wish(self, ref: UnitRef, settling: _Settling) -> _Wish | None:
         """What is known of a release's images without asking; None where there is nothing to pin."""
+        side, asking = settling.side, settling.asking
         unit = side.units.get(ref) if ref.kind is UnitKind.RELEASE else None
         source = side.desired.sources.get(ref.name)
         images = by_tag(source) if unit is not None and source is not None else frozenset()
         if unit is None or not images or self.journal.ledger.pins.of(str(ref), unit.unpinned) is not None:
             return None
-        shown = asking.of(ref, unit.unpinned)
+        shown = settling.seen(ref, unit.unpinned)
         seen = {pin.image: pin.digest for pin in shown.pins} if shown is not None else {}
         if shown is not None and not asking.anew and not shown.unanswered:
             return _Wish(seen, {})
-        pins, never = self._standing(ref, planned, side)
+        pins, never = self._standing(ref, settling.leaving.get(unit.environment, []))
         wish = _Wish({image: pins[image] for image in images if image in pins}, {}, shown=seen)
         left = images - wish.pins.keys()
         suspended = why_suspended(side.desired, ref) is not None
-        if asking.asks and may_ask(unit.environment) and not suspended:
+        if asking.asks and settling.may_ask(unit.environment) and not suspended:
             wish.asked = left - never
         if self.registries.hosts():
             wish.loose |= dict.fromkeys(left - wish.asked, SUSPENDED if suspended else UNASKED)
             wish.loose |= dict.fromkeys(left & never, UNCHANGED)
         return wish
 
-    def _standing(self, ref: UnitRef, planned: Iterable[UnitRef], side: Side) -> tuple[Pins, frozenset[str]]:
+    def _standing(self, ref: UnitRef, leaving: Iterable[UnitRef]) -> tuple[Pins, frozenset[str]]:
         """The pins that a release was accepted with, and its images that were accepted without; of a new one those of
         releases that leave in the same plan: it may be one of them under a new name (G28)."""
-        ledger, home = self.journal.ledger, side.units[ref].environment
-        leaving = (one for one in planned if one not in side.units and str(one) in ledger.units)
-        of = [ref] if str(ref) in ledger.units else [o for o in leaving if ledger.units[str(o)].environment == home]
+        ledger = self.journal.ledger
         pins: dict[str, str] = {}
         never: set[str] = set()
-        for one in of:
+        for one in [ref] if str(ref) in ledger.units else leaving:
             state = ledger.units.get(str(one))
             accepted = state.accepted if state is not None and not state.accepted.suspended else None
             if state is not None and accepted is None:
@@ -196,3 +211,7 @@ class Pinner:
             case None if self.registries.hosts():
                 why = f"registry {reference.host} is not listed" if reference is not None else "no image's name"
                 wish.loose[image] = why
+
+
+def _units(plans: PlanSet | None) -> Mapping[str, UnitPlan]:
+    return {unit.unit: unit for plan in plans.plans for unit in plan.units} if plans is not None else {}
