@@ -5,7 +5,7 @@ take part; what others own is theirs. What cannot be looked at is neither drift 
 rebuilt from the audit branch, so that a restart tells nothing again. Whether drift is also put right is healing.py's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.app.healing import Healing
@@ -17,22 +17,27 @@ from reconciler.machine.entry import Entry
 from reconciler.machine.healing import PASSING, WORDS, Why
 from reconciler.machine.ledger import SUCCESSES
 from reconciler.machine.states import UnitState
-from reconciler.names import Digest, Revision, UnitKind, UnitRef
+from reconciler.names import SHORT, Digest, Revision, UnitKind, UnitRef
 from reconciler.plan.change import Operation, Plan
 from reconciler.state.event import Domain, EventStatus, Severity
 from reconciler.state.observed import NOT_SERVED
 
 NAMED = 5  # objects, and fields of each, in one event
+MOST_PARTS = 200  # objects that are told from each other in a record
 DRIFT_ITSELF = frozenset({"resource_conflict", "owned_by_another"})  # somebody else has what we set
 Unsay = Callable[[str, int], None]  # by environment and generation: how the rollout ended is to be said anew
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look found of one release: its changed objects, in words without values. `known` False: not looked at."""
+    """What a look found of one release: its changed objects, in words without values. `known` False: not looked at.
+
+    `unseen`: its objects that could not be looked at, and why.
+    """
 
     known: bool
     objects: tuple[str, ...] = ()
+    unseen: tuple[tuple[str, str], ...] = ()
 
     @property
     def digest(self) -> Digest:
@@ -42,8 +47,15 @@ class Seen:
     @property
     def words(self) -> str:
         """For people: never a value."""
-        more = len(self.objects) - NAMED
-        return "; ".join(self.objects[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+        missing = [f"not looked at: {subject}, because {why}" for subject, why in self.unseen]
+        return "; ".join(filter(None, (_some(self.objects), _some(missing))))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The digest of each object's words."""
+        if len(self.objects) > MOST_PARTS:
+            return ()
+        return tuple(sorted(digest_of("drift", one)[:SHORT] for one in self.objects))
 
 
 @dataclass(slots=True)
@@ -75,7 +87,7 @@ class Drift:
         if not seen.known:
             return False
         if not seen.objects:
-            if told is not None:
+            if told is not None and not seen.unseen:
                 over = DriftOver(unit=str(ref), environment=plan.environment)
                 words = "it is as it was last applied again; nothing was done about it here"
                 self._tell(state, [self._note(ref, plan, "drift_healed", words, over)])
@@ -88,9 +100,12 @@ class Drift:
             digest=seen.digest,
             objects=len(seen.objects),
             why=why.value if why is not None else "",
+            parts=seen.parts,
+            unseen=tuple(subject for subject, _ in seen.unseen),
         )
+        entry = entry.after(told.drifted) if told is not None else entry
         notes: list[Note] = []
-        if told is None or told.drifted.digest != entry.digest or _news(told.drifted, why):
+        if told is None or _differs(told.drifted, entry) or _news(told.drifted, why):
             left = f"; not put right: {WORDS[why]}" if why is not None and WORDS[why] else ""
             notes.append(self._note(ref, plan, "drift_detected", seen.words + left, entry))
         began = not isinstance(heal, Why)
@@ -141,6 +156,15 @@ class Drift:
         )
 
 
+def _some(words: Sequence[str]) -> str:
+    more = len(words) - NAMED
+    return "; ".join(words[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _differs(told: Drifted, now: Drifted) -> bool:
+    return told.digest != now.digest or not set(now.unseen) <= set(told.unseen)
+
+
 def _news(told: Drifted, why: Why | None) -> bool:
     """Whether a person should hear of it again; what passes by itself is said with the first telling only."""
     return why is not None and why not in PASSING and why != told.why
@@ -150,16 +174,16 @@ def seen_of(plan: Plan, ref: UnitRef) -> Seen:
     """What a plan towards what was applied says of one release in it."""
     if plan.static:
         return Seen(known=False)
-    blocked = [check for check in plan.blocked if check.unit in {"", str(ref)}]
-    gone = [check for check in blocked if NOT_SERVED in check.message]  # it was applied, so its kind is gone since
-    if any(check.key not in DRIFT_ITSELF for check in blocked if check not in gone):
+    found = [check for check in plan.blocked if check.unit in {"", str(ref)} and not check.acting]
+    gone = [check for check in found if NOT_SERVED in check.message]  # it was applied, so its kind is gone since
+    unseen = [check for check in found if check.unseen and check not in gone]
+    blocked = [check for check in found if check not in gone and check not in unseen]
+    if any(check.key not in DRIFT_ITSELF for check in blocked):
         return Seen(known=False)
     changed = [one for one in plan.changes if one.unit == str(ref) and one.operation is not Operation.UNCHANGED]
-    conflicts = [check.message for check in blocked if check.key == "resource_conflict"]
-    if any(not any(one.subject in words for one in changed) for words in conflicts):
-        return Seen(known=False)  # it is on its way out, say: nobody knows yet what will stand there
     objects = [
         f"{one.subject}: {', '.join(field.path for field in one.fields[:NAMED]) or one.operation}" for one in changed
     ]
-    objects += [check.message for check in blocked if check.key == "owned_by_another" or check in gone]
-    return Seen(known=True, objects=tuple(objects))
+    objects += [check.message for check in blocked if check.key == "owned_by_another"]
+    objects += [check.message for check in gone]
+    return Seen(known=True, objects=tuple(objects), unseen=tuple((one.unseen, one.message) for one in unseen))

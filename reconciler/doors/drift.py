@@ -18,7 +18,7 @@ from reconciler.machine.healing import WORDS, Why
 from reconciler.machine.ledger import SUCCESSES
 from reconciler.machine.states import UnitState
 from reconciler.names import ObjectRef, Revision, UnitKind, UnitRef
-from reconciler.plan.change import Change, Operation, Plan
+from reconciler.plan.change import Change, Check, Operation, Plan
 from reconciler.plan.ignoring import in_words
 from reconciler.plan.units import ref_of
 from reconciler.specs.desired import Desired
@@ -68,11 +68,17 @@ def explain(assembly: Assembly, name: str, *, foreign: bool = False) -> Explaine
         plan = assembly.planner.plan(environment, refs, side, looks=True)
         if plan.static:
             unknown.append(f"{environment}: the targets may not be looked at")
-        unknown += [f"{environment}: {one.key}: {one.message}" for one in plan.blocked if one.key not in EXPLAINED]
+        unknown += [f"{environment}: {_unknown(one)}" for one in plan.blocked if one.unseen or one.key not in EXPLAINED]
         looked = _histories(assembly, plan, side.desired, foreign=foreign)
         drift += [row for change in plan.changes for row in _rows(change, environment, looked)]
         others += [row for ref, seen in sorted(looked.items()) for row in _foreign(ref, seen)] if foreign else []
     return Explained(tuple(drift), tuple(others), tuple(unknown), tuple(notes))
+
+
+def _unknown(check: Check) -> str:
+    return (
+        f"not looked at: {check.unseen}, because {check.message}" if check.unseen else f"{check.key}: {check.message}"
+    )
 
 
 def _chosen(assembly: Assembly, name: str) -> Mapping[UnitRef, UnitState]:

@@ -18,7 +18,9 @@ FOUGHT = "fought"  # why drift is told and not put right: somebody changes it ag
 class Drifted(Value):
     """A release is not any more as it was last applied. `digest` is over what drifted, and over no value of it.
 
-    `why` it is not put right: a word of machine/healing.py; empty where a heal begins with the same record.
+    `why` it is not put right: a word of machine/healing.py; empty where a heal begins with the same record. `parts`:
+    the same as the digest, of each object; empty where there are too many. `unseen`: objects that could not be looked
+    at, so that nobody knows of them.
     """
 
     type: Literal["drifted"] = "drifted"
@@ -27,6 +29,14 @@ class Drifted(Value):
     digest: Digest
     objects: int
     why: str = ""
+    parts: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    def after(self, told: "Drifted") -> "Drifted":
+        """The same after what was told before: what is only not seen any more has not ended, and is not told anew."""
+        if not self.unseen or not set(self.parts) <= set(told.parts):
+            return self
+        return self.model_copy(update={"digest": told.digest, "objects": told.objects, "parts": told.parts})
 
 
 class DriftOver(Value):

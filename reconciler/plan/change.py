@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.names import NO_DIGEST, Digest, Revision, UnitRef
 
@@ -157,6 +157,8 @@ class Check(Value):
     message: str
     unit: str = ""
     hint: str = ""
+    unseen: str = Field(default="", exclude_if=lambda value: not value)  # the one object that could not be looked at
+    acting: bool = Field(default=False, exclude_if=lambda value: not value)  # in the way of doing, and not of looking
 
 
 class Told(StrEnum):

@@ -69,7 +69,7 @@ def base_rights(unit: str, observed: ObservedCluster) -> Iterator[Check]:
     """What any apply needs, whatever is released."""
     for missing in observed.missing_permissions:
         if missing not in NOT_NEEDED:
-            yield error(unit, *_not_granted(observed.cluster, missing))
+            yield _in_the_way(unit, observed.cluster, missing)
 
 
 def release_rights(
@@ -85,7 +85,7 @@ def release_rights(
         place = (one.group, one.kind, one.namespace)
         asks = one.kind == PROXY and any(action.kind is ActionKind.ASK for action in actions)
         if asks or (one.verb, *place) in used or place in unseen:
-            yield error(unit, key, message, hint)
+            yield _in_the_way(unit, cluster, one.words)
         else:
             later = f"{message}; this plan does not need it, its return or a later change may"
             yield warning(unit, key, later, hint)
@@ -100,6 +100,10 @@ def _used(action: Action) -> Iterator[tuple[str, str, str, str]]:
     )
     for verb in verbs:
         yield verb, about.group, about.kind, about.namespace
+
+
+def _in_the_way(unit: str, cluster: str, words: str) -> Check:
+    return error(unit, *_not_granted(cluster, words)).model_copy(update={"acting": True})
 
 
 def _not_granted(cluster: str, words: str) -> tuple[str, str, str]:

@@ -28,9 +28,11 @@ class Part:
     ungranted: Ungranted | None = None
 
 
-def failed(unit: str, failure: Failure, hint: str = "") -> Check:
-    """A target that could not be looked at blocks what needs it; it is never read as empty."""
-    return Check(severity=Severity.ERROR, key=failure.key, message=failure.message, unit=unit, hint=hint)
+def failed(unit: str, failure: Failure, hint: str = "", *, unseen: str = "") -> Check:
+    """A target that could not be looked at blocks what needs it; it is never read as empty. `unseen`: where it is one
+    object of a target that was looked at."""
+    said = {"key": failure.key, "message": failure.message, "unit": unit, "hint": hint, "unseen": unseen}
+    return Check(severity=Severity.ERROR, **said)
 
 
 def warning(unit: str, key: str, message: str, hint: str = "") -> Check:

@@ -6,6 +6,7 @@ whatever keeps a release from being planned is a check that blocks, never a rele
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from reconciler.names import ObjectRef, UnitKind, UnitRef
@@ -22,6 +23,7 @@ from reconciler.plan.strategies import Staging, staged
 from reconciler.plan.suspension import left_alone
 from reconciler.plan.units import ref_of
 from reconciler.plan.way_back import leaving, only_numbers, prepared, walked
+from reconciler.specs.chart import DEFINITION, is_made_once
 from reconciler.specs.chart_hooks import hooks_of, prepares
 from reconciler.specs.desired import Desired
 from reconciler.specs.jobs import named as jobs_named
@@ -85,6 +87,7 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
             healing=ask.healing,
             leaves_to=_taken_on(ask, spec.cluster),
             comes_from=frozenset(_releases_on(ask, spec.cluster)),
+            made_once=partial(_made_once, side, ref.name),
             ran=passing.ran(ask, ref, wanted),
         ),
         ask.key,
@@ -139,6 +142,17 @@ def _hooks(new: Spec[Release], own: Mapping[str, Any], observed: ObservedRelease
     jobs = (body for name, body in own.items() if name not in named)
     install = observed.helm is None or not observed.helm.installed
     return (*new.spec.hooks, *hooks_of(jobs, install=install, timeout=new.spec.health.timeout))
+
+
+def _made_once(accepted: Side | None, release: str, ref: ObjectRef) -> bool:
+    """Whether a definition lay in crds/ when its release was accepted, wherever it lay before; where nobody can say so
+    now, it did: it is deleted with everything of its kind."""
+    source = accepted.desired.sources.get(release) if accepted is not None else None
+    if source is None or ref.kind != DEFINITION:
+        return False
+    if source.unrendered is not None:
+        return True
+    return any(is_made_once(body) and body["metadata"]["name"] == ref.name for body in source.objects)
 
 
 def _kept_at(release: Spec[Release]) -> tuple[str, str | None]:

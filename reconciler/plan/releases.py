@@ -7,7 +7,7 @@ release and enters another is handed over (G28).
 An object is the same one in every version of its kind's API.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -69,6 +69,7 @@ class ReleaseAsk:
     # objects that other releases of this plan want on the same cluster, and those releases
     leaves_to: Mapping[ObjectRef, str] = field(default_factory=dict)
     ran: frozenset[ObjectRef] = frozenset()  # Jobs that ended well, and are not missing where they are gone
+    made_once: Callable[[ObjectRef], bool] = lambda _: False  # definitions that lay in crds/ of the accepted version
     comes_from: frozenset[str] = frozenset()  # releases of this plan on the same cluster: they may let objects go
 
 
@@ -109,7 +110,7 @@ class _Planner:
             item = self.observed.objects.get(ref)
             if item is None:
                 failure = Failure("cluster_connect_failed", f"looking at {ref}: it was not looked at")
-                yield _Found(checks=(failed(self.ask.unit, failure),))
+                yield _Found(checks=(failed(self.ask.unit, failure, unseen=str(ref)),))
             elif item.exists and is_made_once(self.ask.desired[ref]):
                 yield _Found(checks=tuple(self._stands(ref, item)))
             elif not item.exists and item.failure is None and ref in self.ask.ran:
@@ -140,11 +141,11 @@ class _Planner:
 
     def _failed(self, ref: ObjectRef, item: ObservedObject, failure: Failure) -> _Found:
         if not item.replaceable or item.owner != self.ask.release or ref.kind in DATA_KINDS:
-            return _Found(checks=(failed(self.ask.unit, failure),))
+            return _Found(checks=(failed(self.ask.unit, failure, unseen=str(ref)),))
         if not any(_says(body, REPLACE, ALLOWED) for body in (self.ask.desired[ref], item.live)):
             hint = f"annotate it with {REPLACE}: {ALLOWED} to have it deleted and created again, or rename it"
             hint += "; either runs it, as naming it in hooks does" if ref.kind == "Job" else ""
-            return _Found(checks=(failed(self.ask.unit, failure, hint),))
+            return _Found(checks=(failed(self.ask.unit, failure, hint, unseen=str(ref)),))
         return self._replace(ref, item)
 
     def _replace(self, ref: ObjectRef, item: ObservedObject) -> _Found:
@@ -252,7 +253,8 @@ class _Planner:
 
     def _leave(self, ref: ObjectRef, item: ObservedObject) -> _Found:
         live = self._masked(ref, item.live)
-        kept = _says(item.live, PRUNE, DISABLED)
+        marked, once = _says(item.live, PRUNE, DISABLED), self.ask.made_once(ref)
+        kept = marked or once
         operation = Operation.FORGET if self.ask.forget or kept else Operation.DELETE
         kind = ActionKind.DELETE_OBJECT if operation is Operation.DELETE else ActionKind.FORGET_OBJECT
         loses_data = operation is Operation.DELETE and ref.kind in DATA_KINDS
@@ -267,7 +269,8 @@ class _Planner:
         if loses_data:
             checks = (warning(self.ask.unit, "", f"deleting {ref} deletes the data in it; no return covers that"),)
         elif kept and not self.ask.forget:
-            message = f"{ref} leaves the release and goes on running: its annotation says {PRUNE}: {DISABLED}"
+            why = f"its annotation says {PRUNE}: {DISABLED}" if marked else "it lay in crds/ of the chart"
+            message = f"{ref} leaves the release and goes on running: {why}"
             checks = (warning(self.ask.unit, "", message, "delete it by hand when nobody needs it any more"),)
         action = self._action(kind, ref, item, pre=live, post=None)
         phase = FIRST_DELETION + LAST_PHASE - PHASES.get(ref.kind, CONFIGURATION)

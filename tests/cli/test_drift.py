@@ -163,7 +163,7 @@ def left_to_others(place: Place) -> None:
     seen = as_person(place).well("explain-drift", "svc-a", "--propose-ignore")
     assert "opened #1 from ignore-svc-a-" in seen.err
     again = as_person(place).type("explain-drift", "svc-a", "--propose-ignore")
-    assert (again.code, "the branch exists already" in again.err) == (2, True)
+    assert (again.code, "no pull request was opened" in again.err) == (2, True)
     stage.settle()
     (plan,) = stage.plans(1).plans
     assert stage.pull(1).author == "dev_user"
@@ -177,3 +177,16 @@ def left_to_others(place: Place) -> None:
     over = as_person(place).well("explain-drift", "svc-a", "--propose-ignore")
     assert "nothing drifts any more, so there is nothing to propose" in over.err
     assert "1 field is left to others" in over.err
+
+
+def test_one_object_that_cannot_be_looked_at_hides_nothing_of_the_others(place: Place) -> None:
+    level(place, "trace")
+    going = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    place.stage.world.sandbox("prod").edit(DEPLOYMENT, going, "kubectl-delete")
+    seen = place.operator.type("explain-drift", "svc-a", "-o", "json")
+    assert seen.code == 2
+    assert [(row["object"], row["field"]) for row in seen.json["drift"]] == [
+        ("ConfigMap svc-a/svc-a", "data.LOG_LEVEL")
+    ]
+    [unknown] = seen.json["unknown"]
+    assert "not looked at: Deployment.apps svc-a/svc-a, because" in unknown
