@@ -17,6 +17,7 @@ from reconciler.state.observed import Json
 FIELD_MANAGER: Final = "reconciler"
 FORGET_MANAGER: Final = "reconciler-forget"
 HAND_OVER_MANAGER: Final = "reconciler-hand-over"
+BEFORE_ANYBODY: Final = "before-first-apply"  # the server's own word, and no manager that could write again
 TOOLING: Final = "reconciler/v1"
 
 PART_OF: Final = "applyset.kubernetes.io/part-of"
@@ -152,5 +153,6 @@ def counted(body: Mapping[str, Any], mark: str) -> int:
 
 
 def is_our_own(conflict: str) -> bool:
-    """Whether a field conflict, `manager: field`, is with what we kept an autoscaler's number by."""
-    return conflict.partition(":")[0] == HAND_OVER_MANAGER
+    """Whether a field conflict, `manager: field`, is with what we kept an autoscaler's number by, or with nobody: the
+    server says so of what stood in an object whose managedFields were cleared when we first applied it."""
+    return conflict.partition(":")[0] in (HAND_OVER_MANAGER, BEFORE_ANYBODY)

@@ -20,8 +20,9 @@ REMOVE: Final = "take it out of the source, rename it, or remove the object by h
 LEAVE_OUT: Final = "leave it out of the source and refer to it by its name; it stays as it is"
 RESET: Final = "clear its managedFields (`value: [{}]`, see docs/adopting.md)"
 HAND_OVER: Final = {
-    "Helm": "uninstall the Helm release with `--keep-history` after annotating each object with"
-    " `helm.sh/resource-policy: keep`, remove its meta.helm.sh annotations, and " + RESET,
+    "Helm": "never `helm uninstall`, which deletes what runs, whatever its annotations say by now: have Helm forget the"
+    " release by `kubectl delete secret --selector owner=helm,name=RELEASE`, remove the meta.helm.sh annotations, and "
+    + RESET,
     "Flux": "set `prune: false` on the Flux object and delete it, remove its toolkit.fluxcd.io labels, and " + RESET,
     "Argo": "delete the Argo CD application with `--cascade=false`, remove its argocd marks, and " + RESET,
     "Fleet": "set `keepResources` on the GitRepo and delete it, and " + RESET,

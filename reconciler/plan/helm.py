@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from reconciler.canonical import digest_of
+from reconciler.plan.adoption import HAND_OVER
 from reconciler.plan.change import Action, ActionKind, Change, Check, FieldChange, Operation, Reference, Touched
 from reconciler.plan.mask import mask_object
 from reconciler.plan.part import Part, Step, error
@@ -43,7 +44,8 @@ def with_entries(ask: HelmAsk, part: Part, key: bytes) -> Part:
         if ask.chart is None:
             return part  # it was never ours to remove
         message = f"Helm release {ask.namespace}/{ask.release} exists on cluster {ask.cluster} and is somebody else's"
-        return _blocked(part, ask, "owned_by_another", message, "rename the release, or uninstall that one first")
+        hint = f"rename the release; or, to take over what it runs: {HAND_OVER['Helm']}"
+        return _blocked(part, ask, "owned_by_another", message, hint)
     if newest is not None and newest.pending and not newest.by_us:
         message = f"Helm release {ask.namespace}/{ask.release}: somebody's helm is at work on it, or was broken off"
         return _blocked(part, ask, "resource_conflict", message, "wait for it, or `helm rollback` it by hand")

@@ -152,7 +152,7 @@ def test_a_repository_that_exists_gets_a_branch_and_nothing_on_its_own(
 @pytest.mark.parametrize(
     ("marks", "manager", "way"),
     [
-        ({"annotations": {"meta.helm.sh/release-name": "web"}}, "kubectl-create", "--keep-history"),
+        ({"annotations": {"meta.helm.sh/release-name": "web"}}, "kubectl-create", "owner=helm,name=RELEASE"),
         ({"labels": {"app": "web", "kustomize.toolkit.fluxcd.io/name": "apps"}}, "kubectl-create", "prune: false"),
         ({}, "helm", "managedFields"),
     ],

@@ -143,7 +143,7 @@ def test_g27_a_workload_of_a_real_cluster_is_adopted_restarts_nothing_and_is_rol
 @pytest.mark.parametrize(
     ("marks", "way"),
     [
-        (("annotate", "meta.helm.sh/release-name=web"), "--keep-history"),
+        (("annotate", "meta.helm.sh/release-name=web"), "owner=helm,name=RELEASE"),
         (("label", "kustomize.toolkit.fluxcd.io/name=apps"), "prune: false"),
     ],
     ids=["helm", "flux"],

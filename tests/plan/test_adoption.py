@@ -134,8 +134,11 @@ def test_g27_whoever_works_on_it_keeps_it_and_the_way_to_hand_over_is_said(owner
 
 
 def test_the_way_to_hand_a_helm_release_over_keeps_its_objects() -> None:
-    words = "annotating each object with `helm.sh/resource-policy: keep`, remove its meta.helm.sh annotations, and "
-    assert adoption.HAND_OVER["Helm"] == f"uninstall the Helm release with `--keep-history` after {words}{RESET}"
+    """Annotations of live objects keep nothing: Helm reads `resource-policy` from the manifest that it stored."""
+    way = adoption.HAND_OVER["Helm"]
+    assert "never `helm uninstall`, which deletes what runs" in way
+    assert "`kubectl delete secret --selector owner=helm,name=RELEASE`" in way
+    assert way.endswith(RESET)
 
 
 def test_a_release_that_stands_adopts_nothing_and_is_told_who_could() -> None:

@@ -178,7 +178,7 @@ def test_g20_what_moved_between_the_preview_and_the_apply_is_not_adopted(shop: S
 @pytest.mark.parametrize(
     ("marks", "who", "way"),
     [
-        ({"annotations": {"meta.helm.sh/release-name": "shop"}}, "Helm release shop", "--keep-history"),
+        ({"annotations": {"meta.helm.sh/release-name": "shop"}}, "Helm release shop", "owner=helm,name=RELEASE"),
         ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux Kustomization apps", "prune: false"),
     ],
     ids=["helm", "flux"],
