@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from reconciler.app.keys import Keys, age_identity, age_recipient
 from reconciler.app.settings import SecretSource, Settings
+from reconciler.canonical import keyed_tag
 from reconciler.errors import Refused, Unavailable
 from reconciler.secret import Secret
 from reconciler.specs.kinds import Credential
@@ -97,6 +98,10 @@ class AgeIdentity:
     def open(self, armored: str) -> bytes | None:
         """What was encrypted to it, else None."""
         return decrypted(armored, self.keys)
+
+    def tag(self, clear: str) -> str:
+        """An HMAC under the permanent key, of its own purpose."""
+        return keyed_tag(self.keys.hmac, f"value of a chart\n{clear}")
 
 
 def decrypted(armored: str, keys: Keys) -> bytes | None:

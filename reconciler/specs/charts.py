@@ -24,9 +24,11 @@ from reconciler.specs.finding import VALIDATION, Hints
 from reconciler.specs.kinds import Release
 from reconciler.specs.manifest_files import ManifestFile
 from reconciler.specs.objects import Placed
-from reconciler.specs.sealed import is_sealed
+from reconciler.specs.sealed import NotOpened as NotUnsealed
+from reconciler.specs.sealed import Opener, is_sealed, opened_values
 from reconciler.specs.source import TreeEntry, is_lfs_pointer
 from reconciler.specs.spec import Spec
+from reconciler.specs.stand_ins import Form, Hidden, hidden_in, standing
 from reconciler.specs.substitute import Filling, TooMuch
 from reconciler.specs.tree import Tree
 
@@ -43,6 +45,7 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 
 _ACTION = re.compile(rb"\{\{(.*?)\}\}", re.DOTALL)
 _COMMENT = re.compile(rb"/\*.*?\*/", re.DOTALL)
+_ENCRYPTED: Final = b"ENC[AES256_GCM,"
 _LOOKUP = re.compile(rb"(?<![\w.$\"-])lookup(?![\w\"-])")
 
 Look = Callable[[Iterable[TreeEntry]], Mapping[str, ManifestFile]]  # files -> what they say, by path
@@ -89,12 +92,18 @@ class ChartParts:
     problems: list[Problem] = field(default_factory=list)
     chart: Chart | None = None
     archives: dict[str, bytes] = field(default_factory=dict)  # by path, packed again; no longer among `entries`
+    values: dict[str, Any] = field(default_factory=dict, repr=False)  # Hidden where they were encrypted
+    locked: bool = False  # some are encrypted, and nobody here opens them
+
+    def more(self, form: Form = Form.PLAIN) -> dict[str, bytes]:
+        """The file of values that lies beside the chart, and its archives."""
+        values = json.dumps(standing(self.values, form), sort_keys=True).encode()
+        return {values_file(self.file.rpartition("/")[0]): values, **self.archives}
 
     @property
-    def more(self) -> dict[str, bytes]:
-        """The file of values that lies beside the chart, and its archives."""
-        values = self.chart.values if self.chart is not None else {}
-        return {values_file(self.file.rpartition("/")[0]): json.dumps(values, sort_keys=True).encode(), **self.archives}
+    def hidden(self) -> tuple[Hidden, ...]:
+        """The encrypted values that the chart is rendered without, each once."""
+        return tuple({one.tag: one for one in hidden_in(self.values)}.values())
 
 
 def values_file(folder: str) -> str:
@@ -103,7 +112,13 @@ def values_file(folder: str) -> str:
 
 
 def chart_parts(
-    tree: Tree, release: Spec[Release], variables: Mapping[str, str], look: Look, read: Read, hints: Hints
+    tree: Tree,
+    release: Spec[Release],
+    variables: Mapping[str, str],
+    look: Look,
+    read: Read,
+    hints: Hints,
+    opener: Opener | None = None,
 ) -> ChartParts:
     """What a release's chart is made of, and what is wrong with that."""
     folder = release.spec.source.path.rstrip("/")
@@ -133,8 +148,32 @@ def chart_parts(
         return parts
     _check_files(parts, folder, read)
     said = look([entry for entry in parts.entries if entry.path == parts.file] + values)
-    parts.chart = Chart(_metadata(parts, said[parts.file]), _values(parts, said, values, variables, hints))
+    metadata = _metadata(parts, said[parts.file])
+    sealed = _Sealed(parts, release.spec.environment, opener)
+    parts.values = _values(parts, said, values, variables, hints, sealed)
+    parts.chart = Chart(metadata, standing(parts.values, None))
     return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """Opens files of values."""
+
+    parts: ChartParts
+    environment: str
+    opener: Opener | None
+
+    def opened(self, document: Placed) -> dict[str, Any]:
+        """The values of one; none where it cannot be opened, which is a problem then, or said of the release."""
+        if self.opener is None:
+            self.parts.locked = True
+            return {}
+        try:
+            return opened_values(document.value, self.environment, self.opener)
+        except NotUnsealed as error:
+            message = f"opening values that SOPS encrypted: {error.message}"
+            self.parts.problems.append(Problem(document.place(*error.steps), error.key, message, error.hint))
+            return {}
 
 
 def _check_files(parts: ChartParts, folder: str, read: Read) -> None:
@@ -194,6 +233,9 @@ def _wrong(steps: list[str], content: Callable[[], bytes]) -> tuple[str, str] | 
     match _below(steps):
         case ["charts", name] if name.endswith(".tar.gz"):
             return f"Helm opens archives that are called *{SUFFIX} only", "unpack it into a folder beside"
+        case ["values.yaml"] if _ENCRYPTED in content():
+            hint = "put them into a file beside the chart, and name it in source.values"
+            return "the chart's own values are encrypted, and Helm would take what stands there for the values", hint
         case ["templates", *_]:
             if any(_LOOKUP.search(_COMMENT.sub(b"", action)) for action in _ACTION.findall(content())):
                 hint = "take it from values; what is approved must not depend on what stands on the cluster later"
@@ -218,16 +260,16 @@ def _values(
     files: Iterable[TreeEntry],
     variables: Mapping[str, str],
     hints: Hints,
+    sealed: _Sealed,
 ) -> dict[str, Any]:
-    """The value files as one, later ones winning, with their holes filled."""
+    """The value files as one, later ones winning, with their holes filled; what was encrypted is nobody's text."""
     merged: dict[str, Any] = {}
     left = MOST_VALUES
     for entry in files:
         parts.problems += [finding.at(entry.path) for finding in said[entry.path].findings]
         for document in said[entry.path].placed(entry.path):
             if is_sealed(document.value):
-                message = "values that SOPS encrypted are not opened"
-                parts.problems.append(Problem(document.place(), VALIDATION, message, "encrypt the Secret instead"))
+                merged = _over(merged, sealed.opened(document))
                 continue
             value, left = _filled(document, variables, left, parts.problems, hints)
             if isinstance(value, dict):

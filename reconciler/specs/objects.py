@@ -105,6 +105,14 @@ def object_ref(item: Mapping[str, Any]) -> ObjectRef:
     return ObjectRef(group, version, item["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
+def named_in(value: Any) -> str:
+    """Kind and name of what may be an object; empty where it says none."""
+    match value:
+        case {"kind": str(kind), "metadata": {"name": str(name)}}:
+            return f"{kind[:60]} {name[:80]}"
+    return ""
+
+
 def identity(item: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """What makes two objects the same: group, kind, namespace and name, whatever the version."""
     ref = object_ref(item)

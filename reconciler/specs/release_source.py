@@ -25,18 +25,21 @@ from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.kustomization import closures
 from reconciler.specs.manifest_files import ManifestFile, manifest_files
 from reconciler.specs.metrics import check_metrics
-from reconciler.specs.objects import Placed, default_namespaces, flattened, is_object, object_ref, once
+from reconciler.specs.objects import Placed, default_namespaces, flattened, is_object, named_in, object_ref, once
+from reconciler.specs.put_in import Compared, put_in
 from reconciler.specs.reader import Reader
 from reconciler.specs.readiness import check_kinds
 from reconciler.specs.rendering import Renderer, Rendering, Unrendered
 from reconciler.specs.sealed import NotOpened, Opener, holds_values, is_sealed, opened
 from reconciler.specs.source import TreeEntry
 from reconciler.specs.spec import Spec
+from reconciler.specs.stand_ins import OTHERS, Form, Hidden
 from reconciler.specs.substitute import Filling, Steps, TooMuch
 from reconciler.specs.tree import Tree
 from reconciler.specs.workload import put_workload
 
 NOTHING: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": []}
+LOCKED = Unrendered("permission_denied", "opening its encrypted values: no age identity is here")
 MOST_TEXT = 16 * 1024 * 1024  # characters of one release's objects, filled in
 
 
@@ -75,6 +78,9 @@ class _Material:
     more: Mapping[str, bytes] = field(default_factory=dict)
     chart: Chart | None = None
     unrendered: Unrendered | None = None
+    hidden: tuple[Hidden, ...] = ()  # encrypted values that it is rendered without
+    others: Mapping[Form, Mapping[str, bytes]] = field(default_factory=dict)  # `more` with other stand-ins
+    compared: dict[Form, BlobId] = field(default_factory=dict)  # what it renders to with those
 
 
 # A release, its environment and its files' paths and blobs -> the source that the very same values had before.
@@ -122,9 +128,10 @@ class Sources:
             found[release.name] = (ReleaseSource(release.spec.source.type, release.spec.source.path), ())  # its place
             wanted.append((release, environment, material))
         for release, _, material in wanted:
-            if material.rendered and not material.problems:
+            if material.rendered and not material.problems and material.unrendered is None:
                 self._render(release, material)
         blobs = [blob for _, _, material in wanted for _, blob in material.read]
+        blobs += [blob for _, _, material in wanted for blob in material.compared.values()]
         answers = manifest_files(blobs, self._content, self._cache, self._reader)
         for release, environment, material in wanted:
             source = _source(release, environment, material, answers, hints, self._opener)
@@ -150,14 +157,19 @@ class Sources:
         """What its chart is made of; without its environment, nobody knows what to fill into its values."""
         if environment is None:
             return None
-        parts = chart_parts(self._tree, release, variables_of(release, environment), self._said, self._read, hints)
+        variables = variables_of(release, environment)
+        parts = chart_parts(self._tree, release, variables, self._said, self._read, hints, self._opener)
+        others = {form: parts.more(form) for form in OTHERS} if parts.hidden else {}
         return _Material(
             parts.named,
             parts.problems,
             rendered=parts.file,
             entries=parts.entries,
-            more=parts.more,
+            more=parts.more(),
             chart=parts.chart,
+            unrendered=LOCKED if parts.locked else None,
+            hidden=parts.hidden,
+            others=others,
         )
 
     def _said(self, files: Iterable[TreeEntry]) -> dict[str, ManifestFile]:
@@ -171,17 +183,32 @@ class Sources:
         if material.chart is not None:
             one = (release.name, str(release.spec.namespace))
             renderer = OneRelease(self._charts, *one) if self._charts is not None else None
+        rendering = Rendering(renderer, self._read, self._cache)
         try:
-            text = Rendering(renderer, self._read, self._cache).text(folder, material.entries, material.more)
+            text = rendering.text(folder, material.entries, material.more)
         except Rejected as error:
             place = Place(material.rendered)
             material.problems.append(Problem(place, error.key, error.message, error.own_hint))
             return
-        if isinstance(text, Unrendered):
+        if not isinstance(text, Unrendered):
+            self._compare(rendering, folder, material)
+            self._texts[text.blob] = text.content
+            material.read = ((material.rendered, text.blob),)
+        else:
             material.unrendered = text
-            return
-        self._texts[text.blob] = text.content
-        material.read = ((material.rendered, text.blob),)
+
+    def _compare(self, rendering: Rendering, folder: str, material: "_Material") -> None:
+        """Render it with other stand-ins too; what is refused with those is left out."""
+        for form, more in material.others.items():
+            try:
+                text = rendering.text(folder, material.entries, more)
+            except Rejected:
+                continue
+            if isinstance(text, Unrendered):
+                material.unrendered = text
+                return
+            self._texts[text.blob] = text.content
+            material.compared[form] = text.blob
 
     def _content(self, blob: BlobId) -> bytes:
         text = self._texts.get(blob)
@@ -226,7 +253,9 @@ def _source(
 ) -> ReleaseSource:
     spec = release.spec
     problems = material.problems
-    if not material.read or environment is None:  # without its environment, nobody knows what to fill in
+    if (
+        not material.read or environment is None or material.unrendered is not None
+    ):  # without its environment, nobody knows what to fill in
         return ReleaseSource(spec.source.type, spec.source.path, material.files, unrendered=material.unrendered)
     rendered = bool(material.rendered)
     placed: list[Placed] = []
@@ -243,6 +272,9 @@ def _source(
         filled = _all_filled(placed, variables_of(release, environment), problems, hints)
     flat = [item for document in filled for item in flattened(document, problems)]
     good = [item for item in flat if is_object(item, problems)]
+    if material.hidden:
+        others = {form: answers[blob] for form, blob in material.compared.items()}
+        good = list(put_in(good, material.rendered, Compared(material.hidden, others), problems))
     if material.chart is not None:
         good = kept_by_helm(good, release, problems)
     if rendered and not good and not problems:  # an empty release would delete everything
@@ -316,10 +348,8 @@ def _unplaced(finding: Finding, path: str) -> Problem:
 
 
 def _in_object(value: Any) -> str:
-    match value:
-        case {"kind": str(kind), "metadata": {"name": str(name)}}:
-            return f" (in {kind[:60]} {name[:80]})"
-    return ""
+    named = named_in(value)
+    return f" (in {named})" if named else ""
 
 
 def _filled(

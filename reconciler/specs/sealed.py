@@ -2,8 +2,9 @@
 
 Knows SOPS's format for YAML (https://getsops.io/docs/#encryption-protocol): each leaf is AES-256-GCM under one data key
 with the way to it as additional data, the data key is encrypted with age, and a MAC covers every value in order. Rules:
-only values of a Secret may be encrypted; the environment that it is for stands inside the encryption, so that nobody
-can copy it to another; what does not verify is not used, and no message holds a value.
+of objects only values of a Secret may be encrypted; the environment that it is for stands inside the encryption, so
+that nobody can copy it to another; what does not verify is not used, and no message holds a value. Of a file of values
+for a chart any text may be encrypted, and each goes on as Hidden (stand_ins.py).
 """
 
 import base64
@@ -19,11 +20,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from reconciler.specs.finding import VALIDATION
+from reconciler.specs.stand_ins import Hidden
 
 MARK = "sops"  # the field that SOPS adds to what it encrypted
 BOUND = "opspilot.spec/environment"  # the annotation that names the environment; encrypted like the values
 REGEX = f"^(data|stringData|{BOUND})$"
 HINT = f"sops encrypt --age RECIPIENT --encrypted-regex '{REGEX}' FILE"
+HINT_OF_VALUES = "sops encrypt --age RECIPIENT FILE"
 BROKEN = "artifact_checksum_mismatch"
 DENIED = "credential_scope_denied"
 KEY_BYTES = 32
@@ -41,6 +44,9 @@ class Opener(Protocol):
 
     def open(self, armored: str) -> bytes | None:
         """What was encrypted to this recipient; None where it was not."""
+
+    def tag(self, clear: str) -> str:
+        """What says whether a value is the same as another, under a key that never leaves the reconciler."""
 
 
 class NotOpened(Exception):
@@ -71,11 +77,27 @@ def opened(value: Mapping[str, Any], environment: str, opener: Opener, *, whole:
         raise NotOpened("its sops block is not one that can be read here", MARK, hint=HINT)
     walk = _Walk(AESGCM(_data_key(about, opener)))
     clear = walk.value({name: part for name, part in value.items() if name != MARK}, ())
-    _check_bound(walk, clear, environment)
+    _check_bound(walk, _named(clear, ("metadata", "annotations", BOUND)), environment)
     if whole:
         _check_mac(walk, about)
     _check_text(clear)
     return _unbound(clear)
+
+
+def opened_values(value: Mapping[str, Any], environment: str, opener: Opener) -> dict[str, Any]:
+    """A file of values as it was, without the key that names its environment; Hidden for each encrypted one.
+
+    Raises NotOpened.
+    """
+    about = value[MARK]
+    if not isinstance(about, dict) or about.get("key_groups") or about.get("shamir_threshold"):
+        raise NotOpened("its sops block is not one that can be read here", MARK, hint=HINT_OF_VALUES)
+    walk = _Walk(AESGCM(_data_key(about, opener)), opener, (BOUND,))
+    clear: dict[str, Any] = walk.value({name: part for name, part in value.items() if name != MARK}, ())
+    said = clear.pop(BOUND, None)
+    _check_bound(walk, said.clear if isinstance(said, Hidden) else said, environment)
+    _check_mac(walk, about)
+    return clear
 
 
 def _data_key(about: Mapping[str, Any], opener: Opener) -> bytes:
@@ -96,6 +118,8 @@ class _Walk:
     """One way through an object: opens what is encrypted, and hashes every value in its order."""
 
     cipher: AESGCM = field(repr=False)
+    hides: Opener | None = None  # of values: each encrypted one is Hidden, and may stand anywhere
+    bound: Steps = ("metadata", "annotations", BOUND)
     mac: Any = field(default_factory=hashlib.sha512)
     sealed: set[Steps] = field(default_factory=set)
 
@@ -114,19 +138,21 @@ class _Walk:
                 return value
 
     def _leaf(self, text: str, way: Steps) -> Any:
-        bound = way == ("metadata", "annotations", BOUND)
-        if not (bound or (len(way) == 2 and way[0] in ("data", "stringData"))):
+        if not (self.hides or way == self.bound or (len(way) == 2 and way[0] in ("data", "stringData"))):
             message = "only values of data and stringData may be encrypted"
             raise NotOpened(message, *way, hint=HINT)
         clear, kind = self.opened(text, f"{':'.join(way)}:", *way)
         self.mac.update(clear)
         self.sealed.add(way)
-        if kind != "str":
-            return None  # not text, so not a value of a Secret: said later, without the value
-        try:
-            return clear.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
+        said = _as_text(clear, kind)
+        if self.hides is None:
+            return said  # None is no value of a Secret: said later, without the value
+        if said is None:
+            message = f"{'.'.join(way)[:80]} is no text"
+            raise NotOpened(
+                message, *way, hint="quote it, or leave it in plain: --encrypted-regex names what is secret"
+            )
+        return Hidden(said, self.hides.tag(said))
 
     def opened(self, text: str, additional: str, *steps: str) -> tuple[bytes, str]:
         """A leaf's content and its type. Raises NotOpened."""
@@ -139,6 +165,13 @@ class _Walk:
         except (ValueError, binascii.Error, InvalidTag):
             pass  # the error may hold what was read
         raise NotOpened("it was changed after it was encrypted", *steps, key=BROKEN, hint="encrypt it again")
+
+
+def _as_text(clear: bytes, kind: str) -> str | None:
+    try:
+        return clear.decode("utf-8") if kind == "str" else None
+    except UnicodeDecodeError:
+        return None
 
 
 def _bytes(value: Any) -> bytes:
@@ -157,13 +190,19 @@ def _check_mac(walk: _Walk, about: Mapping[str, Any]) -> None:
         raise NotOpened("it was changed after it was encrypted", MARK, key=BROKEN, hint="encrypt it again")
 
 
-def _check_bound(walk: _Walk, clear: Mapping[str, Any], environment: str) -> None:
-    way = ("metadata", "annotations", BOUND)
-    if way not in walk.sealed:
-        message = f"the annotation {BOUND} does not name its environment inside the encryption"
-        raise NotOpened(message, "metadata", key=DENIED, hint=f"add {BOUND}: {environment}, then {HINT}")
-    if clear["metadata"]["annotations"][BOUND] != environment:
-        raise NotOpened("it was encrypted for another environment", "metadata", key=DENIED)
+def _check_bound(walk: _Walk, said: Any, environment: str) -> None:
+    if walk.bound not in walk.sealed:
+        what, hint = ("key", HINT_OF_VALUES) if walk.hides else ("annotation", HINT)
+        message = f"the {what} {BOUND} does not name its environment inside the encryption"
+        raise NotOpened(message, walk.bound[0], key=DENIED, hint=f"add {BOUND}: {environment}, then {hint}")
+    if said != environment:
+        raise NotOpened("it was encrypted for another environment", walk.bound[0], key=DENIED)
+
+
+def _named(value: Any, way: Steps) -> Any:
+    for step in way:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def _check_text(clear: Mapping[str, Any]) -> None:

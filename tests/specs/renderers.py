@@ -10,6 +10,7 @@ from reconciler.specs.cache import ParseCache
 from reconciler.specs.desired import Desired
 from reconciler.specs.reader import Reader
 from reconciler.specs.resolve import resolve
+from reconciler.specs.sealed import Opener
 from tests.specs.repository import Repository
 from tests.specs.test_release_source import config
 
@@ -48,7 +49,10 @@ def read(
     reader: Reader,
     cache: ParseCache | None = None,
     before: Desired | None = None,
+    opener: Opener | None = None,
 ) -> Desired:
     """What the repository says, with this renderer for kustomizations and charts."""
     loaded = repository.load(cache, reader)
-    return resolve(loaded, repository.entries, repository.read, cache, reader, before, renderer=stub, charts=stub)
+    return resolve(
+        loaded, repository.entries, repository.read, cache, reader, before, renderer=stub, charts=stub, opener=opener
+    )

@@ -12,6 +12,7 @@ import pyrage
 import pytest
 import yaml
 
+from reconciler.canonical import keyed_tag
 from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.units import Cutter
 from reconciler.specs.desired import Desired
@@ -44,6 +45,9 @@ class Identity:
             return bytes(pyrage.decrypt(armored.encode(), [self.key]))
         except pyrage.DecryptError:
             return None
+
+    def tag(self, clear: str) -> str:
+        return keyed_tag(b"k" * 32, clear)
 
 
 def written() -> str:

@@ -9,9 +9,13 @@ import yaml
 from reconciler.app.keys import age_recipient
 from reconciler.plan.change import Severity
 from reconciler.specs.sealed import BOUND
+from tests.leaks.forms import Searcher
 from tests.specs.sealing import sealed
 from tests.story.stage import RELEASE, Stage
+from tests.story.test_helm import FOLDER, Known, Shop, chart
+from tests.story.test_helm import RELEASE as SHOP
 
+LONGER = frozenset({"test_a_value_of_a_chart_reaches_its_secret_and_helms_own_record_and_nothing_else"})
 CANARY = "Kx7canary9Qz2vLw8m"
 PATH = "releases/svc-a/private/secret.yaml"
 LIVE = "api/v1/namespaces/svc-a/secrets/db"
@@ -70,6 +74,46 @@ def test_its_value_reaches_the_cluster_and_nothing_else(stage: Stage) -> None:
     assert CANARY.encode() not in written
     for shift in range(3):
         assert base64.b64encode(b"x" * shift + CANARY.encode())[4:-4] not in written
+
+
+def charted(stage: Stage, password: str, *, environment: str = "env-k8s-prod", more: str = "") -> dict[str, str | None]:
+    """A chart whose Secret holds an encrypted value."""
+    made = chart()
+    spec, values = made[SHOP], {"password": password, BOUND: environment}
+    assert spec is not None
+    written = sealed(values, age_recipient(stage.world.opened.keys), every=True)
+    template = "apiVersion: v1\nkind: Secret\nmetadata: {name: shop}\nstringData: {p: '{{ .Values.password }}'}\n"
+    return {
+        **made,
+        SHOP: spec.replace("shop/values.yaml]", "shop/values.yaml, releases/shop/secret.yaml]"),
+        "releases/shop/secret.yaml": yaml.safe_dump(written, sort_keys=False),
+        f"{FOLDER}/templates/secret.yaml": template + more,
+    }
+
+
+def test_a_value_of_a_chart_reaches_its_secret_and_helms_own_record_and_nothing_else(stage: Stage) -> None:
+    shop = Shop(stage, Known())
+    stage.world.opened.planner.desires.charts = shop.charts
+    _, ended = shop.release(charted(stage, CANARY), "sealed")
+    assert ended == "success"
+    live = shop.look("api/v1/namespaces/svc-a/secrets/shop")
+    assert live is not None
+    assert base64.b64decode(live["data"]["p"]).decode() == CANARY
+    assert shop.records()[1]["config"]["password"] == CANARY  # as Helm itself keeps it, in a Secret of the cluster
+    again = stage.propose(charted(stage, CANARY), branch="encrypted-again")
+    assert f"dep-appr-{again}" not in stage.ledger.previews
+    another = stage.propose(charted(stage, f"{CANARY}2"), branch="another")
+    (plan,) = stage.plans(another).plans
+    (change,) = (change for change in plan.changes if change.subject == "Secret svc-a/shop")
+    assert [field.path for field in change.fields] == ["data.p"]
+    stolen = stage.propose(charted(stage, CANARY, environment="env-staging"), branch="stolen")
+    assert stage.statuses(stage.pull(stolen).head)["reconciler/validate"][0] == "failure"
+    shown = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: open}\ndata: {p: '{{ .Values.password }}'}\n"
+    leaked = stage.propose(charted(stage, f"{CANARY}3", more=shown), branch="leaked")
+    assert stage.statuses(stage.pull(leaked).head)["reconciler/validate"][0] == "failure"
+    written = everything_written(stage)
+    assert CANARY.encode() not in written
+    assert not Searcher({"canary": CANARY}).found(written)
 
 
 def test_one_of_another_environment_is_a_problem_and_changes_nothing(stage: Stage) -> None:
