@@ -64,6 +64,7 @@ class Saved:
     store: Store
     requests: Counter[str]
     effects: tuple[Effect, ...]
+    tokens: frozenset[str] = frozenset()
 
 
 class SandboxCluster:
@@ -169,13 +170,15 @@ class SandboxCluster:
     def save(self) -> Saved:
         """Everything as it stands, to be put back by `restore`."""
         with self._lock:
-            return Saved(copy.deepcopy(self._store), Counter(self.requests), tuple(self.effects))
+            return Saved(
+                copy.deepcopy(self._store), Counter(self.requests), tuple(self.effects), frozenset(self.tokens)
+            )
 
     def restore(self, saved: Saved) -> None:
-        """Put back what was saved, as often as wanted; address and first token stay."""
+        """Put back what was saved, as often as wanted; the address stays."""
         with self._lock:
             self.tokens.clear()
-            self.tokens.add(self.token)
+            self.tokens.update(saved.tokens)
             self._store = copy.deepcopy(saved.store)
             self.requests, self.effects = Counter(saved.requests), list(saved.effects)
 

@@ -18,6 +18,7 @@ from tests.failpoints import pinned
 from tests.failpoints.points import Point
 from tests.failpoints.theatre import Theatre
 from tests.story.clock import MovableClock
+from tests.story.connecting import rotation, withdraw
 from tests.story.gateway import DEFINITION, DEFINITIONS, TEXT
 from tests.story.gateway import MANIFEST as ROUTES
 from tests.story.stage import RELEASE, Stage
@@ -298,6 +299,23 @@ def _drifted(stage: Stage) -> None:
     assert stage.world.opened.reconciler.drift.look(taken_in=True)
 
 
+def _left(stage: Stage) -> None:
+    """An approved next version, of which fields that only we set so far are left to others."""
+    rule = '{kind: ConfigMap, name: svc-a, jsonPointers: ["/data/LOG_LEVEL"]}'
+    pods = '{kind: Deployment, name: svc-a, jsonPointers: ["/spec/replicas"]}'
+    _more(stage, f"ignoreDifferences: [{rule}, {pods}]")
+
+
+def _rotated(stage: Stage) -> None:
+    """A return on order, after the connection was changed and the old one withdrawn."""
+    _merged(stage)
+    stage.settle()
+    _landed(stage, rotation(stage), "rotate")
+    stage.settle()
+    withdraw(stage)
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="back")
+
+
 def _caches_gone(theatre: Theatre) -> None:
     """Deleting them loses nothing: the mirror, the records kept while the branch is away, parsed specs."""
     shutil.rmtree(load_settings(theatre.world.home / FILE_NAME).cache)
@@ -325,6 +343,8 @@ SCENES = {
         Scene(
             "autoscaled", lambda stage: _more(stage, "autoscaling: {minReplicas: 1, maxReplicas: 9, cpu: 50}"), _APPLIES
         ),
+        Scene("left", _left, _APPLIES),
+        Scene("rotated", _rotated, _APPLIES | {Point.FORGE_PROPOSE, Point.FORGE_COMMENT}),
         Scene("replace", _replaced, _APPLIES | {Point.KUBE_DELETE}),
         Scene("adoption", _adopted, _APPLIES),
         Scene(

@@ -1,35 +1,9 @@
 """A release that stays as it is is reached over the connection that was accepted last for its cluster, and no other."""
 
-from reconciler.app.credentials import seal
-from reconciler.app.keys import age_recipient
 from reconciler.approval.decision import Verb
-from reconciler.secret import Secret
+from tests.story.connecting import NAME, TOKEN, rotation, withdraw
 from tests.story.stage import RELEASE, Stage
 from tests.story.test_healing import UNIT, healing, health, level, look, meddle, merged, told  # noqa: F401
-
-CLUSTERS, CREDENTIALS = "clusters/clusters.yaml", "credentials/credentials.yaml"
-NAME, NEXT = "k8s-prod-external", "k8s-prod-next"
-TOKEN = "the-next-token"
-
-
-def rotation(stage: Stage) -> dict[str, str | None]:
-    """The Cluster with a new Credential, whose token the cluster takes beside the old one from now on."""
-    cluster, files = stage.world.sandbox("prod"), stage.world.example()
-    cluster.tokens.add(TOKEN)
-    sealed = seal(
-        Secret(cluster.kubeconfig(TOKEN)),
-        name=NEXT,
-        project="proj-alpha",
-        addresses=(cluster.endpoint,),
-        recipient=age_recipient(stage.world.opened.keys),
-    )
-    text = "".join(f"    {line}\n" for line in sealed.splitlines())
-    made = f"---\napiVersion: opspilot.spec/v1\nkind: Credential\nmetadata: {{name: {NEXT}}}\nspec:\n"
-    made += f'  type: kubeconfig\n  project: proj-alpha\n  addresses: ["{cluster.endpoint}"]\n  age: |\n{text}'
-    return {
-        CLUSTERS: files[CLUSTERS].replace(f"credential: {NAME}\n", f"credential: {NEXT}\n"),
-        CREDENTIALS: files[CREDENTIALS] + made,
-    }
 
 
 def rotated(stage: Stage) -> None:
@@ -39,11 +13,6 @@ def rotated(stage: Stage) -> None:
     assert stage.ledger.units[f"cluster/{NAME}"].outcome == "applied"
     assert stage.ledger.units[UNIT] == before  # the release stands where it stood
     withdraw(stage)
-
-
-def withdraw(stage: Stage, token: str = "") -> None:
-    cluster = stage.world.sandbox("prod")
-    cluster.tokens.remove(token or cluster.token)
 
 
 def test_drift_is_told_after_the_old_access_was_withdrawn(stage: Stage) -> None:
