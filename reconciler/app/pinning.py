@@ -25,7 +25,7 @@ RUNS_ALREADY = "runs already: taking it over restarts nothing"
 UNCHANGED = "unchanged, and accepted without"
 UNASKED = "no registry was asked"
 SUSPENDED = "suspended: no registry was asked"
-Pins = Mapping[str, str]
+Pins = dict[str, str]
 
 
 def nothing_shown() -> PlanSet | None:
@@ -55,6 +55,10 @@ class Settled:
     loose: Mapping[UnitRef, Pins] = field(default_factory=dict)
     checks: Mapping[UnitRef, tuple[Check, ...]] = field(default_factory=dict)
     unanswered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def concerns(self, ref: UnitRef) -> bool:
+        """Whether an image of a unit was pinned, or should have been."""
+        return bool(self.pins.get(ref) or self.unanswered.get(str(ref)))
 
     def marked(self, plan: Plan) -> Plan:
         """The plan with what no registry answered marked in its units; bookkeeping, its checks are what is digested."""
@@ -125,13 +129,18 @@ class Pinner:
 
     def without(self, settled: Settled, units: Iterable[UnitRef]) -> Settled:
         """The same with none of some units' images pinned: they take over what runs."""
-        gone = {ref: settled.pins[ref] for ref in units if settled.pins.get(ref)}
-        loose = {ref: {**settled.loose.get(ref, {}), **dict.fromkeys(pins, RUNS_ALREADY)} for ref, pins in gone.items()}
+        gone = set(units)
+        found = {ref: (*settled.pins.get(ref, ()), *settled.unanswered.get(str(ref), ())) for ref in gone}
+        loose = {ref: settled.loose.get(ref, {}) | dict.fromkeys(images, RUNS_ALREADY) for ref, images in found.items()}
         return self._settled(
             replace(
                 settled,
                 pins={ref: pins for ref, pins in settled.pins.items() if ref not in gone},
                 loose={**settled.loose, **loose},
+                checks={ref: checks for ref, checks in settled.checks.items() if ref not in gone},
+                unanswered={
+                    name: images for name, images in settled.unanswered.items() if UnitRef.parse(name) not in gone
+                },
             )
         )
 

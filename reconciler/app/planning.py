@@ -144,7 +144,7 @@ class Planner:
 
         plan = made(settled)
         adopted = {UnitRef.parse(one.unit) for one in plan.changes if one.operation is Operation.ADOPT}
-        taken = [ref for ref in adopted if settled.pins.get(ref)]
+        taken = [ref for ref in adopted if settled.concerns(ref)]
         return made(self.pinner.without(settled, taken)) if taken else plan
 
     def plan(

@@ -155,12 +155,16 @@ def test_a_digest_that_is_written_is_asked_of_nobody(listed: Stage, far: FarRegi
     assert far.asked == []
 
 
-def test_g27_what_is_taken_over_as_it_runs_is_not_pinned_and_restarts_nothing(listed: Stage, far: FarRegistry) -> None:
+@pytest.mark.parametrize("there", [True, False])
+def test_g27_what_is_taken_over_as_it_runs_is_not_pinned_and_restarts_nothing(
+    listed: Stage, far: FarRegistry, *, there: bool
+) -> None:
     cluster = listed.world.sandbox("prod")
     cluster.place("api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
     body = yaml.safe_load(WORKLOAD)
     cluster.place("apis/apps/v1/namespaces/shop/deployments", body, "kubectl-client-side-apply")
-    far.push("shop", "v1")
+    if there:  # else nobody pulls it any more, and it runs
+        far.push("shop", "v1")
     files = {"releases/shop.yaml": SHOP, "apps/shop/workload.yaml": WORKLOAD}
     number = listed.propose(files, branch="adopt", author="admin")
     (change,) = plan(listed, number).changes
