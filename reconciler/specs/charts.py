@@ -149,7 +149,7 @@ def chart_parts(
     _check_files(parts, folder, read)
     said = look([entry for entry in parts.entries if entry.path == parts.file] + values)
     metadata = _metadata(parts, said[parts.file])
-    sealed = _Sealed(parts, release.spec.environment, opener)
+    sealed = _Sealed(parts, release.name, release.spec.environment, opener)
     parts.values = _values(parts, said, values, variables, hints, sealed)
     parts.chart = Chart(metadata, standing(parts.values, None))
     return parts
@@ -160,6 +160,7 @@ class _Sealed:
     """Opens files of values."""
 
     parts: ChartParts
+    release: str
     environment: str
     opener: Opener | None
 
@@ -169,7 +170,7 @@ class _Sealed:
             self.parts.locked = True
             return {}
         try:
-            return opened_values(document.value, self.environment, self.opener)
+            return opened_values(document.value, self.environment, self.opener, self.release)
         except NotUnsealed as error:
             message = f"opening values that SOPS encrypted: {error.message}"
             self.parts.problems.append(Problem(document.place(*error.steps), error.key, message, error.hint))

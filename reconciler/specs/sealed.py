@@ -10,6 +10,7 @@ for a chart any text may be encrypted, and each goes on as Hidden (stand_ins.py)
 import base64
 import binascii
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -84,15 +85,15 @@ def opened(value: Mapping[str, Any], environment: str, opener: Opener, *, whole:
     return _unbound(clear)
 
 
-def opened_values(value: Mapping[str, Any], environment: str, opener: Opener) -> dict[str, Any]:
-    """A file of values as it was, without the key that names its environment; Hidden for each encrypted one.
+def opened_values(value: Mapping[str, Any], environment: str, opener: Opener, release: str) -> dict[str, Any]:
+    """A file of a release's values as it was, without the key that names its environment; what was encrypted is Hidden.
 
     Raises NotOpened.
     """
     about = value[MARK]
     if not isinstance(about, dict) or about.get("key_groups") or about.get("shamir_threshold"):
         raise NotOpened("its sops block is not one that can be read here", MARK, hint=HINT_OF_VALUES)
-    walk = _Walk(AESGCM(_data_key(about, opener)), opener, (BOUND,))
+    walk = _Walk(AESGCM(_data_key(about, opener)), opener, (BOUND,), release)
     clear: dict[str, Any] = walk.value({name: part for name, part in value.items() if name != MARK}, ())
     said = clear.pop(BOUND, None)
     _check_bound(walk, said.clear if isinstance(said, Hidden) else said, environment)
@@ -120,24 +121,28 @@ class _Walk:
     cipher: AESGCM = field(repr=False)
     hides: Opener | None = None  # of values: each encrypted one is Hidden, and may stand anywhere
     bound: Steps = ("metadata", "annotations", BOUND)
+    release: str = ""
     mac: Any = field(default_factory=hashlib.sha512)
     sealed: set[Steps] = field(default_factory=set)
 
-    def value(self, value: Any, way: Steps) -> Any:
+    def value(self, value: Any, way: Steps, place: Steps = ()) -> Any:
+        """`place` counts in lists, which `way` does not: SOPS does not."""
         match value:
             case dict():
-                return {str(name): self.value(part, (*way, str(name))) for name, part in value.items()}
+                return {
+                    str(name): self.value(part, (*way, str(name)), (*place, str(name))) for name, part in value.items()
+                }
             case list():
-                return [self.value(part, way) for part in value]  # SOPS does not count them
+                return [self.value(part, way, (*place, str(number))) for number, part in enumerate(value)]
             case str() if value.startswith("ENC["):
-                return self._leaf(value, way)
+                return self._leaf(value, way, place)
             case None:
                 return None
             case _:
                 self.mac.update(_bytes(value))
                 return value
 
-    def _leaf(self, text: str, way: Steps) -> Any:
+    def _leaf(self, text: str, way: Steps, place: Steps) -> Any:
         if not (self.hides or way == self.bound or (len(way) == 2 and way[0] in ("data", "stringData"))):
             message = "only values of data and stringData may be encrypted"
             raise NotOpened(message, *way, hint=HINT)
@@ -152,7 +157,7 @@ class _Walk:
             raise NotOpened(
                 message, *way, hint="quote it, or leave it in plain: --encrypted-regex names what is secret"
             )
-        return Hidden(said, self.hides.tag(said))
+        return Hidden(said, self.hides.tag(json.dumps([self.release, place, said])))
 
     def opened(self, text: str, additional: str, *steps: str) -> tuple[bytes, str]:
         """A leaf's content and its type. Raises NotOpened."""

@@ -42,7 +42,8 @@ OTHERS: Final[tuple[Form, ...]] = (Form.OTHER, *ODD_ONES)
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """One encrypted value. `tag` is keyed: equal tags mean equal values, and nothing else can be told from one."""
+    """One encrypted value. `tag` is keyed, and of this value at its place in the values of one release, so who sees the
+    tags of guesses elsewhere learns nothing."""
 
     clear: str = field(repr=False)
     tag: str
@@ -162,7 +163,10 @@ class Renders:
         if not isinstance(other, str) or self._shape(other, Form.OTHER) != shape:
             raise NotPutIn("something is made of an encrypted value", *way, hint=MADE)
         put = set(_tags(shape))
-        if put and not (odd and all(self._is_so(value, form, shape) for form, value in odd.items())):
+        same = [self._is_so(value, form, shape) for form, value in odd.items()]
+        if not put and not all(same):
+            raise NotPutIn("what comes out is decided by an encrypted value", *way, hint=WITHIN)
+        if put and not (same and all(same)):
             wrong = [one for one in self.hidden if one.tag in put and not is_plain(one.clear)]
             if wrong:
                 raise NotPutIn("it is quoted or cut, and the value is none that stays as it is", *way, hint=MADE)

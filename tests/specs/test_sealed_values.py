@@ -20,7 +20,7 @@ from reconciler.plan.units import Cutter
 from reconciler.specs.cache import MemoryCache, ParseCache, SqliteCache
 from reconciler.specs.desired import Desired
 from reconciler.specs.reader import Reader
-from reconciler.specs.sealed import BOUND
+from reconciler.specs.sealed import BOUND, opened_values
 from reconciler.specs.stand_ins import Form, Hidden, is_plain
 from tests.leaks.forms import Searcher
 from tests.specs.renderers import Stub
@@ -68,6 +68,10 @@ def workload(**annotations: str) -> dict[str, Any]:
     template = {"metadata": {"annotations": annotations}, "spec": {"containers": containers}}
     metadata = {"name": "web"}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": template}}
+
+
+def sealing(values: Values) -> str:
+    return yaml.safe_dump(sealed({**values, BOUND: "dev"}, Identity().recipient, every=True), sort_keys=False)
 
 
 def files(values: Values, environment: str = "dev", **more: Any) -> Repository:
@@ -174,6 +178,10 @@ ELSEWHERE: dict[str, tuple[Callable[[str], list[dict[str, Any]]], str]] = {
         lambda value: [workload(kind="address" if "@" in value else "name")],
         "annotations.kind: an encrypted value comes out",
     ),
+    "asked for a beginning, in a Secret": (
+        lambda value: [secret(stringData={"kind": "address" if value.startswith("https") else "name"})],
+        "stringData.kind: what comes out is decided by an encrypted value",
+    ),
     "a checksum that is none": (
         lambda value: [workload(checksum=b64(value)[:64])],
         "annotations.checksum: an encrypted value comes out",
@@ -245,6 +253,18 @@ def test_a_tag_tells_values_apart_and_needs_the_key() -> None:
     one, other = (AgeIdentity(Keys(nobody, key * 32, nobody)) for key in (b"k", b"l"))
     assert one.tag("a") == one.tag("a")
     assert len({one.tag("a"), one.tag("b"), other.tag("a"), keyed_tag(b"k" * 32, "a")}) == 4
+
+
+def test_equal_values_have_stand_ins_of_their_own_wherever_they_stand(reader: Reader) -> None:
+    """Who shows the stand-in of a guess, which anybody can encrypt, does not see whether it was right."""
+    values = {"a": PLAIN, "b": {"a": PLAIN}, "c": [PLAIN, PLAIN]}
+    shown = [read(lambda _: [], reader, files(values))[1].given[0] for _ in range(2)]
+    assert shown[0]["app/chart.values.json"] == shown[1]["app/chart.values.json"]
+    given = json.loads(shown[0]["app/chart.values.json"])
+    assert len({given["a"], given["b"]["a"], *given["c"]}) == 4
+    named = {name: opened_values(yaml.safe_load(sealing(values)), "dev", Identity(), name) for name in ("app", "b")}
+    assert named["app"]["a"].clear == named["b"]["a"].clear == PLAIN
+    assert named["app"]["a"].tag != named["b"]["a"].tag
 
 
 def test_a_checksum_on_a_pod_template_moves_with_the_value_and_says_nothing_of_it(reader: Reader) -> None:
