@@ -19,6 +19,8 @@ LONGER = frozenset(
     {
         "test_an_image_that_is_gone_at_a_later_look_blocks",
         "test_what_a_kustomization_renders_to_is_pinned",
+        "test_an_expired_preview_is_renewed_by_asking_again",
+        "test_two_pull_requests_are_asked_for_one_image_each_and_the_first_to_land_says_what_it_means",
         "test_a_digest_that_is_written_is_asked_of_nobody",
         "test_the_settings_are_what_lists_a_registry_and_nothing_in_the_repository",
     }
