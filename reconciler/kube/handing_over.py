@@ -7,7 +7,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-o
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 
 from reconciler.kube import adopt, marks
@@ -20,12 +20,12 @@ NUMBER_FIELDS: Fields = {"f:spec": {"f:replicas": {}, "f:suspend": {}}}
 NUMBERS: frozenset[Way] = frozenset({("spec", "replicas"), ("spec", "suspend")})
 
 
-def as_it_stands(sent: Json, ways: Iterable[Way], live: Json) -> Json:
+def as_it_stands(sent: Json, ways: Sequence[Way], live: Json) -> Json:
     """What a dry run is asked with: without what is left to others, but for what we hold of it now, as that stands."""
-    owned = owned_fields(live)
-    held = [(way, _below(owned, way)) for way in ways]
-    wanted = left_out(sent, [way for way, _ in held])
-    for way, below in held:
+    if not ways:
+        return sent
+    owned, wanted = owned_fields(live), left_out(sent, ways)
+    for way, below in ((way, _below(owned, way)) for way in ways):
         if below is not None and at(live, way) is not ABSENT:
             fields = _nested(way, below)
             wanted = _merged(wanted, project(live, fields))
@@ -37,8 +37,10 @@ def moved(ways: Iterable[Way], live: Json, answered: Json) -> str:
     return next((words(way) for way in ways if at(live, way) != at(answered, way)), "")
 
 
-def handed_over(live: Json, ways: Iterable[Way]) -> Json:
+def handed_over(live: Json, ways: Sequence[Way]) -> Json:
     """An apply under HAND_OVER_MANAGER that holds what only we held of these fields; None where there is nothing."""
+    if not ways:
+        return None
     ours, theirs = owned_fields(live), _held_by_others(live)
     alone = [
         _nested(way, left)

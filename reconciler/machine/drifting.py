@@ -34,8 +34,8 @@ class Drifted(Value):
 
     def after(self, told: "Drifted") -> "Drifted":
         """The same after what was told before: what is only not seen any more has not ended, and is not told anew."""
-        if not self.unseen or not set(self.parts) <= set(told.parts):
-            return self
+        if not self.unseen or not self.parts or not set(self.parts) <= set(told.parts):
+            return self  # where there are too many to be told from each other, a change of any is news
         return self.model_copy(update={"digest": told.digest, "objects": told.objects, "parts": told.parts})
 
 

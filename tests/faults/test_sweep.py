@@ -16,7 +16,7 @@ from tests.faults.sweep import Sweep, refusing_world
 
 SWEPT = (
     *("release", "canary", "blue-green", "recreate", "replace", "autoscaled"),
-    *("adoption", "removal", "removed", "let-go"),
+    *("adoption", "left", "removal", "removed", "let-go"),
 )
 
 

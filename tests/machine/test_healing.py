@@ -260,3 +260,23 @@ def test_a_heal_changes_nothing_of_what_is_accepted_and_of_what_a_return_goes_ba
     assert replace(after, generation=3) == before
     assert after.previous == BEFORE
     assert ledger_of(heal(4), Applying(environment="dev", generation=4, batch=0)).units[WEB].previous == BEFORE
+
+
+def partly(*parts: str, unseen: tuple[str, ...] = ()) -> Drifted:
+    return Drifted(unit=WEB, environment="dev", digest=digest("".join(parts)), objects=9, parts=parts, unseen=unseen)
+
+
+@pytest.mark.parametrize(
+    ("now", "news"),
+    [
+        (partly("a", unseen=("ConfigMap b",)), False),  # b is only not seen any more
+        (partly("a", "b", unseen=("ConfigMap c",)), False),
+        (partly("a"), True),
+        (partly("a", "c", unseen=("ConfigMap b",)), True),
+        (partly(unseen=("ConfigMap b",)), True),  # too many to be told from each other
+    ],
+)
+def test_what_is_only_not_seen_any_more_is_as_it_was_told(now: Drifted, *, news: bool) -> None:
+    told = partly("a", "b")
+    assert (now.after(told).digest != told.digest) is news
+    assert now.after(told).unseen == now.unseen
