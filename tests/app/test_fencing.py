@@ -1,6 +1,7 @@
 """G25 within one generation: a worker that stood still writes nothing more after another one began the way back."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,3 +155,22 @@ def test_a_write_after_a_look_costs_one_request(workers: Workers) -> None:
     workers.stands_still.client.requests.clear()
     workers.write("two")
     assert workers.stands_still.client.requests == {"PATCH": 1}
+
+
+def test_what_is_left_to_others_stays_with_them_where_only_the_fence_writes(workers: Workers) -> None:
+    workers.forward()
+    for name in NAMES:
+        workers.cluster.edit(path(name), {"data": {"color": "theirs"}}, "kubectl-edit")
+    left = {ObjectRef("", "v1", "ConfigMap", "default", name): (("data", "color"),) for name in NAMES}
+    before = workers.cluster.look(path("two"))
+    fence(
+        workers,
+        [replace(desired("red"), ignored=left)],
+        rollout(),
+        Order(rollout(), 2, 2, "event-3", 1000, "task"),
+    )
+    after = workers.cluster.look(path("two"))
+    assert before is not None
+    assert after is not None
+    assert before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]
+    assert workers.colors() == ["theirs", "theirs"]

@@ -1,6 +1,7 @@
 """Fields that are left to others on a cluster: neither compared nor sent, and given up as they stand."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ from reconciler.ports import DesiredObjects
 from reconciler.specs.ways import REPLICAS, Item, Way
 from reconciler.state.observed import ObservedObject
 from tests.contracts.kube_targets import Body, Lab, real_lab, sandbox_lab
+from tests.contracts.test_kube_api_routes import route, until_routes_are_served
+from tests.story.gateway import DEFINITION, DEFINITIONS
 
 TARGETS = {"sandbox": sandbox_lab, "real": real_lab}
 LEVEL: Way = ("data", "level")
@@ -161,3 +164,17 @@ def test_a_number_of_pods_is_made_with_the_object_and_then_left_alone(lab: Lab) 
     assert (seen.live, seen.conflicts, seen.autoscaled) == (seen.result, (), False)
     roll(lab, lab.deployment(image="registry.example/web:v3", replicas=3), REPLICAS, generation=3)
     assert lab.outside.must_get(place)["spec"]["replicas"] == 2
+
+
+def test_a_part_of_what_the_server_takes_as_one_value_is_refused_before_anything_is_sent(lab: Lab) -> None:
+    with suppress(AssertionError):  # another test of this server made it
+        lab.outside.create(f"/{DEFINITIONS}", DEFINITION)
+    until_routes_are_served(lab)
+    body = route(lab)
+    body["spec"]["parentRefs"] = [{"name": "outside", "sectionName": "a"}]
+    roll(lab, body)
+    edited = {"spec": {"parentRefs": [{"name": "outside", "sectionName": "b"}]}}
+    lab.outside.edit(lab.path("httproutes", "web", "gateway.networking.k8s.io"), edited)
+    seen = see(lab, body, ("spec", "parentRefs", Item("outside"), "sectionName"))
+    assert seen.failure is not None
+    assert "spec.parentRefs[name=outside].sectionName cannot be left to others" in seen.failure.message
