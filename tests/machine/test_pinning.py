@@ -30,6 +30,7 @@ def test_a_record_from_before_there_were_pins_says_none() -> None:
 def test_what_was_never_accepted_has_no_answer() -> None:
     book = PinBook()
     book.accept(PINNED)
+    assert book.moves == 1
     assert book.of("release/web", OTHER) is None
     assert book.of("release/web", PINNED.artifact) is None  # its content is found by what it is without pins
     assert book.of("release/other", CONTENT) is None

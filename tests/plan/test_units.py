@@ -118,6 +118,15 @@ def released(name: str, **content: Any) -> dict[str, Any]:
     return {"spec": spec, "service": None, "objects": {}, "files": [], "variables": {}, **content}
 
 
+def test_g7_what_is_in_a_suspended_environment_says_so_and_nothing_else_does() -> None:
+    asleep = replace(DESIRED, environments={**DESIRED.environments, "dev": environment(suspend=True)})
+    units = {str(ref): one for ref, one in CUTTER.cut(asleep).items()}
+    assert units["release/web"].content["suspended"] is True
+    assert units["cluster/one"].content["suspended"] is True
+    assert "suspended" not in unit("release/web").content
+    assert "suspended" not in units["release/lost"].content
+
+
 def test_g9_a_release_is_its_spec_without_paths_its_service_and_what_its_source_says() -> None:
     objects = {"ConfigMap web/a": mask_object(CONFIG, KEY)}
     service = fields(DESIRED.services["s"])
