@@ -18,7 +18,7 @@ from reconciler.app import helming
 from reconciler.app.canaries import Bodies, canary_bodies, canary_pending, with_canaries
 from reconciler.app.derived import derived_otherwise
 from reconciler.app.first_replicas import first_replicas
-from reconciler.app.jobs import JobRunner
+from reconciler.app.jobs import JobRunner, run_in
 from reconciler.app.operations import BatchResult, Order, Step
 from reconciler.app.reaching import check_identity
 from reconciler.app.traffic import SCALES, Traffic, scale
@@ -110,6 +110,8 @@ class Performer:
         for action in scales:
             words += filter(None, [scale(api, action, order, self.desired)])
         for action in runs:
+            if action.stopped and api.job(run_in(order, action)) is None:
+                self._traffic().check_away(cluster, _release(action))
             self._jobs().start(api, action, self._side_of(action), order)
         if not objects:
             return
@@ -230,7 +232,10 @@ class Performer:
         self, releases: Mapping[str, Sequence[str]], begin: Callable[[], Order], *, begun: bool
     ) -> tuple[str, ...]:
         """See Traffic."""
-        return Traffic(self.targets, self.wanted, self.still, self.identities).let_in(releases, begin, begun=begun)
+        return self._traffic().let_in(releases, begin, begun=begun)
+
+    def _traffic(self) -> Traffic:
+        return Traffic(self.targets, self.wanted, self.still, self.identities)
 
     def _jobs(self) -> JobRunner:
         return JobRunner(self.clock, self.key, self.stopping, (self.desired, *self.left.values(), *self.before))

@@ -18,9 +18,9 @@ from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.units import ref_of
 from reconciler.plan.way_back import least_pods, pods_of
-from reconciler.ports import Back, DesiredObjects, KubeApi, Targets
+from reconciler.ports import Back, DesiredObjects, GivenBack, KubeApi, Targets
 from reconciler.specs.desired import Desired
-from reconciler.specs.jobs import is_stopped
+from reconciler.specs.jobs import SUSPENDED, is_stopped
 from reconciler.state.observed import ObservedObject
 
 SCALES = frozenset({ActionKind.STOP_TRAFFIC, ActionKind.RESTORE_TRAFFIC})
@@ -99,6 +99,9 @@ class Traffic:
         Raises Rejected where a workload was refused its pods, after all others were tried.
         """
         found = [one for cluster, names in sorted(releases.items()) for one in self._workloads(cluster, names)]
+        gone = {name for names in releases.values() for name in names} - {release for _, release, _ in found}
+        if begun and gone:  # it was to be deleted and made again, and only the first was done
+            raise Rejected(f"no workload of {', '.join(sorted(gone))} stands", key="release_rollback_failed")
         if not found or not (begun or any(item.stopped is not None for _, _, item in found)):
             return ()
         order = begin()
@@ -111,7 +114,7 @@ class Traffic:
         for cluster, release, item in found:
             least = least_of(item.ref, wanted[release].objects)
             try:
-                told += self._give(self.targets.kube(cluster), release, item, order, least)
+                told += self._give(self.targets.kube(cluster), release, item, order, least, begun=begun)
             except ReconcilerError as error:  # the others get theirs first
                 failed.append(error)
         away = next((one for one in failed if isinstance(one, (Unavailable, Withdrawn))), None)
@@ -120,6 +123,14 @@ class Traffic:
         if failed:
             raise Rejected("; ".join([*(one.message for one in failed), *told]), key=failed[0].key)
         return tuple(told)
+
+    def check_away(self, cluster: str, release: str) -> None:
+        """Raises Rejected where pods are there again: who waits for a long time finds that somebody gave them back."""
+        api = self.targets.kube(cluster)
+        for _, _, item in self._workloads(cluster, [release]):
+            if api.pods_left(item.ref):
+                message = f"going on without traffic: {item.ref} has pods again, which somebody gave it meanwhile"
+                raise Rejected(message, key="release_rollback_failed")
 
     def _workloads(self, cluster: str, names: Sequence[str]) -> list[Stopped]:
         api = self.targets.kube(cluster)
@@ -131,12 +142,15 @@ class Traffic:
         return [(cluster, release, item) for release, item in mine if is_stopped(item.ref.group, item.ref.kind)]
 
     @staticmethod
-    def _give(api: KubeApi, release: str, item: ObservedObject, order: Order, least: int) -> list[str]:
+    def _give(api: KubeApi, release: str, item: ObservedObject, order: Order, least: int, *, begun: bool) -> list[str]:
         back = Back(least=least)
         given = api.restore(release, item.ref, generation=order.generation, expected_uid=item.uid, back=back)
-        if given is None:
+        if given is None and not begun:
             return []
-        return [f"{item.ref} is given back its {given.pods} pods{f' ({given.words})' if given.words else ''}"]
+        found = given or GivenBack(api.replicas(item.ref))  # who did it before us may not have told it
+        goes_on = "goes on" if found.pods else "stays suspended"
+        said = goes_on if item.ref.kind == SUSPENDED else f"is given back its {found.pods} pods"
+        return [f"{item.ref} {said}{f' ({found.words})' if found.words else ''}"]
 
 
 def _of(batches: Iterable[Iterable[Action]], kind: ActionKind) -> list[Action]:

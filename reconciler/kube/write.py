@@ -305,7 +305,10 @@ class Writer:
                 seen = live["metadata"]
                 sent["metadata"] |= {key: seen[key] for key in ("uid", "resourceVersion")}
                 query = {"fieldManager": manager} | ({"force": "false"} if kind == APPLY_TYPE else {})
-                answer = self._client.send(Request("PATCH", found.path, what, query, sent, kind, secret=found.secret))
+                answer = self._client.ask(Request("PATCH", found.path, what, query, sent, kind, secret=found.secret))
+                if is_moved(answer):
+                    raise Moved
+                check_applied(answer, existed=True)
                 live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
 
 

@@ -111,7 +111,8 @@ def _actions(
                 yield Step(0, _scaling(ask, ActionKind.STOP_TRAFFIC, item.ref, item.uid, number, seconds))
         case RollbackAction.MIGRATE_DATABASE:
             job = left.jobs[step.job or ""]
-            yield Step(0, run_action(ask, job, name_of(number, step), seconds, number))
+            run = run_action(ask, job, name_of(number, step), seconds, number)
+            yield Step(0, run.model_copy(update={"stopped": left.stops}))
         case RollbackAction.ROLL_BACK:
             more = {"step": number, "stopped": left.stops, "seconds": seconds}
             for one in part.steps:
@@ -240,12 +241,14 @@ def _questions(release: Release) -> Iterator[tuple[str, str]]:
 
 def lines(left: Leaving, objects: Mapping[ObjectRef, Any]) -> Iterator[Line]:
     """The steps in words. `objects`: workloads of which it is told that they are stopped and restored."""
-    names = ", ".join(str(ref) for ref in sorted(objects) if is_stopped(ref.group, ref.kind))
+    refs = [ref for ref in sorted(objects) if is_stopped(ref.group, ref.kind)]
+    names = ", ".join(map(str, refs))
+    stopped = ", ".join(f"{ref}{' (suspended)' if ref.kind == SUSPENDED else ''}" for ref in refs)
     for _, step in left.left:
         time = format_duration(step.timeout)
         match step.action:
             case RollbackAction.STOP_TRAFFIC:
-                yield Line(told=Told.STEP_STOP, values=(("names", names), ("time", time)))
+                yield Line(told=Told.STEP_STOP, values=(("names", stopped), ("time", time)))
             case RollbackAction.MIGRATE_DATABASE:
                 told = Told.STEP_MIGRATE if step.returns else Told.STEP_MIGRATE_LOSING
                 yield Line(told=told, values=(("job", str(ref_of(left.jobs[step.job or ""]))), ("time", time)))

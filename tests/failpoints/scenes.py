@@ -16,6 +16,8 @@ from reconciler.names import Revision
 from reconciler.sandbox.world import World
 from tests.failpoints import pinned
 from tests.failpoints.points import Point
+from tests.failpoints.stepped import job as job
+from tests.failpoints.stepped import with_steps as with_steps
 from tests.failpoints.theatre import Theatre
 from tests.story.clock import MovableClock
 from tests.story.connecting import rotation, withdraw
@@ -35,6 +37,7 @@ _RECORDS = _PUSHES | {Point.AUDIT_APPEND, Point.STEP_ANCHOR}
 _SAYS = _RECORDS | {Point.FORGE_STATUS}
 _NEW = frozenset({Point.FORGE_COMMENT, Point.STEP_CACHE})  # a commit that nobody parsed is parsed, and commented on
 _APPLIES = _SAYS | {Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.STEP_REQUEST}
+_WALKS = _APPLIES | {Point.KUBE_STOP, Point.KUBE_RESTORE, Point.KUBE_RUN_JOB}
 _INSTALLS = _RECORDS | {
     *(Point.HOST_DELIVER, Point.HOST_RUN_HOOK, Point.HOST_RECORD, Point.STEP_QUESTION),
     *(Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.STEP_REQUEST, Point.FORGE_STATUS),
@@ -155,36 +158,16 @@ def _blue_green(stage: Stage) -> None:
     stage.merge(number, settle=False)
 
 
-def job(name: str, tag: str = "v1") -> str:
-    """A Job of a source."""
-    return f"""apiVersion: batch/v1
-kind: Job
-metadata: {{name: {name}}}
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers: [{{name: it, image: "registry.example.invalid/db:{tag}"}}]
-"""
-
-
-def with_steps(text: str, *, said: str = ", reversible: true", automatic: bool = True) -> str:
-    """A release's text with a way back of five steps."""
-    asked = "{http: {url: 'http://svc-a.svc-a.svc.cluster.local/healthz'}}"
-    first = f"{{action: stop_traffic}}, {{action: migrate_database, job: downgrade{said}}}, {{action: roll_back}}"
-    return (
-        f"{text.replace('  rollback: {automatic: true}', '').rstrip()}\n  rollback:\n"
-        f"    automatic: {str(automatic).lower()}\n    success: [{asked}]\n"
-        f"    steps: [{first}, {{action: restore_traffic}}, {{action: verify}}]\n"
-    )
-
-
-def _by_steps(stage: Stage) -> None:
+def _by_steps(stage: Stage, tag: str = "v1") -> None:
     """An approved pull request of a version that fails, and goes back by steps; nobody has looked at its merge."""
-    files = {RELEASE: with_steps(stage.release_text("v2.0.1-broken")), JOB: job("downgrade")}
-    number = stage.propose(files)
-    stage.approve(number)
-    stage.merge(number, settle=False)
+    _landed(stage, {RELEASE: with_steps(stage.release_text("v2.0.1-broken")), JOB: job("downgrade", tag)})
+
+
+def _reverted(stage: Stage) -> None:
+    """The approved revert of a version that is left by steps; nobody has looked at its merge."""
+    _landed(stage, {RELEASE: with_steps(stage.release_text("v2.0.1")), JOB: job("downgrade")})
+    stage.settle()
+    _landed(stage, {RELEASE: stage.release_text("v2.0.0"), JOB: None}, "revert")
 
 
 def _hooked(stage: Stage) -> None:
@@ -324,7 +307,7 @@ def _caches_gone(theatre: Theatre) -> None:
 def _first(stage: Stage) -> None:
     """The first plan, which a root signature approved."""
     stage.settle()
-    state = next(iter(stage.ledger.previews.values()))
+    (state, *_) = stage.ledger.previews.values()
     stage.desk("root").decide(state, Verb.APPROVE, reason="first plan")
 
 
@@ -353,7 +336,9 @@ SCENES = {
             (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY},
         ),
         Scene("let-go", _let_go, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
-        Scene("way-back", _by_steps, _APPLIES | {Point.KUBE_STOP, Point.KUBE_RESTORE, Point.KUBE_RUN_JOB}),
+        Scene("way-back", _by_steps, _WALKS),
+        Scene("no-way-back", lambda stage: _by_steps(stage, "broken"), _WALKS),
+        Scene("reverted", _reverted, _WALKS),
         Scene("hooks", _hooked, _APPLIES | {Point.KUBE_RUN_JOB}),
         Scene("removal", _removed, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
         Scene("held", _pushed, _SAYS | {Point.STEP_CACHE}),

@@ -13,6 +13,7 @@ from reconciler.kube import client
 from tests.failpoints.theatre import Theatre
 from tests.faults.overlap import ACTS, WAIT, overlapped
 from tests.faults.sweep import Sweep, refusing_world
+from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 
 class Between(NamedTuple):
@@ -28,13 +29,15 @@ class Between(NamedTuple):
 
 
 TEST = "test_g25_of_two_reconcilers_the_slow_one_undoes_nothing_and_says_nothing_wrong"
+BY_STEPS = ("way-back", "no-way-back", "reverted")
 ALL = {
     TEST: [
         Between(scene, act, answered=answered)
-        for scene in ("canary", "blue-green", "release", "replace")
+        for scene in ("canary", "blue-green", "release", "replace", *BY_STEPS)
         for act in ACTS
         for answered in (False, True)
         if act != "newer" or scene in {"canary", "blue-green"}
+        if act == "same" or scene not in BY_STEPS
     ]
 }
 SOME = {TEST: [Between("canary", "same", answered=False, number=4)]}  # the canary is made

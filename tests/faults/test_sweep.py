@@ -13,10 +13,12 @@ from tests.failpoints.scenes import SCENES
 from tests.failpoints.theatre import Theatre
 from tests.faults.refusing import Fault
 from tests.faults.sweep import Sweep, refusing_world
+from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 SWEPT = (
     *("release", "canary", "blue-green", "recreate", "replace", "autoscaled"),
     *("adoption", "left", "removal", "removed", "let-go"),
+    *("way-back", "no-way-back", "reverted"),
 )
 
 

@@ -1,0 +1,67 @@
+"""The records of a way back by steps, folded: whose turn it is, what ran, and which versions ended well before."""
+
+from reconciler.machine.entry import Accepted, Applying, BackStep, BatchDone, Entry, Finished, Retry
+from reconciler.machine.ledger import Ledger
+from reconciler.machine.states import EARLIER, EVERY, RolloutState
+from tests.machine.test_ledger import fold, passed, returning, unit
+
+PLACE = ("dev", 1)
+
+
+def step(number: int, *, done: bool = False) -> BackStep:
+    return BackStep(environment="dev", generation=1, unit="release/a", number=number, action="x", done=done)
+
+
+def ended(outcome: str, generation: int = 1) -> Finished:
+    return Finished(environment="dev", generation=generation, outcome=outcome)
+
+
+def after(*entries: Entry) -> RolloutState:
+    return fold(passed(unit("a")), *entries).rollouts[PLACE]
+
+
+def begun(batch: int) -> Applying:
+    return Applying(environment="dev", generation=1, batch=batch)
+
+
+def test_g25_each_step_is_a_turn_of_its_own_and_its_end_is_none() -> None:
+    turns = [after(returning(unit("a")), *found) for found in ([], [step(1)], [step(1), step(1, done=True)])]
+    assert [one.turn for one in turns] == [1, 2, 2]
+    assert [str(one.event) for one in turns] == ["0002", "0003", "0003"]
+
+
+def test_g25_what_goes_on_after_traffic_was_given_back_is_a_new_turn() -> None:
+    found = after(returning(unit("a")), step(1), step(1, done=True), step(2), step(0))
+    assert (found.turn, found.again) == (4, True)
+    assert found.begun == {("release/a", 1), ("release/a", 2)}
+    assert found.walked == {("release/a", 1)}
+    found = after(returning(unit("a")), step(1), step(0), step(1))
+    assert (found.turn, found.again) == (4, False)
+    found = after(begun(0), step(0), begun(0))
+    assert (found.turn, found.again) == (3, False)
+
+
+def test_how_far_a_version_came_is_kept_until_what_ran_before_stands_again() -> None:
+    done = BatchDone(environment="dev", generation=1, batch=1)
+    assert after().furthest == -1
+    assert after(begun(1), done, ended("failed")).furthest == 1
+    retry = Retry(environment="dev", generation=1, by="x")
+    assert after(begun(1), done, ended("failed"), retry).furthest == 1
+    assert after(begun(1), done, ended("applied")).furthest == EVERY
+    assert after(begun(1), done, returning(unit("a")), ended("rollback_failed")).furthest == 1
+    assert after(begun(1), done, returning(unit("a")), ended("rolled_back")).furthest == -1
+
+
+def succeeded(*units: Accepted) -> Ledger:
+    ledger = Ledger()
+    for generation, one in enumerate(units, 1):
+        fold(passed(one, generation=generation), ended("applied", generation), ledger=ledger)
+    return ledger
+
+
+def test_what_ended_well_before_is_kept_newest_first_and_not_for_ever() -> None:
+    found = succeeded(*(unit("a", letter) for letter in "abcd")).units["release/a"]
+    names = [one.artifact[0] for one in (found.successful, found.previous, *found.earlier) if one is not None]
+    assert names == ["d", "c", "b", "a"]
+    found = succeeded(*(unit("a", "ab"[number % 2]) for number in range(EARLIER + 10))).units["release/a"]
+    assert len(found.earlier) == EARLIER

@@ -1,0 +1,216 @@
+"""A way back by steps that is refused, held or suspended where traffic is stopped: what is done, and what is said."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.app import rollouts
+from reconciler.approval.decision import Verb
+from reconciler.kube.marks import STOPPED
+from reconciler.names import Revision
+from reconciler.sandbox.cluster_http import Asked
+from reconciler.sandbox.world import World
+from tests.failpoints.scenes import JOB, MANIFEST, job
+from tests.failpoints.theatre import Theatre
+from tests.faults.far_cluster import FarCluster, is_write
+from tests.faults.release import cluster_of
+from tests.story.clock import MovableClock
+from tests.story.stage import DEPLOYMENT, RELEASE, Stage
+from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
+from tests.story.test_way_back import OURS, land, made, pods, text
+
+NOW = "AND TRAFFIC IS STOPPED"
+BACK = "traffic was given back"
+ENVIRONMENT = "environments/env-k8s-prod.yaml"
+LONGER = frozenset(
+    {
+        "test_no_migration_is_run_where_somebody_gave_pods_back_meanwhile",
+        "test_a_workload_that_is_deleted_and_not_made_again_is_told_as_stopped_traffic",
+        "test_a_release_that_is_suspended_while_its_traffic_is_stopped_gets_it_back",
+        "test_a_revert_that_fails_while_traffic_is_stopped_says_so_everywhere",
+        "test_f15_a_credential_that_ends_while_traffic_is_stopped_is_waited_for_and_said",
+        "test_g23_a_hold_waits_until_the_traffic_that_is_stopped_is_back",
+        "test_a_return_that_fails_and_gives_pods_back_says_that_in_every_place",
+    }
+)
+
+
+def _world(folder: Path, clock: MovableClock) -> World:
+    return World(folder, clock=clock, hosts_wanted=(), make_cluster=lambda _name: FarCluster())
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """A world that is put back to one moment, whose clusters can refuse: svc-a v2.0.0 runs in production."""
+    with Theatre.opened(tmp_path_factory.mktemp("refused"), _world) as opened:
+        opened.stage.accept_first()
+        opened.keep("first")
+        yield opened
+
+
+@pytest.fixture
+def stage(theatre: Theatre) -> Iterator[Stage]:
+    found = theatre.play("first", lambda _: None)
+    yield found
+    cluster_of(found).heal()
+
+
+def mark(stage: Stage) -> str | None:
+    found = cluster_of(stage).look(DEPLOYMENT)
+    assert found is not None
+    text: str | None = found["metadata"]["annotations"].get(STOPPED)
+    return text
+
+
+def gives(asked: Asked) -> bool:
+    """A write that would have svc-a run pods."""
+    return is_write(asked) and asked.path.endswith("/deployments/svc-a") and bool(asked.body["spec"].get("replicas"))
+
+
+def after_stop(stage: Stage, wanted: Callable[[Asked], bool]) -> Callable[[Asked], bool]:
+    """The same, once its traffic was stopped."""
+    return lambda asked: mark(stage) is not None and wanted(asked)
+
+
+def sinks(stage: Stage, merged: Revision, action: str) -> dict[str, str]:
+    """What each place says of how it ended: status, timeline, event, record."""
+    (event,) = (one for one in stage.world.opened.journal.events if one.action == action)
+    ended = [one for (name, _), one in stage.ledger.rollouts.items() if name == "env-k8s-prod"][-1].finished
+    assert ended is not None
+    (row,) = (row.text for row in stage.rows(release="svc-a") if row.action == action)
+    return {
+        "status": stage.statuses(merged)[OURS][1],
+        "timeline": row,
+        "event": str(event.detail.get("summary")),
+        "record": ended.message,
+    }
+
+
+def revert(stage: Stage, *, settle: bool = True) -> Revision:
+    number = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="revert")
+    stage.approve(number, reason=stage.preview(number).previewed.digest)
+    return stage.merge(number, settle=settle)
+
+
+def test_a_return_that_may_not_give_pods_back_says_in_every_place_that_traffic_is_stopped(stage: Stage) -> None:
+    cluster_of(stage).refuse(403, after_stop(stage, gives))
+    merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
+    assert (pods(stage), mark(stage)) == (0, "2")
+    assert {place: NOW in words for place, words in sinks(stage, merged, "rollback_failed").items()} == {
+        "status": True,
+        "timeline": True,
+        "event": True,
+        "record": True,
+    }
+    # the next plan that touches it gives them back
+    cluster_of(stage).heal()
+    merged = land(stage, {RELEASE: text(stage, "v2.0.2"), JOB: job("downgrade")}, "next")
+    assert stage.statuses(merged)[OURS][0] == "success"
+    assert (pods(stage), mark(stage)) == (2, None)
+
+
+def test_a_return_that_fails_and_gives_pods_back_says_that_in_every_place(stage: Stage) -> None:
+    merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade", "broken")}, "bad")
+    assert (pods(stage), mark(stage)) == (2, None)
+    found = sinks(stage, merged, "rollback_failed")
+    assert all(BACK in words or "is given back its 2 pods" in words for words in found.values()), found
+    assert not any(NOW in words for words in found.values())
+
+
+def test_a_revert_that_fails_while_traffic_is_stopped_says_so_everywhere(stage: Stage) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    cluster_of(stage).refuse(403, after_stop(stage, gives))
+    merged = revert(stage)
+    assert (pods(stage), mark(stage)) == (0, "2")
+    found = sinks(stage, merged, "failed")
+    assert all(NOW in words for words in found.values()), found
+
+
+@pytest.mark.parametrize("way", ["return", "revert"])
+def test_f15_a_credential_that_ends_while_traffic_is_stopped_is_waited_for_and_said(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(rollouts, "replaceable", lambda _desired, _plan: False)  # as where it is sealed in Git
+    cluster = cluster_of(stage)
+    if way == "revert":
+        land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    cluster.refuse(401, after_stop(stage, is_write))
+    if way == "revert":
+        merged = revert(stage)
+    else:
+        merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
+    state, words = stage.statuses(merged)[OURS]
+    assert (state, NOW in words, pods(stage)) == ("pending", True, 0), words
+    cluster.heal()
+    stage.settle()
+    assert (stage.image(), pods(stage), mark(stage), len(made(stage))) == ("v2.0.0", 2, None, 1)
+
+
+@pytest.mark.parametrize("way", ["return", "revert"])
+def test_g23_a_hold_waits_until_the_traffic_that_is_stopped_is_back(stage: Stage, way: str) -> None:
+    cluster = cluster_of(stage)
+    if way == "revert":
+        land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    cluster.refuse(503, after_stop(stage, is_write))
+    if way == "revert":
+        merged = revert(stage)
+    else:
+        merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
+    assert (stage.statuses(merged)[OURS][0], pods(stage)) == ("pending", 0)
+    assert NOW in stage.statuses(merged)[OURS][1]
+    stage.desk("dev_user").order("release/svc-a", Verb.HOLD, reason="wait")
+    stage.settle()
+    cluster.heal()
+    stage.settle()
+    assert (stage.image(), pods(stage), mark(stage)) == ("v2.0.0", 2, None)
+    if way == "revert":
+        assert stage.statuses(merged)[OURS][1].startswith("held by")  # before what it asks at its end
+        stage.desk("dev_user").order("release/svc-a", Verb.RESUME, reason="go on")
+        stage.settle()
+        assert stage.statuses(merged)[OURS][0] == "success"
+
+
+def test_a_release_that_is_suspended_while_its_traffic_is_stopped_gets_it_back(stage: Stage) -> None:
+    cluster = cluster_of(stage)
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    cluster.refuse(503, after_stop(stage, is_write))
+    merged = revert(stage)
+    assert (stage.statuses(merged)[OURS][0], pods(stage)) == ("pending", 0)
+    number = stage.propose({ENVIRONMENT: stage.world.example()[ENVIRONMENT] + "  suspend: true\n"}, branch="suspend")
+    stage.approve(number)
+    stage.merge(number)
+    cluster.heal()
+    stage.settle()
+    assert (stage.image(), pods(stage), mark(stage)) == ("v2.0.0", 2, None)
+
+
+def test_no_migration_is_run_where_somebody_gave_pods_back_meanwhile(stage: Stage) -> None:
+    cluster = cluster_of(stage)
+    cluster.refuse(503, after_stop(stage, is_write))
+    merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
+    assert (stage.statuses(merged)[OURS][0], pods(stage)) == ("pending", 0)
+    cluster.heal()
+    cluster.edit(DEPLOYMENT, {"spec": {"replicas": 3}}, "kubectl-edit")
+    pod = {"metadata": {"name": "svc-a-1", "labels": {"app": "svc-a"}}, "spec": {"containers": []}}
+    cluster.place("api/v1/namespaces/svc-a/pods", {"apiVersion": "v1", "kind": "Pod", **pod}, "kube-controller-manager")
+    stage.settle()
+    words = stage.statuses(merged)[OURS][1]
+    assert (stage.ledger.units["release/svc-a"].outcome, made(stage)) == ("rollback_failed", []), words
+    assert (pods(stage), mark(stage)) == (3, None)
+    told = next(row.text for row in stage.rows(release="svc-a") if row.action == "rollback_failed")
+    assert "Deployment.apps svc-a/svc-a has pods again" in told
+
+
+def test_a_workload_that_is_deleted_and_not_made_again_is_told_as_stopped_traffic(stage: Stage) -> None:
+    old = stage.world.example()[MANIFEST]
+    old = old.replace("metadata:\n", "metadata:\n  annotations: {opspilot.spec/replace: allowed}\n", 1)
+    land(stage, {MANIFEST: old}, "allowed")
+    other = old.replace("{app: svc-a}", "{app: svc-a, side: web}")
+    files: dict[str, str | None] = {RELEASE: text(stage, "v2.0.1-broken"), MANIFEST: other, JOB: job("downgrade")}
+    cluster = cluster_of(stage)
+    cluster.refuse(403, lambda asked: bool(made(stage)) and is_write(asked) and cluster.look(DEPLOYMENT) is None)
+    merged = land(stage, files, "bad")
+    assert cluster.look(DEPLOYMENT) is None
+    found = sinks(stage, merged, "rollback_failed")
+    assert all(NOW in words for words in found.values()), found
