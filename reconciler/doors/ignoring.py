@@ -60,7 +60,11 @@ def offer(assembly: Assembly, found: Explained, name: str) -> Offer:
     if tip is None or desired is None or bare not in desired.releases or bare not in desired.sources:
         message = f"leaving fields of {name[:80]} to others: there is no such release on {assembly.settings.branch}"
         raise Refused(message, key="release_not_found", hint="name one release; `reconciler get release` lists them")
-    spec, objects = desired.releases[bare].spec, desired.sources[bare].objects
+    spec, source = desired.releases[bare].spec, desired.sources[bare]
+    if source.unrendered is not None:  # nobody knows here what it says
+        unknown = source.unrendered
+        raise Refused(f"leaving fields of {bare} to others: {unknown.message}", key=unknown.key, hint=unknown.hint)
+    objects = source.objects
     there = {str(object_ref(item)): item for item in objects}
     left = {(str(ref), words(way)) for ref, ways in ignored(spec, objects).items() for way in ways}
     pointers: dict[str, list[str]] = {}
