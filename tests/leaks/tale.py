@@ -28,6 +28,7 @@ from reconciler.bundle.sign import sign
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.cluster_http import Asked
 from reconciler.sandbox.world import BUNDLE, STAGING_TOKEN, World, example_folder
+from tests.leaks import later
 from tests.leaks.forms import Searcher
 from tests.leaks.sinks import Text
 from tests.leaks.watch import Watched, watching
@@ -54,6 +55,9 @@ COMMITTED = {name: canary(name) for name in ("data", "string data", "variable", 
 # Known to nobody but a target, which says them in places where it should not.
 _TOLD = "hook log, hook stderr, hook key, hook flag, hook header, live data, live config, webhook"
 TOLD = {name: canary(name) for name in _TOLD.split(", ")}
+
+# In Git encrypted, or known to nobody but the cluster: in plain text nowhere.
+SEALED = {name: canary(name) for name in ("sealed", "sealed anew", "sealed by hand")}
 
 
 class TalkativeCluster(SandboxCluster):
@@ -204,6 +208,8 @@ def _play(tale: Tale) -> None:
         number = stage.propose({RELEASE: _release(stage, tag)}, branch=tag)
         stage.approve(number)
         stage.merge(number)
+    later.play(tale, _release(stage, "v2.0.5"), _parts(stage), SEALED)
+    later.drifts(tale, SEALED["sealed by hand"])
     _drift(tale)
     stage.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="again")
     tale.settle()
@@ -272,6 +278,12 @@ def _manifests(stage: Stage) -> Mapping[str, str]:
     }
 
 
+def _parts(stage: Stage) -> dict[str, str]:
+    """The files of the release's source by name."""
+    found = {**stage.world.example(), **_manifests(stage)}
+    return {path.rpartition("/")[2]: text for path, text in found.items() if path.startswith(f"{MANIFESTS}/")}
+
+
 def _secret(data: str, string_data: str) -> str:
     encoded = base64.b64encode(data.encode()).decode()
     return (
@@ -283,7 +295,7 @@ def _secret(data: str, string_data: str) -> str:
 def _gather(tale: Tale) -> None:
     """What is searched for: the canaries, and every secret that was made for this world."""
     world = tale.world
-    tale.secrets = {**COMMITTED, **TOLD}
+    tale.secrets = {**COMMITTED, **TOLD, **SEALED}
     for name, cluster in world.clusters.items():
         tale.secrets[f"token of cluster {name}"] = cluster.token
     for path in (*(world.folder / "keys").iterdir(), *(world.home / "state" / "keys").iterdir()):

@@ -16,7 +16,10 @@ from tests.leaks.tale import COMMITTED, Tale, told
 
 OF_PEOPLE: Final = "|".join(COMMITTED)
 PLACES: Final = {
-    r"git blob: .*:releases/svc-a/(manifests/)?\w+\.yaml$": (OF_PEOPLE, "what people committed is what Git holds"),
+    r"git blob: .*:releases/svc-a/((manifests|private)/)?\w+\.yaml$": (
+        OF_PEOPLE,
+        "what people committed is what Git holds",
+    ),
     r"(file|sqlite): .*/cache/specs\.sqlite(:answers)?$": (
         OF_PEOPLE,
         "a cache of the same files, in a folder that only its owner may read",
@@ -41,7 +44,7 @@ PLACES: Final = {
 }
 VERBS: Final = (
     "validate", "doctor -o json", "preview --pr 6", "get release -o json", "describe release svc-a", "timeline -o json",
-    "inbox -o json", "task list -o json", "events -o json", "run --once",
+    "inbox -o json", "task list -o json", "events -o json", "explain-drift svc-a", "run --once",
 )  # fmt: skip
 
 
@@ -100,13 +103,22 @@ def _leaks(tale: Tale, text: Text) -> Iterator[str]:
 def _check_told_to_its_end(tale: Tale) -> None:
     """What is searched is what it is meant to be: every part of the story left its trace."""
     actions = [event.action for event in tale.world.opened.journal.events]
-    wanted = {"applied", "rollback_completed", "drift_detected", "install_step_failed", "install_succeeded", "failed"}
+    wanted = {
+        "applied",
+        "rollback_completed",
+        "drift_detected",
+        "install_step_failed",
+        "install_succeeded",
+        "failed",
+    }
     assert wanted <= set(actions)
     said = _typed(tale, "timeline").decode()
     assert "w.invalid" in said
     assert "its words may hold secret values" in said
     assert all(text.content for text in tale.typed if text.kind == "stdout" and text.where.startswith("get"))
     logs = _typed(tale, "task logs").decode()
+    assert logs.count("==> svc-a/upgrade-") == 2  # of both versions of the sealed Secret
+    assert "Secret svc-a/sealed: data.password" in _typed(tale, "events").decode()
     assert logs.count("password=***") >= len(tale.world.hosts)
 
 
