@@ -21,6 +21,12 @@ BEING_DELETED = (
     "not looked at: Deployment.apps svc-a/svc-a, because looking at Deployment.apps svc-a/svc-a: it is being"
 )
 
+LONGER = frozenset(
+    {
+        "test_what_is_only_not_seen_any_more_has_not_ended_and_is_not_told_anew",
+    }
+)
+
 
 def edit(stage: Stage, path: str, patch: dict[str, Any]) -> None:
     stage.world.sandbox("prod").edit(path, patch, "kubectl-edit")
