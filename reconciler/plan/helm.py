@@ -16,7 +16,7 @@ from reconciler.plan.part import Part, Step, error
 from reconciler.specs.chart import Chart
 from reconciler.state.observed import HelmRevision
 
-FIRST: Final = -1  # before every object
+FIRST: Final = -30_000  # before every object and every Job: from then on Helm begins nothing else
 LAST: Final = 1000  # after the last deletion
 ARTIFACT_DIGITS: Final = 40  # what a label holds, and more than enough
 LONGEST_NAME: Final = 53  # of a release of Helm
@@ -35,6 +35,7 @@ class HelmAsk:
     objects: tuple[Any, ...]
     newest: HelmRevision | None
     forget: bool = False
+    jobs: tuple[Any, ...] = ()
 
 
 def with_entries(ask: HelmAsk, part: Part, key: bytes) -> Part:
@@ -51,7 +52,7 @@ def with_entries(ask: HelmAsk, part: Part, key: bytes) -> Part:
         return _blocked(part, ask, "resource_conflict", message, "wait for it, or `helm rollback` it by hand")
     if ask.chart is None:
         return _leaving(ask, part)
-    artifact = artifact_of(ask.chart, ask.objects, key)
+    artifact = artifact_of(ask.chart, ask.objects, key, ask.jobs)
     if not part.steps and newest is not None and (newest.status, newest.artifact) == (DEPLOYED, artifact):
         return part
     steps = (
@@ -67,10 +68,12 @@ def with_entries(ask: HelmAsk, part: Part, key: bytes) -> Part:
     return _more(part, ask, operation, steps, fields)
 
 
-def artifact_of(chart: Chart, objects: Iterable[Any], key: bytes) -> str:
+def artifact_of(chart: Chart, objects: Iterable[Any], key: bytes, jobs: Iterable[Any] = ()) -> str:
     """What names the content of a release of Helm, on its records too; nobody guesses a short secret from it."""
     masked = [mask_object(body, key) for body in objects]
-    return digest_of("helm", [dict(chart.metadata), masked]).rpartition(":")[2][:ARTIFACT_DIGITS]
+    runs = [mask_object(body, key) for body in jobs]  # of a chart without, it is what it was
+    content = [dict(chart.metadata), masked, *([runs] if runs else [])]
+    return digest_of("helm", content).rpartition(":")[2][:ARTIFACT_DIGITS]
 
 
 def switches(unit: str, release: str, old: tuple[str, str | None], new: tuple[str, str | None]) -> tuple[Check, ...]:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from reconciler.plan.mask import NAMES, SECRET_IN_TEXT, mask_object, mask_value, parts_of
 from reconciler.secret import MASK
@@ -18,6 +19,7 @@ SHORTEST = 4  # characters; hiding shorter ones would only make the words unread
 LINE = 8  # characters of a secret's line, or of one within something encoded, that is no word by chance
 _KEY = b"of no use: every mark made with it is replaced"
 _MARK = re.compile(r"<secret [0-9a-f]{32}>")
+_PAIR = re.compile(r"""["']?[\w.-]{1,80}["']?\s*(?:=|:\s)\s*["']?(.*?)["']?,?""")  # of .env, .ini, YAML, JSON
 _BLOCK = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}-----)?")
 _FLAGS = NAMES + r"|certificate[_-]key"
 _WORDS = (
@@ -86,16 +88,23 @@ def _decoded(about: Any) -> Iterator[str]:
 
 def _spelled(value: str) -> Iterator[str]:
     """A secret as it may stand in a text."""
-    quoted = json.dumps(value)[1:-1]
-    yield from (value, quoted, json.dumps(quoted)[1:-1])
+    for piece in {value, *_pieces(value)}:
+        quoted = json.dumps(piece)[1:-1]
+        yield from (piece, quoted, json.dumps(quoted)[1:-1], quote(piece, safe=""), quote_plus(piece))
+        raw = piece.encode("utf-8", "surrogatepass")
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(raw).decode()
+            if len(raw) >= LINE:
+                yield from (_within(encode(bytes(offset) + raw).decode(), offset, len(raw)) for offset in range(3))
+
+
+def _pieces(value: str) -> Iterator[str]:
+    """What programs read of a secret that is a file: it without its last line break, its lines, and their values."""
+    if len(value.strip()) >= SHORTEST:
+        yield value.strip()
     lines = [line.strip() for line in value.splitlines()]
-    if len(lines) > 1:
-        yield from (line for line in lines if len(line) >= LINE and not line.startswith("-----"))
-    raw = value.encode("utf-8", "surrogatepass")
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(raw).decode()
-        if len(raw) >= LINE:
-            yield from (_within(encode(bytes(offset) + raw).decode(), offset, len(raw)) for offset in range(3))
+    pairs = [found[1] for line in lines if (found := _PAIR.fullmatch(line)) is not None]
+    yield from (text for text in (*lines, *pairs) if len(text) >= LINE and not text.startswith("-----"))
 
 
 def _within(encoded: str, offset: int, length: int) -> str:

@@ -102,10 +102,14 @@ def hooked(part: Part, ask: JobAsk, hooks: tuple[Hook, ...], jobs: Mapping[str, 
 
 
 def made_first(part: Part, prepared: frozenset[ObjectRef]) -> Part:
-    """The part in which these objects are made before the first Job, where one is run before everything else."""
+    """The part in which these objects are made before the first Job, where one is run before everything else.
+
+    Not where their namespace is made: a Job in it is refused, and nothing else needs them so early.
+    """
     if not any(step.action.kind is ActionKind.RUN_JOB and step.phase < 0 for step in part.steps):
         return part
-    wanted = {reference(ref) for ref in prepared}
+    made = {change.subject for change in part.changes if change.operation is Operation.CREATE}
+    wanted = {reference(ref) for ref in prepared if f"Namespace {ref.namespace}" not in made}
     steps = (replace(step, phase=EARLY + step.phase) if step.action.object in wanted else step for step in part.steps)
     return replace(part, steps=tuple(steps))
 

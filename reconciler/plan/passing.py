@@ -12,7 +12,7 @@ from reconciler.plan.ask import PlanAsk
 from reconciler.plan.change import Check
 from reconciler.plan.part import Part, warning
 from reconciler.plan.units import ref_of
-from reconciler.specs.jobs import is_job
+from reconciler.specs.chart_hooks import is_job
 
 FIELD = "ttlSecondsAfterFinished"
 SHORTEST = 60  # seconds; what goes sooner may be gone before a look sees how it ended

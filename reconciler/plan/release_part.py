@@ -29,6 +29,7 @@ from reconciler.specs.desired import Desired
 from reconciler.specs.jobs import named as jobs_named
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.release import Hook, SourceKind
+from reconciler.specs.release_source import ReleaseSource
 from reconciler.specs.spec import Spec
 from reconciler.state.observed import Failure, ObservedCluster, ObservedRelease
 
@@ -111,7 +112,7 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
 def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: JobAsk) -> Part:
     """The part with what is run around it: hooks, or the steps of a way back, which runs no hooks.
 
-    A change of numbers of pods is no version: nothing is run around it, so that scaling stays scaling (G23).
+    A change of numbers of pods alone is no version: nothing is run around it, so that scaling stays scaling (G23).
     """
     objects = objects_of(ask.proposed.desired, ref.name)
     left = ask.leaving.get(ref)
@@ -122,7 +123,7 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     own = {body["metadata"]["name"]: body for body in source.jobs} if source is not None else {}
     side = ask.accepted.get(ref)
     before = side.desired.sources.get(ref.name) if side is not None else None
-    numbers = before is not None and source is not None and only_numbers(before.objects, source.objects)
+    numbers = before is not None and source is not None and _only_numbers(before, source)
     numbers = numbers and ref not in ask.otherwise  # what differs from the accepted side says nothing of what runs
     if ask.returning or ask.healing or (numbers and ref not in ask.unfinished):
         return part
@@ -132,6 +133,12 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
         known = ref in ask.accepted and ref not in ask.fresh
         part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known=known)
     return cleaned(part, jobs)
+
+
+def _only_numbers(before: ReleaseSource, after: ReleaseSource) -> bool:
+    """Whether numbers of pods differ at most; another Job to be run, or another chart, is another version."""
+    charts = [source.chart.metadata if source.chart is not None else None for source in (before, after)]
+    return charts[0] == charts[1] and before.jobs == after.jobs and only_numbers(before.objects, after.objects)
 
 
 def _hooks(new: Spec[Release], own: Mapping[str, Any], observed: ObservedRelease | Failure) -> tuple[Hook, ...]:
@@ -168,6 +175,7 @@ def _helm_ask(ask: PlanAsk, ref: UnitRef, spec: Release, found: ObservedRelease,
         namespace=str(spec.namespace),
         chart=source.chart if source is not None else None,
         objects=source.objects if source is not None else (),
+        jobs=source.jobs if source is not None else (),
         newest=found.helm,
         forget=removed and spec.on_removal.value == "forget",
     )

@@ -31,7 +31,7 @@ PREPARES: Final = frozenset(
     }
 )
 ENDS: Final = "ttlSecondsAfterFinished"  # of a Job: would take it away before its end is seen
-TRIES: Final = 6  # backoffLimit of a Job that says none, as Kubernetes has it and charts count on
+BACKOFF: Final = 6  # backoffLimit of a Job that says none, as Kubernetes has it and charts count on
 
 
 class Moment(StrEnum):
@@ -69,7 +69,7 @@ def wrong(body: Mapping[str, Any]) -> tuple[str, str] | None:
     if unknown:
         words = f"is a hook of moments that this version does not run ({', '.join(unknown)[:80]})"
         return words, "switch it off in the values"
-    if said and not _is_job(body) and body["kind"] not in PREPARES:
+    if said and not is_job(body) and body["kind"] not in PREPARES:
         return "is a hook, and of those only Jobs are run", "switch it off in the values"
     if said and not _is_number(_annotations(body).get(WEIGHT, "0")):
         return f"says a {WEIGHT} that is no number", "say it as text: '5'"
@@ -78,7 +78,7 @@ def wrong(body: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def is_run(body: Mapping[str, Any]) -> bool:
     """Whether it is a Job that is run, and never stands."""
-    return _is_job(body) and bool(moments(body))
+    return is_job(body) and bool(moments(body))
 
 
 def prepares(body: Mapping[str, Any]) -> bool:
@@ -91,7 +91,7 @@ def kept(body: Mapping[str, Any]) -> dict[str, Any]:
     spec = body.get("spec")
     if not isinstance(spec, dict):
         return dict(body)
-    return {**body, "spec": {"backoffLimit": TRIES, **{key: value for key, value in spec.items() if key != ENDS}}}
+    return {**body, "spec": {"backoffLimit": BACKOFF, **{key: value for key, value in spec.items() if key != ENDS}}}
 
 
 def hooks_of(jobs: Iterable[Mapping[str, Any]], *, install: bool, timeout: timedelta) -> tuple[Hook, ...]:
@@ -109,7 +109,8 @@ def hooks_of(jobs: Iterable[Mapping[str, Any]], *, install: bool, timeout: timed
     )
 
 
-def _is_job(body: Mapping[str, Any]) -> bool:
+def is_job(body: Mapping[str, Any]) -> bool:
+    """Whether an object is a Job."""
     return (body["apiVersion"], body["kind"]) == JOB
 
 

@@ -319,20 +319,15 @@ def kept_by_helm(items: Iterable[Placed], release: Spec[Release], problems: list
         if wrong:
             problems.append(Problem(item.place(), VALIDATION, f"what it renders to: {what} {wrong[0]}", wrong[1]))
             continue
-        if chart_hooks.moments(item.value):  # no part of what Helm remembers, so without its marks
-            run = chart_hooks.is_run(item.value)
-            good.append(replace(item, value=chart_hooks.kept(item.value)) if run else item)
+        if chart_hooks.is_run(item.value):
+            good.append(replace(item, value=chart_hooks.kept(item.value)))
             continue
+        said = {**annotations, **(KEPT if annotations.get(POLICY) == KEEP else {})}
         labels = metadata.get("labels") if isinstance(metadata.get("labels"), dict) else {}
-        marked = {
-            **metadata,
-            "labels": {**labels, MANAGED_BY: "Helm"},
-            "annotations": {
-                **annotations,
-                **dict(zip(MARKS, (release.name, namespace), strict=True)),
-                **(KEPT if annotations.get(POLICY) == KEEP else {}),
-            },
-        }
+        if not chart_hooks.moments(item.value):  # a hook is no part of what Helm remembers
+            said |= dict(zip(MARKS, (release.name, namespace), strict=True))
+            labels = {**labels, MANAGED_BY: "Helm"}
+        marked = {**metadata, **({"labels": labels} if labels else {}), **({"annotations": said} if said else {})}
         good.append(replace(item, value={**item.value, "metadata": marked}))
     return good
 

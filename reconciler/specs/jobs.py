@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.errors import Place, Problem
-from reconciler.specs.chart_hooks import is_run
+from reconciler.specs.chart_hooks import is_job, is_run
 from reconciler.specs.colours import LONGEST, Items, Object
 from reconciler.specs.finding import VALIDATION
 from reconciler.specs.kinds import Release
@@ -85,11 +85,6 @@ def _of_charts(
 def is_stopped(group: str, kind: str) -> bool:
     """Whether stop_traffic stops what is of this kind."""
     return (group == "apps" and kind in STOPPED) or (group == "batch" and kind == SUSPENDED)
-
-
-def is_job(item: Mapping[str, Any]) -> bool:
-    """Whether an object is a Job."""
-    return bool(item["kind"] == "Job" and item["apiVersion"] == "batch/v1")
 
 
 def job_in(jobs: tuple[Object, ...], name: str) -> Object | None:

@@ -1,7 +1,9 @@
 """Words about an object lose its secret values, in every quoting, and keep the rest (tests/leaks has more)."""
 
+import base64
 import json
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -45,3 +47,36 @@ def test_a_value_is_taken_out_whole_however_it_is_quoted(quoted: Callable[[str],
 
 def test_a_list_of_secrets_on_a_screen_shows_how_many() -> None:
     assert hidden_value({"tokens": ["a", "b"], "tags": ["v1"]}) == {"tokens": [MASK, MASK], "tags": ["v1"]}
+
+
+VALUE = "xK9/mQ2@vLp7"
+
+
+def held(value: str, *, data: bool) -> dict[str, object]:
+    where = {"data": {"it": base64.b64encode(value.encode()).decode()}} if data else {"stringData": {"it": value}}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, **where}
+
+
+@pytest.mark.parametrize("data", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"logging in with {VALUE} now",
+        f"logging in with {base64.b64encode(VALUE.encode()).decode()} now",
+        f"said: '{VALUE}'",
+    ],
+)
+def test_a_value_that_ends_with_a_line_break_is_hidden_without_it(text: str, *, data: bool) -> None:
+    assert VALUE not in hidden_of(text, held(f"{VALUE}\n", data=data))
+    assert base64.b64encode(VALUE.encode()).decode() not in hidden_of(text, held(f"{VALUE}\n", data=data))
+
+
+def test_a_value_that_a_url_holds_is_hidden() -> None:
+    text = f"connecting to db://app:{quote(VALUE, safe='')}@db/app, then GET /login?key={quote(VALUE, safe='')} 200"
+    assert quote(VALUE, safe="") not in hidden_of(text, held(VALUE, data=True))
+
+
+def test_a_value_within_a_file_that_a_secret_holds_is_hidden() -> None:
+    """`.env` and YAML files in Secrets: a program prints the value, not its line."""
+    text = f"DB_HOST=db\nDB_PASS={VALUE}\n"
+    assert VALUE not in hidden_of(f"logging in with {VALUE} now", held(text, data=True))

@@ -7,7 +7,6 @@ itself, which then says what it reads there. What the units and the contract sho
 import base64
 import gzip
 import json
-import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -299,69 +298,6 @@ def test_g28_what_helm_is_told_to_keep_goes_on_when_it_leaves_the_release(shop: 
     left = shop.look(KEPT)
     assert left is not None
     assert [name for name in left["metadata"].get("labels", {}) if "part-of" in name or "applyset" in name] == []
-
-
-HOOKS = """\
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: migrating, annotations: {helm.sh/hook: "pre-install,pre-upgrade", helm.sh/hook-weight: "-5"}}
----
-""" + "---\n".join(
-    f"""\
-apiVersion: batch/v1
-kind: Job
-metadata: {{name: {name}, annotations: {{helm.sh/hook: "{moments}"}}}}
-spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: it, image: "x.invalid/{name}:IMAGE"}}]}}}}}}
-"""
-    for name, moments in (("fill", "pre-install"), ("migrate", "pre-install,pre-upgrade"), ("warm", "post-upgrade"))
-)
-
-
-UPGRADING = ["Job.batch svc-a/migrate (migrate.pre-upgrade)", "Job.batch svc-a/warm (warm.post-upgrade)"]
-
-
-def hooked(tag: str, image: str = "v1", *, replicas: int = 0) -> dict[str, str | None]:
-    return {**chart(tag, replicas=replicas), f"{FOLDER}/templates/hooks.yaml": HOOKS.replace("IMAGE", image)}
-
-
-def written(shop: Shop) -> list[str]:
-    """What was made or changed on the cluster of the chart, in order; without what tells one run from another."""
-    paths = [one.path.partition("?")[0] for one in shop.stage.world.sandbox("prod").real_effects]
-    names = [path.rpartition("/")[2] for path in paths if "/namespaces/svc-a/" in path]
-    return [re.sub("-[0-9a-f]{10}$", "", name) for name in names if not name.startswith(("reconciler.", "svc-a"))]
-
-
-def test_hooks_of_a_chart_are_run_at_their_moments(sandbox_shop: Shop) -> None:
-    shop = sandbox_shop
-    assert shop.release(hooked("v1"), "install")[1] == "success"
-    kept = ["shop-settings", "shop"]
-    assert written(shop) == ["migrating", "fill", "migrate", "secrets", *kept, "sh.helm.release.v1.shop.v1"]
-    known = len(written(shop))
-    number, ended = shop.release(hooked("v2"), "upgrade")
-    assert ended == "success"
-    ended_as = ["sh.helm.release.v1.shop.v1", "sh.helm.release.v1.shop.v2"]
-    gone = ["fill", "migrate"]  # the runs of the plan before
-    told = written(shop)[known:]
-    assert told[:-2] == ["migrate", "secrets", *kept, "warm", *ended_as]
-    assert sorted(told[-2:]) == gone  # of one batch, so in any order
-    (plan,) = shop.stage.plans(number).plans
-    assert [change.subject for change in plan.changes if change.operation is Operation.RUN] == UPGRADING
-
-
-def test_what_was_never_installed_is_installed_again_and_nothing_follows_a_failed_hook(sandbox_shop: Shop) -> None:
-    shop = sandbox_shop
-    assert shop.release(hooked("v1", "broken"), "install")[1] == "failure"
-    assert shop.records() == {}
-    assert [name for name in written(shop) if name in ("shop", "shop-settings")] == []
-    assert shop.release(hooked("v1-broken", replicas=1), "again")[1] == "failure"
-    assert shop.history() == {1: "failed"}
-    known = len(written(shop))
-    assert shop.release(hooked("v2"), "third")[1] == "success"
-    assert [name for name in written(shop)[known:] if name in ("fill", "migrate", "warm")][:2] == ["fill", "migrate"]
-    assert shop.history() == {1: "failed", 2: "deployed"}
-    number = shop.stage.propose(hooked("v3"), branch="fourth")
-    (plan,) = shop.stage.plans(number).plans
-    assert [change.subject for change in plan.changes if change.operation is Operation.RUN] == UPGRADING
 
 
 KIND = "apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.shop.example.com"
