@@ -21,7 +21,8 @@ from reconciler.approval.policy import Policies, Policy
 from reconciler.errors import ReconcilerError
 from reconciler.machine.states import UnitState
 from reconciler.names import POLICY, Revision, UnitKind, UnitRef
-from reconciler.plan.change import Check, Operation, Plan, PlanSet
+from reconciler.plan import adoption
+from reconciler.plan.change import Change, Check, Plan, PlanSet
 from reconciler.plan.guards import PruneLimits
 from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
 from reconciler.plan.part import error
@@ -34,6 +35,7 @@ from reconciler.state.bundle import Bundle
 from reconciler.state.observed import Failure, Observed
 
 MayLook = Callable[[str], bool]  # by environment: whether the author may have its targets looked at
+NONE: frozenset[str] = frozenset()
 NOBODY = Asking()  # no registry is asked
 Wanting = Callable[[UnitRef], bool]  # whether a unit of a step is still to be planned
 
@@ -136,16 +138,33 @@ class Planner:
     def _pinned(
         self, environment: str, units: tuple[UnitRef, ...], settled: Settled, *, looks: bool, checks: tuple[Check, ...]
     ) -> Plan:
-        """One environment's plan with its images pinned, but for those of what is taken over as it runs (G27)."""
+        """One environment's plan with its images pinned, but for those of objects that are taken over as they run.
+
+        An object whose pods start anew whatever its image is called is pinned as any other (G27).
+        """
 
         def made(by: Settled) -> Plan:
-            said = tuple(check for ref in units for check in by.checks.get(ref, ()))
+            said = tuple(dict.fromkeys(check for ref in units for check in by.said(ref)))
             return by.marked(self.plan(environment, units, by.side, looks=looks, checks=(*checks, *said)))
 
         plan = made(settled)
-        adopted = {UnitRef.parse(one.unit) for one in plan.changes if one.operation is Operation.ADOPT}
-        taken = [ref for ref in adopted if settled.concerns(ref)]
-        return made(self.pinner.without(settled, taken)) if taken else plan
+        renamed = settled.taken_over(change for change in plan.changes if _image_changes(change))
+        silent = settled.taken_over(plan.changes)
+        loose = {
+            ref: found
+            for ref in renamed.keys() | silent.keys()
+            if (
+                found := renamed.get(ref, NONE) & settled.concerned(ref)
+                | silent.get(ref, NONE) & settled.unanswered.get(ref, NONE)
+            )
+        }
+        if not loose:
+            return plan
+        tried = self.pinner.without(settled, loose)
+        plan = made(tried)
+        stay = tried.taken_over(c for c in plan.changes if not c.restarts and not _image_changes(c))
+        kept = {ref: images & stay.get(ref, NONE) for ref, images in loose.items()}
+        return plan if kept == loose else made(self.pinner.without(settled, kept))
 
     def plan(
         self,
@@ -311,6 +330,11 @@ def _planned(units: Iterable[UnitRef], proposed: Side, accepted: Mapping[UnitRef
     """The connections that a plan is about, and their environments: as they are proposed, or were where they leave."""
     held = [ref for ref in units if ref.kind in {UnitKind.CLUSTER, UnitKind.ENVIRONMENT}]
     return {ref: (proposed if names(proposed.desired, ref) else accepted.get(ref, proposed)).desired for ref in held}
+
+
+def _image_changes(change: Change) -> bool:
+    """Whether an object gets another image, or the same under another name."""
+    return any(one.path.endswith(".image") and not one.path.startswith(adoption.MANAGER) for one in change.fields)
 
 
 def _never_stood(state: UnitState) -> bool:

@@ -19,6 +19,7 @@ NOBODY: Final = "nobody"
 REMOVE: Final = "take it out of the source, rename it, or remove the object by hand first"
 LEAVE_OUT: Final = "leave it out of the source and refer to it by its name; it stays as it is"
 RESET: Final = "clear its managedFields (`value: [{}]`, see docs/adopting.md)"
+MANAGER: Final = "manager of "  # before the path of a field whose value stays
 HAND_OVER: Final = {
     "Helm": "never `helm uninstall`, which deletes what runs, whatever its annotations say by now: have Helm forget the"
     " release by `kubectl delete secret --selector owner=helm,name=RELEASE`, remove the meta.helm.sh annotations, and "
@@ -52,12 +53,12 @@ def fields(changed: tuple[FieldChange, ...], item: ObservedObject) -> tuple[Fiel
     what the server put in and recorded for the same managers becomes nobody's, so that it may be set later."""
     hidden = tuple(one.model_copy(update={"before": None if one.before is None else NOT_SHOWN}) for one in changed)
     moved = tuple(
-        FieldChange(path=f"manager of {path}", before=manager, after=US)
+        FieldChange(path=f"{MANAGER}{path}", before=manager, after=US)
         for manager, paths in sorted(held(item).items())
         for path in paths
     )
     left = tuple(
-        FieldChange(path=f"manager of {path}", before=manager, after=NOBODY)
+        FieldChange(path=f"{MANAGER}{path}", before=manager, after=NOBODY)
         for manager, path in sorted({(one.manager, path) for one in item.holders for path in one.defaults})
     )
     return (*hidden, *moved, *left)

@@ -239,7 +239,9 @@ class UnitPlan(Value):
     ungranted: Ungranted | None = None
     base: Digest = NO_DIGEST  # the artifact without the pins; empty where there are none
     pins: tuple[ImagePin, ...] = ()
-    unanswered: tuple[str, ...] = ()  # images of which a registry said nothing; each stands as a check, too
+    unanswered: tuple[str, ...] = ()  # images of which a registry said nothing
+    silence: tuple[Check, ...] = ()  # and the check of each of them, in the same order
+    unasked: tuple[str, ...] = ()  # images of which no registry was asked: not settled, asked by who may
 
 
 class Touched(Value):

@@ -31,8 +31,17 @@ _PODS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 
 def by_tag(source: ReleaseSource) -> frozenset[str]:
     """The images of a release that can be pinned, and are not yet."""
-    found = (one["image"] for body in (*source.objects, *source.jobs) for one in _run_by(body))
-    return frozenset(image for image in found if "@" not in image)
+    return frozenset().union(*map(run_by_tag, (*source.objects, *source.jobs)))
+
+
+def run_by_tag(body: Mapping[str, Any]) -> frozenset[str]:
+    """Those of one object."""
+    return frozenset(image for image in run(body) if "@" not in image)
+
+
+def run(body: Mapping[str, Any]) -> frozenset[str]:
+    """Every image that an object of a kind that is known to run pods runs."""
+    return frozenset(one["image"] for one in _run_by(body))
 
 
 def pinned(source: ReleaseSource, pins: Mapping[str, str], loose: Mapping[str, str]) -> ReleaseSource:
