@@ -6,7 +6,6 @@ origin (threats T12, T21). Plain http is for loopback, where tests and demos liv
 """
 
 import base64
-import ipaddress
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from reconciler.errors import Refused, Rejected
+from reconciler.loopback import is_loopback
 from reconciler.secret import MASK, FixedToken, Secret, TokenSource
 
 _SCP = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9.-]*):([A-Za-z0-9_.~][^\x00-\x20\x7f]*)")
@@ -155,7 +155,7 @@ class Remote:
             self._refuse("credentials do not belong into a URL")
         if parts.query or parts.fragment or "?" in self.url or "#" in self.url:
             self._refuse("a repository's URL has no query")
-        if parts.scheme == "http" and not _loopback(host):
+        if parts.scheme == "http" and not is_loopback(host):
             self._refuse("plain http is for loopback only; use https")
 
     def _check_ssh(self) -> None:
@@ -187,10 +187,3 @@ class Remote:
 
     def _refuse(self, why: str) -> NoReturn:
         raise Refused(f"reading the remote's URL: {why}", key="validation_error")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -25,7 +25,7 @@ from reconciler.secret import Secret, fits_a_header
 from reconciler.specs.image_reference import DIGEST, ImageReference
 
 PATIENCE: Final = 10.0  # seconds without a byte
-OVERALL: Final = 20.0  # seconds for the body of one answer, however slowly it drips
+OVERALL: Final = 20.0  # seconds for one answer with its headers, however slowly it drips
 LARGEST_MANIFEST: Final = 4 * 1024 * 1024  # bytes; what registries take themselves
 LARGEST_TOKEN: Final = 64 * 1024  # bytes
 MANIFESTS: Final = (
@@ -66,6 +66,9 @@ class Line:
         self._asked(f"asking registry {self.source.host}", "GET", "/v2/", "")
 
     def _computed(self, what: str, answer: "_Answer") -> str:
+        coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+        if coding not in {"", "identity"}:  # its digest would be of the packed bytes
+            raise Rejected(f"{what}: it packs its answer ({coding[:20]!r}), unasked", key="endpoint_invalid")
         if not self._is_manifest(answer):
             kind = answer.headers.get("Content-Type", "")[:80]
             raise Rejected(f"{what}: it answers with {kind!r}, no manifest of an image", key="endpoint_invalid")
@@ -85,10 +88,10 @@ class Line:
     ) -> "_Answer":
         """The answer, asked for once more where the registry says what it wants to see."""
         url, known = f"{self.source.url}{path}", self.challenge
-        answer = self._send(what, method, url, self._authorization(what, known, scope), LARGEST_MANIFEST)
+        answer = self._send(what, method, url, self._remembered(what, scope), LARGEST_MANIFEST)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             wanted = read_challenge(answer.headers.get_list("WWW-Authenticate"))
-            if wanted is not None and (wanted != known or self._forget(scope)):
+            if wanted is not None and (wanted != known or self.challenge is None or self._forget(scope)):
                 self.challenge = wanted
                 authorization = self._authorization(what, wanted, scope)
                 if authorization:
@@ -96,6 +99,14 @@ class Line:
         if answer.status not in passes:
             self._judge(what, answer)
         return answer
+
+    def _remembered(self, what: str, scope: str) -> str:
+        """What it wanted when it was last asked; nothing where that leads to no token any more: it says where to go."""
+        try:
+            return self._authorization(what, self.challenge, scope)
+        except ReconcilerError:
+            self.challenge = None
+            return ""
 
     def _forget(self, scope: str) -> bool:
         """Whether a token was refused that may be fetched again; it ends after minutes, and a look may take as long."""
@@ -146,10 +157,21 @@ class Line:
         headers = {"Accept": ", ".join(MANIFESTS), "Accept-Encoding": "identity", "User-Agent": "reconciler"}
         if authorization:
             headers["Authorization"] = authorization
+        ended = threading.Event()
+
+        def end() -> None:
+            ended.set()
+            self.client.close()
+
+        watch = threading.Timer(OVERALL, end)  # an answer ends also before its body
+        watch.daemon = True
+        watch.start()
         try:
             with self.client.stream(method, url, headers=headers) as response:
                 return _Answer(response.status_code, response.headers, _read(what, response, most))
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, RuntimeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, RuntimeError, ValueError) as error:
+            if ended.is_set():
+                raise _endless(what) from None
             said = f"{what}: {type(error).__name__}"
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 hint = "name the CA that signed it as `ca_file` in reconciler.toml"
@@ -157,6 +179,8 @@ class Line:
                     f"{said}: its certificate does not check", key="certificate_invalid", hint=hint
                 ) from None
             raise Unavailable(said, hint=AGAIN) from None
+        finally:
+            watch.cancel()
 
     def _judge(self, what: str, answer: "_Answer") -> None:
         """Raise what an answer other than a success means."""
@@ -192,6 +216,10 @@ class _Answer:
     body: bytes
 
 
+def _endless(what: str) -> Unavailable:
+    return Unavailable(f"{what}: no end of the answer after {OVERALL:.0f} seconds", hint=AGAIN)
+
+
 def _read(what: str, response: httpx.Response, most: int) -> bytes:
     """The body; of an answer that says no, nothing: it is nobody's word here."""
     if not response.is_success:
@@ -203,5 +231,5 @@ def _read(what: str, response: httpx.Response, most: int) -> bytes:
         if len(data) > most:
             raise Rejected(f"{what}: an answer of more than {most} bytes", key="endpoint_invalid")
         if time.monotonic() > deadline:
-            raise Unavailable(f"{what}: no end of the answer after {OVERALL:.0f} seconds", hint=AGAIN)
+            raise _endless(what)
     return bytes(data)

@@ -2,7 +2,6 @@
 tokens it may send us for. Nothing in Git adds one, or moves one.
 """
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+from reconciler.loopback import is_loopback
 from reconciler.secret import Secret
 from reconciler.specs.image_reference import DOCKER_HUB
 
@@ -51,15 +51,8 @@ def origin(url: str) -> str | None:
     host = (parts.hostname or "").lower()
     if not host or "@" in parts.netloc or parts.scheme not in {"http", "https"} or not url.isascii():
         return None
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return None
     named = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{named}" + (f":{port}" if port is not None and port != usual else "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
