@@ -6,10 +6,11 @@ G18).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
+from reconciler.app.asking_again import AskingAgain
 from reconciler.app.desire import Desires
 from reconciler.app.gate import Gate
 from reconciler.app.holding import Held, Holding
@@ -61,6 +62,7 @@ class Landings:
     reverts: Reverts
     holding: Holding
     locale: Locale = Locale.EN
+    asking_again: AskingAgain = field(default_factory=AskingAgain)
     taken_in: Revision | None = None  # the tip up to which everything that landed is recorded
 
     def take_in(self, tip: Revision) -> None:
@@ -296,7 +298,8 @@ class Landings:
         kept = self._kept(landed, environment)
         again = set(landed.environments) - {plan.environment for plan in kept}
         before = None if first else landed.before
-        asking = Asking(self._shown(landed), asks=True)
+        insists = self._insists(landed, environment, reviews)
+        asking = Asking(self._shown(landed), asks=True, insists=insists)
         made = self.planner.between(
             before, landed.commit, lambda _: True, only=again, wanted=wanted, asking=asking
         ).plans
@@ -309,6 +312,16 @@ class Landings:
 
         side = self.desires.at(landed.commit).desired
         self.holding.hold(Held(landed, plan, plan_set((*kept, *made)), side, pull, case), failure)
+
+    def _insists(self, landed: Landed, environment: str, reviews: tuple[Review, ...]) -> bool:
+        """Whether registries that said nothing of what is held are asked once more."""
+        ledger, place = self.journal.ledger, (landed.ticket, environment)
+        state = ledger.previews.get(landed.ticket)
+        if place not in ledger.refusals or state is None:
+            return True  # it landed since it was looked at
+        tip = self.mirror.refs()[f"refs/heads/{self.branch}"]
+        cause = (tip, len(ledger.decisions.get(landed.ticket, ())), tuple(map(repr, reviews)))
+        return self.asking_again.due(place, cause, state.looked_at, self.clock.now())
 
     def _kept(self, landed: Landed, environment: str) -> tuple[Plan, ...]:
         """The other parts of a landing that wait as they were shown: holding one of them voids no approval (G10)."""

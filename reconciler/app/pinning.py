@@ -44,12 +44,14 @@ def nothing_shown() -> PlanSet | None:
 class Asking:
     """Where pins of a plan come from, beside what was accepted. `shown`: the plans of the preview that stands.
 
-    `asks`: whether registries may be asked; `anew`: also for what that preview has pins for.
+    `asks`: whether registries may be asked; `anew`: also for what that preview has pins for; `insists`: also for what
+    they said nothing of when it was made.
     """
 
     shown: Callable[[], PlanSet | None] = nothing_shown
     asks: bool = False
     anew: bool = False
+    insists: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ class Pinner:
         suspended = why_suspended(side.desired, ref) is not None
         asks = asking.asks and settling.may_ask(unit.environment) and not suspended
         if shown is not None and not asking.anew:
-            return self._as_shown(shown, seen, images, asks=asks)
+            return self._as_shown(shown, images, asks=asks, insists=asking.insists)
         stands = settling.standing.of(ref, images)
         wish = _Wish({image: digest for image, digest in stands.items() if digest}, {}, shown=seen)
         left = images - stands.keys()
@@ -205,19 +207,22 @@ class Pinner:
         return wish
 
     @staticmethod
-    def _as_shown(shown: UnitPlan, seen: Pins, images: frozenset[str], *, asks: bool) -> _Wish:
+    def _as_shown(shown: UnitPlan, images: frozenset[str], *, asks: bool, insists: bool) -> _Wish:
         """What the preview that stands says of this content; only what it has no answer for is asked."""
+        seen = {pin.image: pin.digest for pin in shown.pins}
         unasked, silent = images & set(shown.unasked), images & set(shown.unanswered)
-        if asks:
-            return _Wish(seen, {}, asked=unasked | silent, shown=seen)
+        asked = (unasked if asks else frozenset()) | (silent if asks and insists else frozenset())
+        why = dict.fromkeys(unasked - asked, UNASKED) | dict.fromkeys(silent - asked, SILENT)
         known = dict(zip(shown.unanswered, shown.silence, strict=False))
-        wish = _Wish(seen, dict.fromkeys(unasked, UNASKED) | dict.fromkeys(silent, SILENT), shown=seen)
-        for image in silent:
-            wish.unanswered.add(image)
-            wish.checks[image] = known.get(image) or error(
-                shown.unit, "internal_error", f"{shown.unit}: {image}: {SILENT}"
-            )
-        return wish
+        lost = error(shown.unit, "internal_error", f"{shown.unit}: a listed registry did not say what its images are")
+        return _Wish(
+            seen,
+            why,
+            asked,
+            shown=seen,
+            checks={image: known.get(image, lost) for image in silent - asked},
+            unanswered=set(silent - asked),
+        )
 
     def _answered(
         self,

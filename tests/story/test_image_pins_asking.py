@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 import yaml
 
+from reconciler.app import pinning
+from reconciler.app.asking_again import FIRST
 from reconciler.app.settings import FILE_NAME
 from reconciler.doors.health import examine
 from reconciler.doors.reading import Where
@@ -249,6 +251,8 @@ def test_g17_a_push_whose_registry_is_away_waits_for_it(listed: Stage, far: FarR
     assert held.units[0].unanswered == (tagged("v2.0.1"),)
     far.odd = None
     listed.settle()
+    listed.clock.advance(FIRST)
+    listed.settle()
     (held,) = artifact(listed.ledger.previews[ticket]).plans
     assert [(pin.image, pin.digest) for pin in held.units[0].pins] == [(tagged("v2.0.1"), digest)]
     assert held.blocked == ()
@@ -267,3 +271,13 @@ def test_g2_the_first_plan_asks_once_for_an_image_of_two_environments(fresh: Sta
     assert far.manifests() == [("HEAD", f"{NAME}:v2.0.0")]
     accepted = [fresh.ledger.units[unit].accepted for unit in (UNIT, "release/svc-a-staging")]
     assert [pin.digest for one in accepted for pin in one.pins] == [digest, digest]
+
+
+def test_more_images_than_one_preview_may_ask_for_block_it_in_words(
+    listed: Stage, far: FarRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pinning, "MOST_ASKED", 0)
+    far.push(NAME, "v2.0.1")
+    (check,) = plan(listed, listed.propose()).blocked
+    words = f"{UNIT}: 1 images would be asked for at once, and 0 are the most"
+    assert (check.key, check.message, far.asked) == ("validation_error", words, [])

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from reconciler.app.asking_again import FIRST
 from reconciler.approval.decision import Verb
 from reconciler.plan.change import Operation
 from tests.registries.far import FarRegistry, always
@@ -96,12 +97,41 @@ def test_an_image_that_runs_keeps_its_pin_after_another_version_failed(listed: S
     assert live(listed) == tagged("v2.0.1", first)
 
 
+def test_a_held_push_whose_registry_is_away_is_not_asked_at_rest(listed: Stage, far: FarRegistry) -> None:
+    far.push(NAME, "v2.0.1")
+    far.odd = always(503)
+    listed.world.commit("pushed", {RELEASE: listed.release_text("v2.0.1")}, author="dev_user")
+    listed.settle()
+    events, asked = len(listed.world.opened.journal.events), len(far.asked)
+    for _ in range(5):
+        listed.settle()
+    assert (len(far.asked), len(listed.world.opened.journal.events)) == (asked, events)
+
+
+def test_an_approval_of_what_is_held_has_its_registry_asked_again(listed: Stage, far: FarRegistry) -> None:
+    digest = far.push(NAME, "v2.0.1")
+    far.odd = always(404)
+    pushed = listed.world.commit("pushed", {RELEASE: listed.release_text("v2.0.1")}, author="dev_user")
+    listed.settle()
+    listed.settle()
+    far.odd = None
+    for _ in range(2):  # the first is of what stood, and what it brings has to be approved, too
+        state = listed.ledger.previews[f"dep-appr-{pushed[:12]}"]
+        assert live(listed) == tagged("v2.0.0")
+        listed.desk("approver_user").decide_commit(state, pushed, Verb.APPROVE, reason="fine")
+        listed.settle()
+        listed.settle()
+    assert live(listed) == tagged("v2.0.1", digest)
+
+
 def test_a_held_push_whose_registry_came_back_can_be_applied(listed: Stage, far: FarRegistry) -> None:
     digest = far.push(NAME, "v2.0.1")
     far.odd = always(503)
     pushed = listed.world.commit("pushed", {RELEASE: listed.release_text("v2.0.1")}, author="dev_user")
     listed.settle()
     far.odd = None
+    listed.settle()
+    listed.clock.advance(FIRST)
     for _ in range(3):
         listed.settle()
     state = listed.ledger.previews[f"dep-appr-{pushed[:12]}"]
