@@ -34,6 +34,7 @@ from reconciler.plan.units import ref_of
 from reconciler.ports import Bundles, Clock, DesiredObjects, HostApi, KubeApi, StepResult, Targets
 from reconciler.specs.desired import Desired
 from reconciler.specs.ignoring import ignored
+from reconciler.specs.ways import Way
 from reconciler.state.bundle import Bundle
 from reconciler.state.observed import InstalledBundle, ObservedObject, ObservedRelease
 from reconciler.together import all_of
@@ -138,7 +139,7 @@ class Performer:
             spec = self.desired.releases.get(release)
             chart = helming.chart_of(spec.spec, source) if spec is not None else None
             away = release in stopped
-            left = ignored(spec.spec, objects) if spec is not None else {}
+            left = self._ignored(release, objects)
             place = self._namespace(release)
             found.append(DesiredObjects(release, place, tuple(objects), chart=chart, stopped=away, ignored=left))
         return found
@@ -201,7 +202,7 @@ class Performer:
                 take=take,
                 replicas=begins,
                 stopped=action.stopped,
-                ignored=ignored(self.desired.releases[release].spec, [body]).get(ref_of(body), ()),
+                ignored=self._ignored(release, [body]).get(ref_of(body), ()),
             )
         else:
             forget = action.kind is ActionKind.FORGET_OBJECT
@@ -212,6 +213,13 @@ class Performer:
                 expected_uid=uid if action.canary else action.uid,
                 forget=forget,
             )
+
+    def _ignored(self, release: str, objects: Sequence[Any]) -> Mapping[ObjectRef, tuple[Way, ...]]:
+        """What is left to others, also by a version that it goes back from."""
+        spec = self.desired.releases.get(release)
+        side = self.left.get(release)
+        left = side.releases.get(release) if side is not None else None
+        return ignored(spec.spec, objects, left.spec if left is not None else None) if spec is not None else {}
 
     def _body(self, release: str, ref: ObjectRef) -> Any:
         for body in self.desired.sources[release].objects:

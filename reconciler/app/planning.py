@@ -190,7 +190,9 @@ class Planner:
         if environment != POLICY and looks:
             try:
                 if not self.new_targets(self._reach(units, proposed, accepted)):
-                    observed = self._look(environment, units, proposed, accepted, bundles, going)
+                    observed = self._look(
+                        environment, units, proposed, accepted, bundles, going, returning=leaving is not None
+                    )
             except ReconcilerError as failure:
                 found.append(error("", failure.key, failure.message, failure.hint()))
         prune = self.policy().settings.prune
@@ -285,6 +287,8 @@ class Planner:
         accepted: Mapping[UnitRef, Side],
         bundles: Mapping[str, Bundle | Failure],
         leaving: Mapping[UnitRef, Leaving],
+        *,
+        returning: bool,
     ) -> Observed:
         """Look at what the units live on, on both sides: what leaves a target is found by its accepted spec.
 
@@ -305,7 +309,7 @@ class Planner:
                 if not distrusted and not _distrusted(side.desired, environment, bundles):
                     hosts |= {name: hosts.get(name, targets) for name in machines}
             if ref.kind is UnitKind.RELEASE:
-                self._want_release(ref, proposed, accepted.get(ref), leaving.get(ref), clusters)
+                self._want_release(ref, proposed, accepted.get(ref), leaving.get(ref), clusters, returning=returning)
         return observe(environment, Wanted(clusters, hosts), self.clock.now(), self.settings.workers)
 
     @staticmethod
@@ -315,13 +319,16 @@ class Planner:
         accepted: Side | None,
         left: Leaving | None,
         clusters: dict[str, tuple[Targets, tuple[DesiredObjects, ...]]],
+        *,
+        returning: bool,
     ) -> None:
         new = proposed.desired.releases.get(ref.name)
         old = accepted.desired.releases.get(ref.name) if accepted is not None else None
         spec = (new or old).spec if (new or old) is not None else None  # type: ignore[union-attr]
         if spec is None or spec.cluster not in clusters:
             return
-        wanted = wants.of_release(ref.name, spec, new, proposed.desired.sources.get(ref.name), left)
+        came_from = old.spec if old is not None and (returning or left is not None) else None
+        wanted = wants.of_release(ref.name, spec, new, proposed.desired.sources.get(ref.name), left, came_from)
         targets, before = clusters[spec.cluster]
         clusters[spec.cluster] = (targets, (*before, wanted))
 

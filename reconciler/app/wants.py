@@ -22,11 +22,16 @@ from reconciler.specs.spec import Spec
 
 
 def of_release(
-    name: str, spec: Release, new: Spec[Release] | None, source: ReleaseSource | None, left: Leaving | None = None
+    name: str,
+    spec: Release,
+    new: Spec[Release] | None,
+    source: ReleaseSource | None,
+    left: Leaving | None = None,
+    returned_from: Release | None = None,
 ) -> DesiredObjects:
     """Of a release. `new` is what is proposed, None where the release is to go; `spec` is that or what was before.
 
-    `left`: the version that it goes back from, by steps of its own.
+    `left`: the version that it goes back from, by steps of its own; `returned_from`: that in any case.
     """
     rendered = source if new is not None else None
     objects = tuple(rendered.objects) if rendered is not None else ()
@@ -43,7 +48,7 @@ def of_release(
         tuple(sorted(needs)),
         chart=helming.chart_of(spec, rendered),
         stopped=left is not None and left.stops,
-        ignored=ignored(new.spec, objects) if new is not None else {},
+        ignored=ignored(new.spec, objects, returned_from) if new is not None else {},
     )
 
 

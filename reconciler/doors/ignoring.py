@@ -132,7 +132,7 @@ def _rules(there: Mapping[str, Object], subject: str, pointers: list[str], kept:
     for start in range(0, len(pointers), MOST_POINTERS):
         try:
             yield IgnoredFields(
-                group=(ref.group or None) if alike else None,
+                group=ref.group if alike else None,
                 kind=ref.kind,
                 name=ref.name,
                 namespace=(ref.namespace or None) if alike else None,

@@ -220,8 +220,7 @@ class Observer:
             scaled = found.scaled or autoscaler_owns_replicas(live)
             pods = traffic.rescued(found.sent, live, autoscaled=scaled)
             sent = found.sent if pods is None else traffic.with_pods(found.sent, pods)
-            ignored = tuple(way for way in found.ignored if way not in handing_over.NUMBERS)
-            found = replace(found, scaled=False, sent=sent, ignored=ignored)
+            found = replace(found, scaled=False, sent=sent, ignored=found.left)
         elif autoscaler_owns_replicas(live) and not found.stopped:
             seen, found = replace(seen, autoscaled=not found.scaled), replace(found, scaled=True)
         wanted = _shared(found, content(found.sent))

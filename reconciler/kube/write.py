@@ -244,8 +244,7 @@ class Writer:
             sent = without_replicas(sent)
         if live is not None:
             kept_away = traffic.concerns(found.ref, live, stopped=how.stopped)
-            ways = tuple(way for way in found.left if not (kept_away and way in handing_over.NUMBERS))
-            self._hand_over(found, live, (*ways, REPLICAS) if autoscaled and not kept_away else ways)
+            self._hand_over(found, live, (*found.left, REPLICAS) if autoscaled and not kept_away else found.left)
         labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
         body = marks.marked(sent, labels=labels | ({marks.RUN: how.run} if how.run else {}), annotations=annotations)
         if live is None and how.replicas and not how.stopped:
@@ -297,19 +296,23 @@ class Writer:
 
     def _hand_over(self, found: Wanted, live: Json, ways: tuple[Way, ...]) -> None:
         """Let go of what is left to others, every value as it stands (handing_over.py)."""
-        what = f"leaving fields of {found.ref} to others"
         stale = handing_over.taken_again(live, found.left)
-        body = handing_over.handed_over(live, ways)
-        for kind, manager, sent in ((MERGE_TYPE, adopt.TAKING, stale), (APPLY_TYPE, marks.HAND_OVER_MANAGER, body)):
-            if sent is not None:
-                seen = live["metadata"]
-                sent["metadata"] |= {key: seen[key] for key in ("uid", "resourceVersion")}
-                query = {"fieldManager": manager} | ({"force": "false"} if kind == APPLY_TYPE else {})
-                answer = self._client.ask(Request("PATCH", found.path, what, query, sent, kind, secret=found.secret))
-                if is_moved(answer):
-                    raise Moved
-                check_applied(answer, existed=True)
-                live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
+        if stale is not None:
+            self._give_up(found, live, stale, MERGE_TYPE, {"fieldManager": adopt.TAKING})
+        body = handing_over.handed_over(live, ways)  # of what is held after that, or it would be taken back with this
+        if body is not None:
+            query = {"fieldManager": marks.HAND_OVER_MANAGER, "force": "false"}
+            self._give_up(found, live, body, APPLY_TYPE, query)
+
+    def _give_up(self, found: Wanted, live: Json, sent: Json, kind: str, query: dict[str, str]) -> None:
+        """Raises Moved where it is not at the version that was read; `live` then stands at the version after it."""
+        what, seen = f"leaving fields of {found.ref} to others", live["metadata"]
+        sent["metadata"] |= {key: seen[key] for key in ("uid", "resourceVersion")}
+        answer = self._client.ask(Request("PATCH", found.path, what, query, sent, kind, secret=found.secret))
+        if is_moved(answer):
+            raise Moved
+        check_applied(answer, existed=True)
+        live["metadata"] = shown(answer.json, found.ref, what, uid=seen["uid"])["metadata"]
 
 
 def _apply_request(found: Wanted, what: str, body: Json, *, force: bool = False) -> Request:

@@ -1,8 +1,8 @@
-"""What a release leaves to others: which fields of which object of its source, and which can never be left.
+"""What a release leaves to others: which fields of which object of its source.
 
-Pure. Rules: what is named is there, or is a problem at its line; a field that says what an object is, whom it selects,
-how its release replaces it, or who owns it is nobody else's; nor are rights, nor what a Secret holds. An item of a list
-is told by its name, and only in lists that the API server merges by it: any other list is one value to it.
+Pure. Rules: only fields that are known to be one value of their own, and that say nothing of what runs, can be left;
+each is named alone, never a mapping or a list around it. What is named is there, or is a problem at its line. Rights
+are left to nobody, nor is what a Secret holds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,11 +16,20 @@ from reconciler.specs.kinds.ignoring import IgnoredFields
 from reconciler.specs.kinds.strategy import StrategyType
 from reconciler.specs.objects import object_ref
 from reconciler.specs.spec import Spec
-from reconciler.specs.ways import Item, Way, all_ways, are_named, at, tokens, words
+from reconciler.specs.ways import ABSENT, REPLICAS, Way, all_ways, at, tokens, words
 
 Object = Mapping[str, Any]
 
-OURS: Final = ("opspilot.spec/", "applyset.kubernetes.io/", "meta.helm.sh/")  # names of labels and annotations
+# Beginnings of names of labels and annotations that we or Helm read, that selectors use, or that say what may run.
+KEPT_NAMES: Final = (
+    "opspilot.spec/",
+    "applyset.kubernetes.io/",
+    "meta.helm.sh/",
+    "helm.sh/",
+    "app.kubernetes.io/",
+    "pod-security.kubernetes.io/",
+)
+KEPT_LABELS: Final = frozenset({"app"})
 KEPT_KINDS: Final = {
     "Secret": "what a Secret holds is left to nobody: take it out of the source",
     **dict.fromkeys(("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"), "rights are left to nobody"),
@@ -29,21 +38,15 @@ MOVED: Final = frozenset(  # written anew by strategies of several steps
     {"Deployment", "StatefulSet", "DaemonSet", "HorizontalPodAutoscaler", "Service", "HTTPRoute"}
 )
 AT_ONCE: Final = frozenset({StrategyType.ROLLING, StrategyType.RECREATE})
-POD: Final[Way] = ("spec", "template", "metadata")
-KEPT: Final[tuple[tuple[Way, str], ...]] = (
-    (("apiVersion",), "it says what the object is"),
-    (("kind",), "it says what the object is"),
-    (("spec", "selector"), "it says whom the object selects"),
-    (("spec", "podSelector"), "it says whom the object selects"),
-    (("spec", "scaleTargetRef"), "it says whom the object scales"),
-    ((*POD, "labels"), "selectors find the pods by them"),
-    (("spec", "strategy"), "the release's strategy says it"),
-    (("spec", "updateStrategy"), "the release's strategy says it"),
-    (("status",), "nobody sends it"),
+LEFT: Final[Mapping[tuple[str, str], frozenset[Way]]] = {  # by group and kind, beside labels and annotations
+    **dict.fromkeys((("apps", kind) for kind in ("Deployment", "StatefulSet", "ReplicaSet")), frozenset({REPLICAS})),
+    ("autoscaling", "HorizontalPodAutoscaler"): frozenset({("spec", "minReplicas"), ("spec", "maxReplicas")}),
+}
+MAY: Final = (
+    "only single keys of a ConfigMap's data, of metadata.labels and of metadata.annotations, spec.replicas of a"
+    " Deployment, StatefulSet or ReplicaSet, and spec.minReplicas and spec.maxReplicas of a HorizontalPodAutoscaler"
+    " can be left to others"
 )
-CONTAINERS: Final = frozenset({"containers", "initContainers"})
-BY_NAME: Final = CONTAINERS | {"env", "volumes", "webhooks"}
-BUILT_IN: Final = frozenset({"", "apps", "batch", "admissionregistration.k8s.io"})  # groups whose lists are known here
 
 
 def check_ignored(release: Spec[Release], objects: Sequence[Object], problems: list[Problem], hints: Hints) -> None:
@@ -63,120 +66,55 @@ def check_ignored(release: Spec[Release], objects: Sequence[Object], problems: l
                 problems.append(Problem(place, VALIDATION, f"{pointer} of {one.kind} {one.name}: {why}"))
 
 
-def ignored(release: Release, objects: Iterable[Object]) -> dict[ObjectRef, tuple[Way, ...]]:
-    """By object, the ways that are left to others; those that a check refuses are left out."""
+def ignored(
+    release: Release, objects: Iterable[Object], returned_from: Release | None = None
+) -> dict[ObjectRef, tuple[Way, ...]]:
+    """By object, the ways that are left to others; those that a check refuses are left out.
+
+    `returned_from`: the version that a return leaves; what others have since that came they keep.
+    """
     found: dict[ObjectRef, tuple[Way, ...]] = {}
-    if not release.ignore_differences:
+    rules = release.ignore_differences + (returned_from.ignore_differences if returned_from is not None else ())
+    if not rules:
         return found
     for item in objects:
-        pointers = (p for one in release.ignore_differences if _is_meant(one, item) for p in one.json_pointers)
-        ways = {way for p in pointers if not why_kept(item, p, release.strategy.type) for way in (way_of(item, p),)}
+        pointers = [p for one in rules if _is_meant(one, item) for p in one.json_pointers]
+        ways = {tokens(p) for p in pointers if not why_kept(item, p, release.strategy.type)}
         if ways:
-            found[object_ref(item)] = tuple(way for way in sorted(ways, key=words) if not _is_inside(way, ways))
+            found[object_ref(item)] = tuple(sorted(ways))
     return found
-
-
-def way_of(item: Object, pointer: str) -> Way:
-    """Where a pointer leads in an object of the source; empty where that is no way that can be told by names."""
-    value: Any = item
-    way: Way = ()
-    for token in tokens(pointer):
-        if isinstance(value, list):
-            if not (token.isdecimal() and int(token) < len(value) and are_named(value)):
-                return ()
-            value = value[int(token)]
-            way = (*way, Item(value["name"]))
-        elif isinstance(value, Mapping) and token in value:
-            value, way = value[token], (*way, token)
-        else:
-            return ()
-    return way
 
 
 def why_kept(item: Object, pointer: str, strategy: StrategyType) -> str:
     """Why a field of an object is left to nobody; empty: it may be."""
-    way = way_of(item, pointer)
+    way, value = tokens(pointer), at(item, tokens(pointer))
     if item["kind"] in KEPT_KINDS:
         return KEPT_KINDS[item["kind"]]
     if strategy not in AT_ONCE and item["kind"] in MOVED:
         return f"a {strategy.value} release writes it anew in steps"
-    if not way:
-        listed = _is_there(item, pointer)
-        return "items there have no names: name the whole list" if listed else "the source does not set it"
-    return (
-        _why_metadata(way)
-        or _why_list(item, way)
-        or _why_pods(item, way)
-        or next((why for kept, why in KEPT if _meets(kept, way)), "")
-    )
+    if not _may_be_left(object_ref(item), way):
+        return MAY
+    if way[0] == "metadata" and _is_kept(object_ref(item), way[1], way[2]):
+        return "the reconciler or Helm writes it, or selectors and admission read it"
+    if value is ABSENT or value is None:
+        return "the source does not set it"
+    return MAY if isinstance(value, (Mapping, list)) else ""
 
 
-def _is_there(item: Object, pointer: str) -> bool:
-    value: Any = item
-    for token in tokens(pointer):
-        if isinstance(value, list) and token.isdecimal() and int(token) < len(value):
-            value = value[int(token)]
-        elif isinstance(value, Mapping) and token in value:
-            value = value[token]
-        else:
-            return False
-    return True
+def _may_be_left(ref: ObjectRef, way: Way) -> bool:
+    single = len(way) == 3 and way[:2] in (("metadata", "labels"), ("metadata", "annotations"))
+    key = (ref.group, ref.kind) == ("", "ConfigMap") and len(way) == 2 and way[0] == "data"
+    return single or key or way in LEFT.get((ref.group, ref.kind), ())
 
 
-def _why_metadata(way: Way) -> str:
-    if way == ("spec",):
-        return "that would be everything; name fields of it"
-    for around in (("metadata",), POD):
-        if way[: len(around)] == around[: len(way)]:
-            named = way[len(around) :]
-            single = len(named) >= 2 and named[0] in ("labels", "annotations")
-            if not single and not (around == POD and len(named) >= 1 and named[0] == "labels"):
-                return "of metadata, single labels and annotations can be left to others"
-            if str(named[-1]).startswith(OURS):
-                return "the reconciler writes it, or reads what it is to do from it"
-    return ""
-
-
-def _why_list(item: Object, way: Way) -> str:
-    for number, step in enumerate(way):
-        if isinstance(step, Item):
-            known = object_ref(item).group in BUILT_IN and way[number - 1] in BY_NAME
-            if not known:
-                return f"{words(way[:number])} is one value to the API server: name it whole"
-            if way[number + 1 :] == ("name",):
-                return "it says which item that is"
-    return ""
-
-
-def _why_pods(item: Object, way: Way) -> str:
-    """What runs is what a release is about: left to others, it would be green and not what was approved."""
-    if object_ref(item).group not in BUILT_IN:
-        return ""
-    below = way[-2:] if way[-1] == "image" else way[-1:]
-    container = any(isinstance(step, Item) for step in below) and way[-len(below) - 1] in CONTAINERS
-    return "it says what runs" if container or way[-1] in CONTAINERS or _holds(at(item, way)) else ""
-
-
-def _holds(value: Any) -> bool:
-    """Whether containers are somewhere below."""
-    if isinstance(value, Mapping):
-        return any(key in CONTAINERS or _holds(inner) for key, inner in value.items())
-    return isinstance(value, list) and any(map(_holds, value))
-
-
-def _meets(kept: Way, way: Way) -> bool:
-    """Whether one of them is in the other."""
-    shorter = min(len(kept), len(way))
-    return kept[:shorter] == way[:shorter]
-
-
-def _is_inside(way: Way, ways: Iterable[Way]) -> bool:
-    return any(len(other) < len(way) and way[: len(other)] == other for other in ways)
+def _is_kept(ref: ObjectRef, where: str, name: str) -> bool:
+    selected = where == "labels" and (name in KEPT_LABELS or ref.kind == "Pod")
+    return selected or name.startswith(KEPT_NAMES)
 
 
 def _is_meant(one: IgnoredFields, item: Object) -> bool:
     ref = object_ref(item)
-    group, namespace = one.group or ref.group, one.namespace or ref.namespace
+    group, namespace = ref.group if one.group is None else one.group, one.namespace or ref.namespace
     return (one.kind, one.name, group, namespace) == (ref.kind, ref.name, ref.group, ref.namespace)
 
 

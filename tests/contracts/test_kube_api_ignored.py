@@ -1,23 +1,19 @@
 """Fields that are left to others on a cluster: neither compared nor sent, and given up as they stand."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
-from reconciler.specs.ways import REPLICAS, Item, Way
+from reconciler.specs.ways import REPLICAS, Way
 from reconciler.state.observed import ObservedObject
 from tests.contracts.kube_targets import Body, Lab, real_lab, sandbox_lab
-from tests.contracts.test_kube_api_routes import route, until_routes_are_served
-from tests.story.gateway import DEFINITION, DEFINITIONS
 
 TARGETS = {"sandbox": sandbox_lab, "real": real_lab}
 LEVEL: Way = ("data", "level")
-ENV: Way = ("spec", "template", "spec", "containers", Item("web"), "env", Item("LEVEL"))
+SIZE: Way = ("data", "size")
 
 
 @pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.real)])
@@ -113,44 +109,13 @@ def test_two_are_given_up_one_after_the_other_and_both_stay(lab: Lab) -> None:
     assert holders(live(lab), "size") == set()
 
 
-def with_level(lab: Lab, value: str, image: str = "registry.example/web:v1") -> Body:
-    body = lab.deployment(image=image)
-    body["spec"]["template"]["spec"]["containers"][0]["env"] = [
-        {"name": "LEVEL", "value": value},
-        {"name": "A", "value": "1"},
-    ]
-    return body
-
-
-def environment(lab: Lab) -> tuple[list[str], dict[str, str], str]:
-    spec: dict[str, Any] = lab.outside.must_get(lab.path("deployments", "web", "apps"))["spec"]["template"]["spec"]
-    web = next(one for one in spec["containers"] if one["name"] == "web")
-    return [one["name"] for one in spec["containers"]], {one["name"]: one["value"] for one in web["env"]}, web["image"]
-
-
-def test_an_item_of_a_list_is_found_by_its_name(lab: Lab) -> None:
-    roll(lab, with_level(lab, "info"))
-    web = lab.outside.must_get(lab.path("deployments", "web", "apps"))["spec"]["template"]["spec"]["containers"][0]
-    changed = {**web, "env": [{"name": "LEVEL", "value": "debug"}, {"name": "A", "value": "1"}]}
-    containers = [{"name": "side", "image": "registry.example/side:v1"}, changed]
-    lab.outside.edit(
-        lab.path("deployments", "web", "apps"), {"spec": {"template": {"spec": {"containers": containers}}}}
-    )
-    value: Way = (*ENV, "value")
-    seen = see(lab, with_level(lab, "info"), value)
-    assert (seen.live, seen.conflicts) == (seen.result, ())
-    roll(lab, with_level(lab, "info", "registry.example/web:v2"), value, generation=2)
-    assert environment(lab)[1:] == ({"LEVEL": "debug", "A": "1"}, "registry.example/web:v2")
-
-
-def test_an_item_that_only_we_set_is_given_up_as_it_stands_and_goes_with_its_rule(lab: Lab) -> None:
-    roll(lab, with_level(lab, "info"))
-    roll(lab, with_level(lab, "warn", "registry.example/web:v2"), (*ENV, "value"), generation=2)
-    assert environment(lab) == (["web"], {"LEVEL": "info", "A": "1"}, "registry.example/web:v2")
-    body = with_level(lab, "info", "registry.example/web:v3")
-    del body["spec"]["template"]["spec"]["containers"][0]["env"][0]
-    roll(lab, body, generation=3)
-    assert environment(lab) == (["web"], {"A": "1"}, "registry.example/web:v3")
+def test_what_is_given_up_and_what_is_taken_back_at_once_are_kept_apart(lab: Lab) -> None:
+    roll(lab, lab.config(level="info", size="1", color="red"))
+    roll(lab, lab.config(level="info", size="1", color="blue"), LEVEL, generation=2)
+    roll(lab, lab.config(level="info", size="1", color="green"), SIZE, generation=3)
+    assert (holders(live(lab), "level"), "reconciler" in holders(live(lab), "size")) == ({"reconciler"}, False)
+    roll(lab, lab.config(size="1", color="black"), SIZE, generation=4)  # it is ours again, and goes with the source
+    assert live(lab)["data"] == {"size": "1", "color": "black"}
 
 
 def test_a_number_of_pods_is_made_with_the_object_and_then_left_alone(lab: Lab) -> None:
@@ -164,17 +129,3 @@ def test_a_number_of_pods_is_made_with_the_object_and_then_left_alone(lab: Lab) 
     assert (seen.live, seen.conflicts, seen.autoscaled) == (seen.result, (), False)
     roll(lab, lab.deployment(image="registry.example/web:v3", replicas=3), REPLICAS, generation=3)
     assert lab.outside.must_get(place)["spec"]["replicas"] == 2
-
-
-def test_a_part_of_what_the_server_takes_as_one_value_is_refused_before_anything_is_sent(lab: Lab) -> None:
-    with suppress(AssertionError):  # another test of this server made it
-        lab.outside.create(f"/{DEFINITIONS}", DEFINITION)
-    until_routes_are_served(lab)
-    body = route(lab)
-    body["spec"]["parentRefs"] = [{"name": "outside", "sectionName": "a"}]
-    roll(lab, body)
-    edited = {"spec": {"parentRefs": [{"name": "outside", "sectionName": "b"}]}}
-    lab.outside.edit(lab.path("httproutes", "web", "gateway.networking.k8s.io"), edited)
-    seen = see(lab, body, ("spec", "parentRefs", Item("outside"), "sectionName"))
-    assert seen.failure is not None
-    assert "spec.parentRefs[name=outside].sectionName cannot be left to others" in seen.failure.message

@@ -1,24 +1,35 @@
 """What a release leaves to others: what may be left, and at which line it is said what may not."""
 
-from typing import Any
-
 import pytest
 
-from reconciler.names import ObjectRef
 from reconciler.specs.ignoring import ignored
 from reconciler.specs.reader import Reader
-from reconciler.specs.ways import Item, words
+from reconciler.specs.ways import words
 from tests.specs.repository import Repository
 from tests.specs.test_release_source import ENVIRONMENT, release
 
-SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, labels: {a: b}}\ndata: {LEVEL: info, a/b: x}\n"
+SETTINGS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, labels: {a: b, app: x, app.kubernetes.io/name: z}}
+data: {LEVEL: info, a/b: x}
+"""
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\ndata: {}\n"
 ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: reads}\nrules: []\n"
-ROUTE = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: it}\nspec: {env: [{name: A, value: x}], size: 1}\n"
+THING = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: it, labels: {a: b}}\nspec: {replicas: 1, size: 1}\n"
+OWN = "apiVersion: example.com/v1\nkind: ConfigMap\nmetadata: {name: own}\ndata: {LEVEL: info}\n"
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: one, labels: {a: b}}\nspec: {containers: [{name: a, image: a}]}\n"
+PLACE = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: place, labels: {pod-security.kubernetes.io/enforce: "x"}}\n'
+SCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec: {minReplicas: 1, maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: StatefulSet, name: web}}
+"""
 WEB = """\
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web, annotations: {opspilot.spec/prune: disabled, example.com/at: noon}}
+metadata: {name: web, annotations: {opspilot.spec/prune: disabled, meta.helm.sh/release-name: x, example.com/at: noon}}
 spec:
   replicas: 2
   selector: {matchLabels: {app: web}}
@@ -38,7 +49,10 @@ spec:
           env: [{name: LEVEL, value: info}, {name: B, value: x}]
 """
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n"
-FILES = {f"app/{n}.yaml": text for n, text in enumerate((SETTINGS, SECRET, ROLE, ROUTE, WEB, SERVICE))}
+FILES = {
+    f"app/{n}.yaml": text
+    for n, text in enumerate((SETTINGS, SECRET, ROLE, THING, OWN, POD, PLACE, SCALER, WEB, SERVICE))
+}
 TEMPLATE = "/spec/template/spec"
 
 
@@ -47,64 +61,48 @@ def world(kind: str, name: str, pointer: str, more: str = "") -> Repository:
     return Repository.of({"env.yaml": ENVIRONMENT, "release.yaml": release(more=rule + more), **FILES})
 
 
+ONLY = "only single keys of a ConfigMap's data"
+KEPT = "the reconciler or Helm writes it"
 MAY: list[tuple[str, str, str, str]] = [
     ("ConfigMap", "settings", "/data/LEVEL", "data.LEVEL"),
     ("ConfigMap", "settings", "/data/a~1b", "data.a/b"),
-    ("ConfigMap", "settings", "/data", "data"),
     ("ConfigMap", "settings", "/metadata/labels/a", "metadata.labels.a"),
     ("Deployment", "web", "/spec/replicas", "spec.replicas"),
     ("Deployment", "web", "/metadata/annotations/example.com~1at", "metadata.annotations.example.com/at"),
-    (
-        "Deployment",
-        "web",
-        "/spec/template/metadata/annotations/example.com~1restarted",
-        "spec.template.metadata.annotations.example.com/restarted",
-    ),
-    (
-        "Deployment",
-        "web",
-        f"{TEMPLATE}/terminationGracePeriodSeconds",
-        "spec.template.spec.terminationGracePeriodSeconds",
-    ),
-    (
-        "Deployment",
-        "web",
-        f"{TEMPLATE}/containers/1/env/0/value",
-        "spec.template.spec.containers[name=web].env[name=LEVEL].value",
-    ),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1/env/1", "spec.template.spec.containers[name=web].env[name=B]"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1/resources", "spec.template.spec.containers[name=web].resources"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1/ports", "spec.template.spec.containers[name=web].ports"),
-    ("Service", "web", "/spec/ports", "spec.ports"),
-    ("Thing", "it", "/spec/size", "spec.size"),
+    ("HorizontalPodAutoscaler", "web", "/spec/minReplicas", "spec.minReplicas"),
+    ("HorizontalPodAutoscaler", "web", "/spec/maxReplicas", "spec.maxReplicas"),
+    ("Thing", "it", "/metadata/labels/a", "metadata.labels.a"),
 ]
 MAY_NOT: list[tuple[str, str, str, str]] = [
     ("ConfigMap", "settings", "/data/NONE", "the source does not set it"),
-    ("ConfigMap", "settings", "/metadata", "single labels and annotations"),
-    ("ConfigMap", "settings", "/metadata/name", "single labels and annotations"),
-    ("ConfigMap", "settings", "/metadata/labels", "single labels and annotations"),
-    ("ConfigMap", "settings", "/kind", "what the object is"),
-    ("ConfigMap", "settings", "/apiVersion", "what the object is"),
+    *(("ConfigMap", "settings", one, ONLY) for one in ("/data", "/data/LEVEL/x", "/metadata", "/metadata/name")),
+    *(
+        ("ConfigMap", "settings", one, ONLY)
+        for one in ("/metadata/labels", "/metadata/labels/a/b", "/kind", "/binaryData/x")
+    ),
+    *(("ConfigMap", "settings", f"/metadata/labels/{one}", KEPT) for one in ("app", "app.kubernetes.io~1name")),
+    ("ConfigMap", "own", "/data/LEVEL", ONLY),
     ("Secret", "keys", "/data", "a Secret"),
-    ("Role", "reads", "/rules", "rights are left to nobody"),
-    ("Deployment", "web", "/spec", "that would be everything"),
-    ("Deployment", "web", "/spec/selector", "whom the object selects"),
-    ("Deployment", "web", "/spec/selector/matchLabels/app", "whom the object selects"),
-    ("Deployment", "web", "/spec/strategy/type", "the release's strategy"),
-    ("Deployment", "web", "/spec/template", "single labels and annotations"),
-    ("Deployment", "web", "/spec/template/metadata/labels/app", "selectors find the pods"),
-    ("Deployment", "web", "/metadata/annotations/opspilot.spec~1prune", "the reconciler"),
-    ("Deployment", "web", TEMPLATE, "what runs"),
-    ("Deployment", "web", f"{TEMPLATE}/containers", "what runs"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1", "what runs"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1/image", "what runs"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1/name", "which item"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1/env/0/name", "which item"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1/ports/0", "no names"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/1/args/0", "no names"),
-    ("Deployment", "web", f"{TEMPLATE}/containers/7", "the source does not set it"),
-    ("Service", "web", "/spec/selector/app", "whom the object selects"),
-    ("Thing", "it", "/spec/env/0/value", "one value to the API server"),
+    ("Secret", "keys", "/metadata/labels/a", "a Secret"),
+    ("Role", "reads", "/metadata/labels/a", "rights are left to nobody"),
+    *(("Deployment", "web", one, ONLY) for one in ("/spec", "/spec/selector", "/spec/strategy/type", "/spec/template")),
+    *(("Deployment", "web", one, ONLY) for one in ("/spec/template/metadata/labels/app", TEMPLATE, "/status")),
+    ("Deployment", "web", "/spec/template/metadata/annotations/example.com~1restarted", ONLY),
+    *(
+        ("Deployment", "web", f"{TEMPLATE}/{one}", ONLY)
+        for one in ("terminationGracePeriodSeconds", "containers", "containers/1/image", "containers/1/env/0/value")
+    ),
+    *(
+        ("Deployment", "web", f"/metadata/annotations/{one}", KEPT)
+        for one in ("opspilot.spec~1prune", "meta.helm.sh~1release-name")
+    ),
+    ("HorizontalPodAutoscaler", "web", "/spec/scaleTargetRef/name", ONLY),
+    ("Service", "web", "/spec/selector/app", ONLY),
+    ("Service", "web", "/spec/ports", ONLY),
+    ("Thing", "it", "/spec/size", ONLY),
+    ("Thing", "it", "/spec/replicas", ONLY),
+    ("Pod", "one", "/metadata/labels/a", KEPT),
+    ("Namespace", "place", "/metadata/labels/pod-security.kubernetes.io~1enforce", KEPT),
 ]
 
 
@@ -146,11 +144,25 @@ def test_what_is_written_anew_in_steps_is_left_to_nobody(strategy: str, reader: 
     assert any("writes it anew in steps" in one.message for one in made.resolve(reader).problems)
 
 
-def test_a_way_within_another_says_nothing_more(reader: Reader) -> None:
-    desired = world("ConfigMap", "settings", "/data\n        - /data/LEVEL").resolve(reader)
-    found: dict[ObjectRef, Any] = ignored(desired.releases["app"].spec, desired.sources["app"].objects)
-    assert list(found.values()) == [(("data",),)]
+def both(rules: str) -> Repository:
+    """A source with two of one kind and name, of two groups."""
+    own = "apiVersion: example.com/v1\nkind: ConfigMap\nmetadata: {name: settings, labels: {a: b}}\n"
+    made = release(more=f"  ignoreDifferences:\n{rules}")
+    return Repository.of({"env.yaml": ENVIRONMENT, "release.yaml": made, **FILES, "app/own.yaml": own})
 
 
-def test_ways_go_through_lists_by_name() -> None:
-    assert words(("a", Item("b"), "c")) == "a[name=b].c"
+def test_of_two_of_one_kind_and_name_each_is_named_by_its_group(reader: Reader) -> None:
+    rule = "    - {{group: {}, kind: ConfigMap, name: settings, jsonPointers: [/metadata/labels/a]}}\n"
+    desired = both(rule.format('""')).resolve(reader)
+    assert desired.problems == ()
+    assert [ref.group for ref in ignored(desired.releases["app"].spec, desired.sources["app"].objects)] == [""]
+    desired = both(rule.format("example.com")).resolve(reader)
+    assert [ref.group for ref in ignored(desired.releases["app"].spec, desired.sources["app"].objects)] == [
+        "example.com"
+    ]
+
+
+def test_of_two_of_one_kind_and_name_one_has_to_be_named(reader: Reader) -> None:
+    made = both("    - {kind: ConfigMap, name: settings, jsonPointers: [/metadata/labels/a]}\n")
+    [problem] = made.resolve(reader).problems
+    assert ("several objects" in problem.message, problem.hint) == (True, "name its namespace, or group")

@@ -1,5 +1,7 @@
 """Fields of a release's objects that are left to others, as they are written in its spec."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from reconciler.specs.kinds.fields import JsonPointer, Name, ObjectKind, ResourceName
@@ -12,8 +14,9 @@ MOST_POINTERS = 50
 class IgnoredFields(Model):
     """Fields of one object of the source that others may set: neither compared nor sent once the object is there."""
 
-    group: ResourceName | None = Field(
-        default=None, description="API group of the object, where the source has two of one kind and name."
+    group: ResourceName | Literal[""] | None = Field(
+        default=None,
+        description='API group of the object ("" is the core group), where the source has two of one kind and name.',
     )
     kind: ObjectKind = Field(description="Kind of the object.")
     name: ResourceName = Field(description="Name of the object.")
@@ -21,7 +24,7 @@ class IgnoredFields(Model):
         default=None, description="Namespace of the object, where the source has several of this kind and name."
     )
     json_pointers: tuple[JsonPointer, ...] = Field(
-        description="Fields of it, as JSON pointers into the source; items of lists are found by their name.",
+        description="Single fields of it, as JSON pointers into the source; docs/drift.md says which can be left.",
         min_length=1,
         max_length=MOST_POINTERS,
     )
