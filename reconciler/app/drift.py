@@ -32,11 +32,13 @@ Unsay = Callable[[str, int], None]  # by environment and generation: how the rol
 class Seen:
     """What a look found of one release: its changed objects, in words without values. `known` False: not looked at.
 
-    `unseen`: its objects that could not be looked at, and why.
+    `subjects`: which object each of them is, empty where that is not known; `unseen`: its objects that could not be
+    looked at, and why.
     """
 
     known: bool
     objects: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
     unseen: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -51,11 +53,12 @@ class Seen:
         return "; ".join(filter(None, (_some(self.objects), _some(missing))))
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """The digest of each object's words."""
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """The digest of each object's words, and which object it is."""
         if len(self.objects) > MOST_PARTS:
             return ()
-        return tuple(sorted(digest_of("drift", one)[:SHORT] for one in self.objects))
+        pairs = zip(self.objects, self.subjects, strict=True)
+        return tuple(sorted((digest_of("drift", words)[:SHORT], subject) for words, subject in pairs))
 
 
 @dataclass(slots=True)
@@ -87,7 +90,7 @@ class Drift:
         if not seen.known:
             return False
         if not seen.objects:
-            if told is not None and not seen.unseen:
+            if told is not None and told.drifted.ended([subject for subject, _ in seen.unseen]):
                 over = DriftOver(unit=str(ref), environment=plan.environment)
                 words = "it is as it was last applied again; nothing was done about it here"
                 self._tell(state, [self._note(ref, plan, "drift_healed", words, over)])
@@ -100,7 +103,8 @@ class Drift:
             digest=seen.digest,
             objects=len(seen.objects),
             why=why.value if why is not None else "",
-            parts=seen.parts,
+            parts=tuple(part for part, _ in seen.parts),
+            subjects=tuple(subject for _, subject in seen.parts),
             unseen=tuple(subject for subject, _ in seen.unseen),
         )
         entry = entry.after(told.drifted) if told is not None else entry
@@ -186,4 +190,11 @@ def seen_of(plan: Plan, ref: UnitRef) -> Seen:
     ]
     objects += [check.message for check in blocked if check.key == "owned_by_another"]
     objects += [check.message for check in gone]
-    return Seen(known=True, objects=tuple(objects), unseen=tuple((one.unseen, one.message) for one in unseen))
+    subjects = [one.subject for one in changed]
+    subjects += [""] * (len(objects) - len(subjects))
+    return Seen(
+        known=True,
+        objects=tuple(objects),
+        subjects=tuple(subjects),
+        unseen=tuple((one.unseen, one.message) for one in unseen),
+    )

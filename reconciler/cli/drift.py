@@ -101,6 +101,9 @@ def _propose(opts: "Options", offer: "Offer | None", *, over: bool, beside: bool
         return
     show.note(f"no pull request was opened: {show.said(made.why)}")
     show.note("the change, to be brought by a pull request of somebody who may:")
-    for text in made.patch.splitlines():
-        (show.note if beside else show.line)(show.ours(text))
+    if beside:
+        for text in made.patch.splitlines():
+            show.note(show.ours(text))
+    else:
+        show.patch(made.patch)
     raise typer.Exit(NOT_DONE)

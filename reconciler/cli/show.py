@@ -146,6 +146,13 @@ def ours(text: str) -> str:
     return "".join(one if one.isprintable() else f"\\u{{{ord(one):x}}}" for one in text)
 
 
+def patch(text: str) -> None:
+    """A patch, with the line ends and tabs that the file has, or it could not be applied."""
+    for one in text.split("\n")[:-1]:
+        ending = "\r\n" if one.endswith("\r") else "\n"
+        sys.stdout.write("\t".join(map(ours, one.removesuffix("\r").split("\t"))) + ending)
+
+
 def line(text: str = "", style: str = "") -> None:
     """One line of the result; what it holds is harmless already or ours."""
     from rich.text import Text

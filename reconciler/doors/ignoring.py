@@ -20,15 +20,19 @@ from reconciler.doors.orders import Proposed
 from reconciler.doors.people import Desk
 from reconciler.doors.reading import Json, Reading
 from reconciler.errors import ReconcilerError, Refused
-from reconciler.names import Revision
+from reconciler.git.commits import Person as Author
+from reconciler.git.write import commit_tree
+from reconciler.names import SHORT, Revision
 from reconciler.report import neutral
 from reconciler.specs.ignoring import Object, ignored, pointers_of, why_kept
+from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.ignoring import MOST_POINTERS, IgnoredFields
 from reconciler.specs.objects import object_ref
 from reconciler.specs.rewriting import with_ignored
+from reconciler.specs.spec import Spec
 from reconciler.specs.ways import words
 
-SHORT = 8  # hex digits of the rules' digest in a branch's name, so that the same drift is proposed once
+TAG = 8  # hex digits of the rules' digest in a branch's name, so that the same drift is proposed once
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ def offer(assembly: Assembly, found: Explained, name: str) -> Offer:
         message = f"leaving fields of {name[:80]} to others: there is no such release on {assembly.settings.branch}"
         raise Refused(message, key="release_not_found", hint="name one release; `reconciler get release` lists them")
     spec, source = desired.releases[bare].spec, desired.sources[bare]
+    pinned = desired.environments[spec.environment].spec.revision
+    if pinned is not None:  # what is proposed edits the tip, and was found out at another commit
+        message = f"leaving fields of {bare} to others: {spec.environment} stands at its revision {pinned[:SHORT]}"
+        hint = "write the rule into a commit that comes after that one, and move the environment's revision to it"
+        raise Refused(message, key="release_state_invalid", hint=hint)
     if source.unrendered is not None:  # nobody knows here what it says
         unknown = source.unrendered
         raise Refused(f"leaving fields of {bare} to others: {unknown.message}", key=unknown.key, hint=unknown.hint)
@@ -95,8 +104,9 @@ def propose_offer(reading: Reading, desk: Callable[[], Desk], offered: Offer) ->
     spec = reading.desired().releases[offered.release]
     text = propose.text_of(reading, spec.path)
     changed = with_ignored(text, spec, offered.rules)
+    _check_said(reading, spec, changed, offered)
     patch = "".join(_patch(text, changed, spec.path))
-    tag = digest_of("ignore", [one.model_dump(mode="json") for one in offered.rules])[:SHORT]
+    tag = digest_of("ignore", [one.model_dump(mode="json") for one in offered.rules])[:TAG]
     title = f"{offered.release}: leave {_counted(len(offered.fields))} to others"
     try:
         if reading.settings.app is not None:
@@ -110,6 +120,27 @@ def propose_offer(reading: Reading, desk: Callable[[], Desk], offered: Offer) ->
     except ReconcilerError as error:
         return Offered(patch, why=f"{error.message}{f' ({error.hint()})' if error.hint() else ''}")
     return Offered(patch, made)
+
+
+def _check_said(reading: Reading, spec: Spec[Release], changed: str, offered: Offer) -> None:
+    """Read the edited file again. Raises Refused where it says anything else than before and exactly the rules."""
+    author = Author("reconciler", "reconciler@localhost", reading.clock.now())
+    commit = commit_tree(
+        reading.mirror.repository,
+        files={spec.path: changed.encode()},
+        parents=(reading.revision,),
+        message="read again, and nowhere else\n",
+        author=author,
+    )
+    before, after = reading.desired(), reading.desires.at(commit).desired
+    wanted = {name: one.spec for name, one in before.releases.items()}
+    listed = (*offered.rules, *spec.spec.ignore_differences)
+    wanted[spec.name] = spec.spec.model_copy(update={"ignore_differences": listed})
+    if {name: one.spec for name, one in after.releases.items()} != wanted or len(after.problems) > len(before.problems):
+        message = (
+            f"leaving fields of {spec.name} to others: {spec.path} is written in a way that only a person can add to"
+        )
+        raise Refused(message, key="validation_error", hint="write the rules by hand")
 
 
 def _pointer(item: Object | None, row: Json) -> str:

@@ -4,7 +4,7 @@ Knows no target and no clock. The rule it keeps: everything that stops healing i
 tells twice nor goes on with a fight.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -19,8 +19,8 @@ class Drifted(Value):
     """A release is not any more as it was last applied. `digest` is over what drifted, and over no value of it.
 
     `why` it is not put right: a word of machine/healing.py; empty where a heal begins with the same record. `parts`:
-    the same as the digest, of each object; empty where there are too many. `unseen`: objects that could not be looked
-    at, so that nobody knows of them.
+    the same as the digest, of each object; empty where there are too many. `subjects`: the object of each part, empty
+    where that is not known. `unseen`: objects that could not be looked at, so that nobody knows of them.
     """
 
     type: Literal["drifted"] = "drifted"
@@ -30,13 +30,25 @@ class Drifted(Value):
     objects: int
     why: str = ""
     parts: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
 
     def after(self, told: "Drifted") -> "Drifted":
         """The same after what was told before: what is only not seen any more has not ended, and is not told anew."""
+        if told.ended(self.unseen, self.parts):
+            return self
         if not self.unseen or not self.parts or not set(self.parts) <= set(told.parts):
             return self  # where there are too many to be told from each other, a change of any is news
-        return self.model_copy(update={"digest": told.digest, "objects": told.objects, "parts": told.parts})
+        return self.model_copy(
+            update={name: getattr(told, name) for name in ("digest", "objects", "parts", "subjects")}
+        )
+
+    def ended(self, unseen: Collection[str], parts: Collection[str] = ()) -> bool:
+        """Whether nothing of what was told and does not drift now can be among these objects that were not seen."""
+        if len(self.subjects) != len(self.parts) or not self.parts:
+            return not unseen
+        gone = [subject for subject, part in zip(self.subjects, self.parts, strict=True) if part not in parts]
+        return not any(not subject or one in subject for one in unseen for subject in gone)
 
 
 class DriftOver(Value):

@@ -303,19 +303,22 @@ def _failed(message: str) -> Judgement:
 
 
 def _route(body: Body) -> Iterator[Judgement]:
-    """Every gateway that the route names took it, has seen this change of it, and found its backends.
+    """Every gateway, and section of one, that the route names took it, has seen this change of it, and found its
+    backends. What a gateway said before it was left counts no more; nobody takes that away.
 
     https://gateway-api.sigs.k8s.io/reference/spec/#routeparentstatus
     """
     generation = body.get("metadata", {}).get("generation")
     told = (body.get("status") or {}).get("parents") or ()
-    for wanted in body.get("spec", {}).get("parentRefs") or ():
-        if not any(_gateway(body, one.get("parentRef") or {}) == _gateway(body, wanted) for one in told):
+    asked = body.get("spec", {}).get("parentRefs") or ()
+    for wanted in asked:
+        if not any(_is_meant(body, one.get("parentRef") or {}, wanted) for one in told):
             yield _waiting(f"gateway {wanted.get('name', '')} has not taken it yet")
     for parent in told:
-        if not _is_named(body, parent.get("parentRef") or {}):
-            continue  # what a gateway said before it was left; nobody takes that away
-        name = (parent.get("parentRef") or {}).get("name", "")
+        named = parent.get("parentRef") or {}
+        if asked and not any(_is_meant(body, named, wanted) for wanted in asked):
+            continue
+        name = named.get("name", "")
         if not any(one.get("type") == "Accepted" for one in parent.get("conditions") or ()):
             yield _waiting(f"gateway {name} has not said yet whether it takes it")
         for one in parent.get("conditions") or ():
@@ -326,19 +329,11 @@ def _route(body: Body) -> Iterator[Judgement]:
                 yield _waiting(f"gateway {name}: {one.get('reason', '')}: {one.get('message', '')}")
 
 
-def _gateway(route: Body, parent: Body) -> tuple[object, object]:
-    """Which one it is; some tell of it without naming the section or port that was asked for."""
-    return parent.get("name"), parent.get("namespace") or route.get("metadata", {}).get("namespace")
-
-
-def _is_named(route: Body, parent: Body) -> bool:
-    """Whether a route wants to be attached there still."""
+def _is_meant(route: Body, told: Body, wanted: Body) -> bool:
+    """Whether what a gateway says is of what the route asks it for; some tell of it without naming section or port."""
     own = route.get("metadata", {}).get("namespace")
-    names = [
-        [one.get("name"), one.get("namespace") or own, one.get("sectionName"), one.get("port")]
-        for one in (*(route.get("spec", {}).get("parentRefs") or ()), parent)
-    ]
-    return not names[:-1] or names[-1] in names[:-1]
+    one, other = ([ref.get("name"), ref.get("namespace") or own] for ref in (told, wanted))
+    return one == other and all(told.get(part) in (None, wanted.get(part)) for part in ("sectionName", "port"))
 
 
 _TABLE: Final[Mapping[tuple[str, str], Callable[[Body], Iterator[Judgement]]]] = {

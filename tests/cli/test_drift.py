@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import httpx
 import pytest
 
 from reconciler.app.settings import FILE_NAME
+from reconciler.doors import ignoring
 from reconciler.sandbox.cluster import SandboxCluster
 from tests.cli.conftest import Place
 from tests.cli.terminal import Terminal
 from tests.story.prepared import Moment, Prepared
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
+from tests.story.test_pinned import moved
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +142,7 @@ def test_without_a_key_the_edit_that_leaves_it_to_others_is_printed_as_a_patch(p
         f"+{LEVEL}",
     ]
     assert "no key is named" in seen.err
-    assert "it says what runs" in seen.err  # the image is the release's own
+    assert "the source does not set it, or it cannot be told from another field" in seen.err  # items of lists
     assert "trace" not in seen.out.partition("--- a/")[2]
 
 
@@ -190,3 +193,53 @@ def test_one_object_that_cannot_be_looked_at_hides_nothing_of_the_others(place: 
     ]
     [unknown] = seen.json["unknown"]
     assert "not looked at: Deployment.apps svc-a/svc-a, because" in unknown
+
+
+def test_of_a_pinned_environment_nothing_is_proposed(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its releases are read at the commit that it holds: an edit of the tip, at that one's lines, would be another."""
+    with prepared.lend(Moment()) as stage:
+        moved(stage, stage.tip())
+        place = Place(stage, tmp_path, monkeypatch)
+        level(place, "trace")
+        seen = as_person(place).type("explain-drift", "svc-a", "--propose-ignore")
+        assert seen.code != 0
+        assert "move the environment's revision to it" in seen.err
+        assert "+++" not in seen.out
+
+
+def test_an_edit_that_says_something_else_when_it_is_read_again_is_not_offered(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with prepared.lend(Moment()) as stage:
+        place = Place(stage, tmp_path, monkeypatch)
+        level(place, "trace")
+
+        def wrongly(text: str, *_: object) -> str:
+            return text.replace("v2.0.0", "v2.0.1")
+
+        monkeypatch.setattr(ignoring, "with_ignored", wrongly)
+        seen = as_person(place).type("explain-drift", "svc-a", "--propose-ignore")
+        assert seen.code != 0
+        assert "only a person can add to" in seen.err
+        assert "+++" not in seen.out
+
+
+def test_the_printed_patch_of_a_file_with_other_line_ends_can_be_applied(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with prepared.lend(Moment()) as stage:
+        text = stage.release_text("v2.0.0").replace("\n", "\r\n")
+        stage.force_merge(stage.propose({RELEASE: text}, branch="windows"))
+        stage.settle()
+        place = Place(stage, tmp_path, monkeypatch)
+        level(place, "trace")
+        seen = place.operator.type("explain-drift", "svc-a", "--propose-ignore")
+        patch = seen.out[seen.out.index("--- a/") :]
+        tree = tmp_path / "tree"
+        (tree / RELEASE).parent.mkdir(parents=True)
+        (tree / RELEASE).write_bytes(text.encode())
+        ran = subprocess.run(["git", "apply", "-"], input=patch.encode(), cwd=tree, capture_output=True, check=False)
+        assert (ran.returncode, ran.stderr) == (0, b"")
+        assert b"ignoreDifferences:\r\n" in (tree / RELEASE).read_bytes()

@@ -1,10 +1,16 @@
 """Fields that are left to others on a cluster: neither compared nor sent, and given up as they stand."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from reconciler.errors import Unavailable
+from reconciler.kube.adopt import TAKING
+from reconciler.kube.answers import Answer
+from reconciler.kube.client import Request
+from reconciler.kube.marks import HAND_OVER_MANAGER
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
 from reconciler.specs.ways import REPLICAS, Way
@@ -129,3 +135,55 @@ def test_a_number_of_pods_is_made_with_the_object_and_then_left_alone(lab: Lab) 
     assert (seen.live, seen.conflicts, seen.autoscaled) == (seen.result, (), False)
     roll(lab, lab.deployment(image="registry.example/web:v3", replicas=3), REPLICAS, generation=3)
     assert lab.outside.must_get(place)["spec"]["replicas"] == 2
+
+
+def sent(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """What is asked from now on."""
+    asked: list[Request] = []
+    ask = lab.kube.client.ask
+
+    def heard(request: Request) -> Answer:
+        asked.append(request)
+        return ask(request)
+
+    monkeypatch.setattr(lab.kube.client, "ask", heard)
+    return asked
+
+
+def test_g25_what_is_given_up_is_fenced_by_what_was_read_and_never_forced(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roll(lab, lab.config(level="info", size="1", color="red"))
+    roll(lab, lab.config(level="info", size="1", color="blue"), LEVEL, generation=2)
+    asked = sent(lab, monkeypatch)
+    roll(lab, lab.config(level="info", size="1", color="green"), SIZE, generation=3)
+    writes = [one for one in asked if one.method == "PATCH" and "dryRun" not in (one.query or {})]
+    giving = [one for one in writes if one.what.startswith("leaving fields")]
+    assert [one.query for one in giving] == [
+        {"fieldManager": TAKING},
+        {"fieldManager": HAND_OVER_MANAGER, "force": "false"},
+    ]
+    versions = [one.body["metadata"]["resourceVersion"] for one in writes]
+    assert len(set(versions)) == len(versions) == 3  # each at the version after the one before
+    assert {one.body["metadata"]["uid"] for one in writes} == {live(lab)["metadata"]["uid"]}
+
+
+def test_g25_what_moves_before_it_is_given_up_is_read_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a plain apply does where a controller wrote beside us; and not for ever."""
+    roll(lab, lab.config(level="info", color="red"))
+    body = lab.config(level="warn", color="blue")
+    ask, moves = lab.kube.client.ask, [1]
+
+    def beside(request: Request) -> Answer:
+        if request.what.startswith("leaving fields") and moves:
+            number = moves.pop()
+            note = {"metadata": {"annotations": {"example.com/seen": f"{number} {time.monotonic()}"}}}
+            lab.outside.edit(lab.path("configmaps", "settings"), note)
+        return ask(request)
+
+    monkeypatch.setattr(lab.kube.client, "ask", beside)
+    roll(lab, body, LEVEL, generation=2)
+    assert live(lab)["data"] == {"level": "info", "color": "blue"}
+    moves.extend(range(9))
+    with pytest.raises(Unavailable, match="keeps changing"):
+        roll(lab, lab.config(level="warn", color="green"), SIZE, generation=3)

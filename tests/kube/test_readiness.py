@@ -44,6 +44,19 @@ def route(*conditions: Body) -> Body:
     return {**made("HTTPRoute", status={"parents": parents}), "apiVersion": "gateway.networking.k8s.io/v1"}
 
 
+def attached(*parents: tuple[str, str]) -> Body:
+    """A route to the sections http and https of a gateway, and what that says of which (empty: it names none)."""
+    told = [
+        {
+            "parentRef": {"name": "outside"} | ({"sectionName": section} if section else {}),
+            "conditions": [condition("Accepted", status, "NotAllowed", "no", observedGeneration=2)],
+        }
+        for section, status in parents
+    ]
+    asked = {"parentRefs": [{"name": "outside", "sectionName": section} for section in ("http", "https")]}
+    return {**made("HTTPRoute", asked, {"parents": told}), "apiVersion": "gateway.networking.k8s.io/v1"}
+
+
 ACCEPTED = condition("Accepted", "True", observedGeneration=2)
 CASES: dict[str, tuple[Body | None, Status, str]] = {
     "nothing there": (None, Status.NOT_FOUND, "not exist"),
@@ -62,6 +75,15 @@ CASES: dict[str, tuple[Body | None, Status, str]] = {
     ),
     "route: of another condition nothing is known": (
         route(ACCEPTED, condition("Programmed", "False", observedGeneration=1)),
+        Status.CURRENT,
+        "",
+    ),
+    "route: both sections took it": (attached(("http", "True"), ("https", "True")), Status.CURRENT, ""),
+    "route: taken without naming a section": (attached(("", "True")), Status.CURRENT, ""),
+    "route: one section took it": (attached(("http", "True")), Status.IN_PROGRESS, "has not taken it yet"),
+    "route: refused without naming a section": (attached(("", "False")), Status.IN_PROGRESS, "NotAllowed: no"),
+    "route: a section that was left refuses it": (
+        attached(("http", "True"), ("https", "True"), ("old", "False")),
         Status.CURRENT,
         "",
     ),

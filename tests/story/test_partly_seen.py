@@ -77,6 +77,18 @@ def test_what_is_only_not_seen_any_more_has_not_ended_and_is_not_told_anew(stage
     assert len(told(stage, "drift_detected")) == 2  # the same two as at first
 
 
+def test_drift_that_is_over_is_told_although_what_never_drifted_is_not_seen(stage: Stage) -> None:
+    before = level(stage)
+    meddle(stage)
+    assert look(stage) == []
+    edit(stage, DEPLOYMENT, GOING)
+    assert look(stage) == []
+    assert (len(told(stage, "drift_detected")), len(told(stage, "drift_healed"))) == (2, 0)
+    meddle(stage, before)
+    assert look(stage) == []
+    assert (len(told(stage, "drift_healed")), health(stage)[0]) == (1, "success")
+
+
 def test_g22_nothing_is_put_right_while_a_part_cannot_be_looked_at(healing: Stage) -> None:  # noqa: F811
     wanted = level(healing)
     edit(healing, DEPLOYMENT, GOING)
