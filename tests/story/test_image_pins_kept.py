@@ -16,6 +16,7 @@ LONGER = frozenset(
         "test_a_new_workload_beside_an_object_that_is_taken_over_is_pinned",
         "test_g28_a_rename_back_takes_the_pins_along",
         "test_g27_what_is_taken_over_needs_no_word_of_a_registry",
+        "test_g27_what_is_taken_over_and_starts_anew_anyway_is_pinned",
     }
 )
 SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop-settings}\ndata: {a: b}\n"
@@ -171,26 +172,35 @@ def test_what_came_from_a_fork_is_not_applied_by_its_tag_alone(
     assert live(listed) == tagged("v2.0.1", digest)
 
 
-def test_g28_two_releases_that_are_renamed_at_once_take_each_its_own_pins(listed: Stage, far: FarRegistry) -> None:
-    cluster = listed.world.sandbox("prod")
-    cluster.place("api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+def runs(stage: Stage, name: str) -> str:
+    found = stage.world.sandbox("prod").look(f"apis/apps/v1/namespaces/shop/deployments/{name}")
+    assert found is not None
+    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
 
-    def spec(name: str, folder: str) -> str:
-        return SHOP.replace("metadata: {name: shop}", f"metadata: {{name: {name}}}").replace("apps/shop", folder)
 
-    def runs(name: str) -> str:
-        found = cluster.look(f"apis/apps/v1/namespaces/shop/deployments/{name}")
-        assert found is not None
-        return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+def spec(name: str, folder: str) -> str:
+    return SHOP.replace("metadata: {name: shop}", f"metadata: {{name: {name}}}").replace("apps/shop", folder)
 
-    for name in ("one", "two"):  # the tag moves between them
+
+def work(name: str) -> str:
+    return WORKLOAD.replace("name: shop, labels", f"name: {name}, labels")
+
+
+def two_releases(stage: Stage, far: FarRegistry) -> list[str]:
+    """Two of them of one tag, which moves between them; what each runs."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    stage.world.sandbox("prod").place("api/v1/namespaces", namespace)
+    for name in ("one", "two"):
         far.push("shop", "v1", name)
-        work = WORKLOAD.replace("name: shop, labels", f"name: {name}, labels")
-        files = {f"releases/{name}.yaml": spec(name, f"apps/{name}"), f"apps/{name}/w.yaml": work}
-        number = listed.propose(files, branch=name, author="admin")
-        listed.approve(number)
-        listed.merge(number)
-    before = runs("one"), runs("two")
+        files = {f"releases/{name}.yaml": spec(name, f"apps/{name}"), f"apps/{name}/w.yaml": work(name)}
+        number = stage.propose(files, branch=name, author="admin")
+        stage.approve(number)
+        stage.merge(number)
+    return [runs(stage, name) for name in ("one", "two")]
+
+
+def test_g28_two_releases_that_are_renamed_at_once_take_each_its_own_pins(listed: Stage, far: FarRegistry) -> None:
+    before = two_releases(listed, far)
     assert before[0] != before[1]
     renamed: dict[str, str | None] = {"releases/one.yaml": None, "releases/two.yaml": None}
     renamed |= {f"releases/new-{name}.yaml": spec(f"new-{name}", f"apps/{name}") for name in ("one", "two")}
@@ -198,7 +208,45 @@ def test_g28_two_releases_that_are_renamed_at_once_take_each_its_own_pins(listed
     assert plan(listed, number).blocked == ()
     listed.approve(number)
     listed.merge(number)
-    assert (runs("one"), runs("two")) == before
+    assert [runs(listed, name) for name in ("one", "two")] == before
+
+
+def test_where_two_releases_become_one_nobody_guesses_whose_digest_it_is(listed: Stage, far: FarRegistry) -> None:
+    two_releases(listed, far)
+    digest = far.push("shop", "v1", "the third")
+    files: dict[str, str | None] = {"releases/one.yaml": None, "releases/two.yaml": None}
+    files |= {"apps/one/second.yaml": work("two"), "releases/both.yaml": spec("both", "apps/one")}
+    number = listed.propose(files, branch="both", author="admin")
+    moved = [change for change in plan(listed, number).changes if change.operation is Operation.HAND_OVER]
+    shown = {field.after for change in moved for field in change.fields if field.path.endswith(".image")}
+    assert (len(moved), shown) == (2, {f"{HOST}/shop:v1@{digest}"})
+
+
+def test_g27_what_is_taken_over_and_starts_anew_anyway_is_pinned(listed: Stage, far: FarRegistry) -> None:
+    cluster = listed.world.sandbox("prod")
+    cluster.place("api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    body = yaml.safe_load(WORKLOAD.replace(":v1", ":v0"))
+    cluster.place("apis/apps/v1/namespaces/shop/deployments", body, "kubectl-client-side-apply")
+    digest = far.push("shop", "v1")
+    files = {"releases/shop.yaml": SHOP, "apps/shop/workload.yaml": WORKLOAD}
+    number = listed.propose(files, branch="adopt", author="admin")
+    (change,) = plan(listed, number).changes
+    assert (change.operation, change.restarts) == (Operation.ADOPT, True)
+    listed.approve(number)
+    listed.merge(number)
+    assert shop_image(listed) == f"{HOST}/shop:v1@{digest}"
+
+
+def test_what_a_registry_did_not_say_stays_said_over_a_restart(listed: Stage, far: FarRegistry) -> None:
+    far.odd = always(503)
+    pushed = listed.world.commit("pushed", {RELEASE: listed.release_text("v2.0.1")}, author="dev_user")
+    listed.settle()
+    before, asked = listed.ledger.previews[f"dep-appr-{pushed[:12]}"].previewed.digest, len(far.asked)
+    listed.restart()
+    listed.settle()
+    listed.settle()
+    assert listed.ledger.previews[f"dep-appr-{pushed[:12]}"].previewed.digest == before
+    assert len(far.asked) == asked
 
 
 def test_pins_of_another_content_of_the_same_pull_request_are_not_taken(listed: Stage, far: FarRegistry) -> None:
