@@ -181,13 +181,14 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """How many pods a stopped workload gets. `own`: what its source says, used where nobody else had set the number
-    (None: it says nothing, or an autoscaler has it). `least`: where its mark says no number. `unmarked`: one that has
-    neither pods nor a mark has lost its mark."""
+    """How many pods a stopped workload gets. `own`: what its source says, whoever had set a number before (None: it
+    says nothing, or leaves it to an autoscaler or to others). `least`: where its mark says no number. `unmarked`: one
+    that has neither pods nor a mark has lost its mark. `floor`: the fewest that its autoscaler leaves it."""
 
     own: int | None = None
     least: int = 1
     unmarked: bool = False
+    floor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

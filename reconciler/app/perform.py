@@ -21,7 +21,7 @@ from reconciler.app.first_replicas import first_replicas
 from reconciler.app.jobs import JobRunner, run_in
 from reconciler.app.operations import BatchResult, Order, Step
 from reconciler.app.reaching import check_identity
-from reconciler.app.traffic import SCALES, Traffic, scale
+from reconciler.app.traffic import SCALES, LetIn, Traffic, scale
 from reconciler.app.verifying import Verifier, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
 from reconciler.names import Digest, ObjectRef
@@ -238,7 +238,7 @@ class Performer:
 
     def let_traffic_in(
         self, releases: Mapping[str, Sequence[str]], begin: Callable[[], Order], *, begun: bool
-    ) -> tuple[str, ...]:
+    ) -> LetIn:
         """See Traffic."""
         return self._traffic().let_in(releases, begin, begun=begun)
 

@@ -15,18 +15,29 @@ from reconciler.app.operations import Order
 from reconciler.app.reaching import check_identity
 from reconciler.app.verifying import object_in
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
+from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.units import ref_of
-from reconciler.plan.way_back import least_pods, pods_of
+from reconciler.plan.way_back import least_of_autoscaler, least_pods, own_pods, pods_of
 from reconciler.ports import Back, DesiredObjects, GivenBack, KubeApi, Targets
 from reconciler.specs.desired import Desired
+from reconciler.specs.ignoring import ignored
 from reconciler.specs.jobs import SUSPENDED, is_stopped
+from reconciler.specs.ways import NUMBERS
 from reconciler.state.observed import ObservedObject
 
 SCALES = frozenset({ActionKind.STOP_TRAFFIC, ActionKind.RESTORE_TRAFFIC})
 STOPPED_NOW = "AND TRAFFIC IS STOPPED"
 GIVEN_BACK = "traffic is given back"
 Stopped = tuple[str, str, ObservedObject]  # cluster, release, workload
+
+
+@dataclass(frozen=True, slots=True)
+class LetIn:
+    """What was done to give pods back, in words. `given`: pods are there that were not."""
+
+    words: tuple[str, ...] = ()
+    given: bool = False
 
 
 def scale(api: KubeApi, action: Action, order: Order, desired: Desired) -> str:
@@ -36,16 +47,29 @@ def scale(api: KubeApi, action: Action, order: Order, desired: Desired) -> str:
         api.stop(release, ref, generation=order.generation, expected_uid=action.uid)
         return ""
     source = desired.sources.get(release)
-    least = least_of(ref, source.objects if source is not None else ())
-    back = Back(own=pods_of(action), least=least, unmarked=True)
+    objects = source.objects if source is not None else ()
+    own = pods_of(action) if not _left_to_others(desired, release, ref, objects) else None
+    back = Back(own=own, least=least_of(ref, objects), unmarked=True, floor=_floor(ref, objects))
     given = api.restore(release, ref, generation=order.generation, expected_uid=action.uid, back=back)
     return f"{ref} is given {given.pods} pods: {given.words}" if given is not None and given.words else ""
 
 
-def least_of(ref: Any, objects: Iterable[Any]) -> int:
+def least_of(ref: ObjectRef, objects: Iterable[Any]) -> int:
     """How many pods a workload gets of which nobody knows how many it had: as its source says, and one at least."""
     bodies = {ref_of(body): body for body in objects}
     return least_pods(bodies[ref], bodies) if ref in bodies else 1
+
+
+def _floor(ref: ObjectRef, objects: Iterable[Any]) -> int:
+    bodies = {ref_of(body): body for body in objects}
+    return (least_of_autoscaler(bodies[ref], bodies.values()) or 0) if ref in bodies else 0
+
+
+def _left_to_others(desired: Desired, release: str, ref: ObjectRef, objects: Iterable[Any]) -> bool:
+    """Whether the release says that its number is not ours to set."""
+    spec = desired.releases.get(release)
+    ways = ignored(spec.spec, objects).get(ref, ()) if spec is not None else ()
+    return any(way in NUMBERS for way in ways)
 
 
 def is_away(plan: Plan, batch: int) -> bool:
@@ -90,39 +114,47 @@ class Traffic:
     still: Callable[[], None]
     identities: Mapping[str, str] = field(default_factory=dict)  # recorded UID of kube-system by cluster
 
-    def let_in(
-        self, releases: Mapping[str, Sequence[str]], begin: Callable[[], Order], *, begun: bool
-    ) -> tuple[str, ...]:
-        """Give back what was stopped of these releases, by cluster; what got its pods back, in words.
+    def let_in(self, releases: Mapping[str, Sequence[str]], begin: Callable[[], Order], *, begun: bool) -> LetIn:
+        """Give back what was stopped of these releases, by cluster.
 
         `begin` records that it is done now. `begun`: somebody had an order to stop it, and may still carry it out.
-        Raises Rejected where a workload was refused its pods, after all others were tried.
+        Raises Rejected where a workload that is stopped was refused its pods, after all others were tried.
         """
         found = [one for cluster, names in sorted(releases.items()) for one in self._workloads(cluster, names)]
         gone = {name for names in releases.values() for name in names} - {release for _, release, _ in found}
         if begun and gone:  # it was to be deleted and made again, and only the first was done
             raise Rejected(f"no workload of {', '.join(sorted(gone))} stands", key="release_rollback_failed")
         if not found or not (begun or any(item.stopped is not None for _, _, item in found)):
-            return ()
+            return LetIn()
         order = begin()
         wanted = {one.release: one for one in self.wanted(sorted({release for _, release, _ in found}))}
         for cluster, release in sorted({(cluster, release) for cluster, release, _ in found}):
             namespace = wanted[release].namespace
             self.targets.kube(cluster).begin(release, namespace, order.generation, order.event, order.turn)
         self.still()
-        told, failed = [], []
+        told: list[str] = []
+        failed: list[ReconcilerError] = []
+        pods = 0
         for cluster, release, item in found:
-            least = least_of(item.ref, wanted[release].objects)
+            api, back = self.targets.kube(cluster), _back(item.ref, wanted[release].objects, lost=begun)
             try:
-                told += self._give(self.targets.kube(cluster), release, item, order, least, begun=begun)
+                given = api.restore(release, item.ref, generation=order.generation, expected_uid=item.uid, back=back)
+                if given is not None or begun:  # who did it before us may not have told it
+                    found_pods = given or GivenBack(api.replicas(item.ref))
+                    told.append(_words(item.ref, found_pods))
+                    pods += found_pods.pods
             except ReconcilerError as error:  # the others get theirs first
-                failed.append(error)
-        away = next((one for one in failed if isinstance(one, (Unavailable, Withdrawn))), None)
-        if away is not None:
-            raise away
+                away = isinstance(error, (Unavailable, Withdrawn))
+                if away or item.stopped is not None or not _pods(api, item.ref):
+                    failed.append(error)
+                else:
+                    told.append(f"{item.ref} was never stopped")
+        unheard = next((one for one in failed if isinstance(one, (Unavailable, Withdrawn))), None)
+        if unheard is not None:
+            raise unheard
         if failed:
             raise Rejected("; ".join([*(one.message for one in failed), *told]), key=failed[0].key)
-        return tuple(told)
+        return LetIn(tuple(told), given=pods > 0)
 
     def check_away(self, cluster: str, release: str) -> None:
         """Raises Rejected where pods are there again: who waits for a long time finds that somebody gave them back."""
@@ -141,16 +173,28 @@ class Traffic:
         mine = [(release, item) for release, item in items if item.exists and item.owner == release]
         return [(cluster, release, item) for release, item in mine if is_stopped(item.ref.group, item.ref.kind)]
 
-    @staticmethod
-    def _give(api: KubeApi, release: str, item: ObservedObject, order: Order, least: int, *, begun: bool) -> list[str]:
-        back = Back(least=least)
-        given = api.restore(release, item.ref, generation=order.generation, expected_uid=item.uid, back=back)
-        if given is None and not begun:
-            return []
-        found = given or GivenBack(api.replicas(item.ref))  # who did it before us may not have told it
-        goes_on = "goes on" if found.pods else "stays suspended"
-        said = goes_on if item.ref.kind == SUSPENDED else f"is given back its {found.pods} pods"
-        return [f"{item.ref} {said}{f' ({found.words})' if found.words else ''}"]
+
+def _back(ref: ObjectRef, objects: Iterable[Any], *, lost: bool) -> Back:
+    """As many pods as it had. `lost`: it was to be stopped, so without pods and a mark it gets what its source says."""
+    bodies = {ref_of(body): body for body in objects}
+    own = own_pods(bodies[ref], bodies) if ref in bodies else None
+    return Back(least=least_of(ref, bodies.values()), unmarked=lost and own != 0)
+
+
+def _words(ref: ObjectRef, given: GivenBack) -> str:
+    if ref.kind == SUSPENDED:
+        said = "goes on" if given.pods else "stays suspended"
+    else:
+        said = f"is given back its {given.pods} pods" if given.pods else "has no pods, as before it was stopped"
+    return f"{ref} {said}{f' ({given.words})' if given.words else ''}"
+
+
+def _pods(api: KubeApi, ref: ObjectRef) -> int:
+    """How many pods it is to have; 0 where nobody can say."""
+    try:
+        return api.replicas(ref)
+    except ReconcilerError:
+        return 0
 
 
 def _of(batches: Iterable[Iterable[Action]], kind: ActionKind) -> list[Action]:

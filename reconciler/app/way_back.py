@@ -224,7 +224,7 @@ def let_in(
 ) -> ReconcilerError:
     """The failure, once what stands has its pods back. Raises Unavailable where nobody could give them."""
     try:
-        words = performer.let_traffic_in(releases, begin, begun=begun)
+        found = performer.let_traffic_in(releases, begin, begun=begun)
     except Overtaken:
         raise
     except (Unavailable, Withdrawn) as away:
@@ -233,9 +233,12 @@ def let_in(
         message = f"{STOPPED_NOW}: {worse.message}; after: {error.message}"
         hint = "give the workload its pods by hand; its annotation says how many it had"
         return Rejected(message, key=error.key, hint=hint)
-    if not words:
+    if not found.words:
         return error
-    message = f"traffic was given back: {error.message}; traffic goes to what stood: {', '.join(words)}"
+    told = ", ".join(found.words)
+    message = f"{error.message}; {told}"
+    if found.given:
+        message = f"traffic was given back: {error.message}; traffic goes to what stood: {told}"
     return Rejected(message, key=error.key, hint=error.own_hint)
 
 

@@ -45,17 +45,17 @@ def stopping(live: Json) -> Turned | None:
 
 
 def restoring(live: Json, back: Back) -> Turned | None:
-    """What gives it its pods back; None where it has them. A number that others had set is theirs again."""
-    known, pods, others = marks.stopped_at(live), pods_of(live), _annotation(live, marks.STOPPED_OF)
+    """What gives it its pods back; None where it has them. A number that is left to others is theirs again."""
+    known, pods = marks.stopped_at(live), pods_of(live)
     if known is None:
         if pods or not back.unmarked or back.own == 0:
             return None
         given = back.least if back.own is None else back.own
         return Turned(given, handed=back.own is None, words="its mark is gone")
     lost = f"its mark {_annotation(live, marks.STOPPED)[:20]!r} says no number" if known == marks.UNREADABLE else ""
-    if back.own is not None and (lost or not others):
+    if back.own is not None:  # a number that was set by hand on the version that is left is none of this one's
         return Turned(back.own, words=lost)
-    return Turned(pods or (back.least if lost else known), handed=True, words=lost)
+    return Turned(max(pods or (back.least if lost else known), back.floor), handed=True, words=lost)
 
 
 def mark_of(live: Json) -> dict[str, str]:

@@ -12,6 +12,7 @@ owned were added.
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 from reconciler.errors import Refused, Unavailable
@@ -117,19 +118,20 @@ class Writer:
         made = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
         if not how.stopped:
             unmark(self._client, found.path, found.ref, made)
-        if live is None and is_of_a_canary(found.sent):
-            self._undo_unless_held(parent, found, made)
+        if live is None and (is_of_a_canary(found.sent) or (how.run and answer.status == HTTPStatus.CREATED)):
+            self._undo_unless_held(parent, found, made, touched=bool(how.run))
         return True
 
-    def _undo_unless_held(self, parent: Parent, found: Wanted, made: Json) -> None:
+    def _undo_unless_held(self, parent: Parent, found: Wanted, made: Json, *, touched: bool) -> None:
         """A creation is fenced by nothing but the parent. Where somebody took the release while it was on its way (we
-        stood still, or the network did), a canary that came too late goes again, if nobody has touched it; then raises
-        Refused. Nothing else does: whoever took the release may have found it as wanted, and count on it.
+        stood still, or the network did), a canary that came too late goes again, if nobody has touched it, and so does
+        the run of a Job, which its controller has `touched` at once; then raises Refused. Nothing else does: whoever
+        took the release may have found it as wanted, and count on it.
         """
         try:
             self.held.again(parent)
         except Refused:
-            self._client.ask(_deletion(found.path, found.ref, made))
+            self._client.ask(_deletion(found.path, found.ref, made, touched=touched))
             raise
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
@@ -320,14 +322,15 @@ def _apply_request(found: Wanted, what: str, body: Json, *, force: bool = False)
     return Request("PATCH", found.path, what, query, body, APPLY_TYPE, secret=found.secret)
 
 
-def _deletion(path: str, ref: ObjectRef, live: Json) -> Request:
-    """Delete exactly this, as it was read."""
+def _deletion(path: str, ref: ObjectRef, live: Json, *, touched: bool = False) -> Request:
+    """Delete exactly this, as it was read. `touched`: whatever was written into it since."""
     metadata = live["metadata"]
+    seen = {"uid": metadata["uid"]} | ({} if touched else {"resourceVersion": metadata["resourceVersion"]})
     body = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         "propagationPolicy": "Background",
-        "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
+        "preconditions": seen,
     }
     return Request("DELETE", path, f"deleting {ref}", None, body, JSON_TYPE, secret=ref.kind == "Secret")
 

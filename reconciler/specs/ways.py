@@ -8,6 +8,7 @@ Json = Any
 Way: TypeAlias = tuple[str, ...]
 ABSENT: Final = object()
 REPLICAS: Final[Way] = ("spec", "replicas")
+NUMBERS: Final[frozenset[Way]] = frozenset({REPLICAS, ("spec", "suspend")})  # how many pods a workload is to have
 
 
 def words(way: Way) -> str:

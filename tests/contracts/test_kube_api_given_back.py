@@ -90,7 +90,7 @@ def test_a_number_that_others_set_is_theirs_again_and_no_later_plan_takes_it_awa
     lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
     annotations = lab.outside.must_get(lab.path("deployments", "web", "apps"))["metadata"]["annotations"]
     assert annotations[STOPPED_OF] == "kubectl-edit"
-    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back(own=2))  # not what the source says
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back())
     assert live(lab) == (4, None)
     found = see(lab, body, away=False)
     assert (found.live, found.stopped) == (found.result, None)
@@ -118,8 +118,32 @@ def test_pods_that_came_back_meanwhile_are_those_that_are_given_back(lab: Lab) -
     lab.outside.edit(lab.path("deployments", "web", "apps"), {"spec": {"replicas": 6}})
     lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
     assert live(lab) == (0, "6")
-    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back(own=3))
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back())
     assert live(lab) == (6, None)
+
+
+@pytest.mark.parametrize("by_hand", [0, 6])
+def test_a_number_that_others_set_on_the_version_that_is_left_does_not_beat_the_source(lab: Lab, by_hand: int) -> None:
+    body = lab.deployment(replicas=3)
+    lab.roll(body, generation=1)
+    ref, uid = lab.ref(body), lab.see(body).uid
+    lab.outside.edit(lab.path("deployments", "web", "apps"), {"spec": {"replicas": by_hand}})
+    lab.kube.begin(lab.release, lab.namespace, 2, "event-2")
+    lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
+    assert live(lab) == (0, str(by_hand))
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back(own=3))
+    assert live(lab) == (3, None)
+
+
+def test_what_its_autoscaler_scales_never_gets_fewer_pods_than_that_leaves_it(lab: Lab) -> None:
+    body = lab.deployment(replicas=None)
+    lab.roll(body, generation=1)
+    ref, uid = lab.ref(body), lab.see(body).uid
+    lab.outside.edit(lab.path("deployments", "web", "apps"), {"spec": {"replicas": 0}})
+    lab.kube.begin(lab.release, lab.namespace, 2, "event-2")
+    lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
+    lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back(floor=2))
+    assert live(lab) == (2, None)
 
 
 def test_g25_who_stood_still_in_an_earlier_step_stops_nothing_after_it_was_given_back(lab: Lab) -> None:

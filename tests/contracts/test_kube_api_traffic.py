@@ -14,6 +14,7 @@ from reconciler.names import ObjectRef
 from reconciler.ports import Back
 from reconciler.state.observed import ObservedObject
 from tests.contracts.kube_targets import Lab, real_lab, sandbox_lab
+from tests.kube.test_windows import Between
 
 LABS = {"sandbox": sandbox_lab, "real": real_lab}
 STOPPED = "opspilot.spec/stopped"
@@ -170,3 +171,20 @@ def test_g25_an_older_plan_runs_no_job(lab: Lab) -> None:
     with pytest.raises(Refused):
         other.stop_job(lab.release, lab.ref(job(lab)), generation=1, expected_uid="x")
     assert lab.kube.job(lab.ref(job(lab))) is None
+
+
+def test_g25_a_migration_that_comes_after_the_traffic_was_given_back_does_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = job(lab)
+    stands_still = lab.connect()
+    stands_still.begin(lab.release, lab.namespace, 2, "event-2", 5)
+
+    def another() -> None:  # gives the traffic back: a later turn
+        lab.kube.begin(lab.release, lab.namespace, 2, "event-3", 6)
+
+    Between(monkeypatch, "PATCH", lab.path("jobs", "migrate-1", "batch"), another)
+    with pytest.raises(Refused):
+        stands_still.run_job(lab.release, body, run="1234567890", generation=2)
+    found = lab.kube.job(lab.ref(body))
+    assert found is None or found.stopped
