@@ -52,7 +52,8 @@ def with_revision(text: str, spec: Spec[Environment], revision: Revision) -> str
 def with_ignored(text: str, spec: Spec[Release], rules: Sequence[IgnoredFields]) -> str:
     """The same text with more fields of a release left to others, before those that are there; a first one comes under
     its namespace. Raises Refused where the file is written in a way that only a person can add to."""
-    written = [_rule(one) for one in rules]
+    quoted = _is_json(text)
+    written = [_rule(one, quoted=quoted) for one in rules]
     place = spec.place_of("ignoreDifferences")  # where there is none, this is where the mapping around it begins
     lines = text.split("\n")
     line, column = lines[place.line - 1], place.column - 1
@@ -64,7 +65,7 @@ def with_ignored(text: str, spec: Spec[Release], rules: Sequence[IgnoredFields])
             ending = "\r" if line.endswith("\r") else ""
             lines[place.line - 1 : place.line - 1] = [f"{' ' * column}- {one}{ending}" for one in written]
         case "{":
-            return _inserted(text, place, f"ignoreDifferences: [{', '.join(written)}]")
+            return _inserted(text, place, f"{_key('ignoreDifferences', quoted=quoted)}: [{', '.join(written)}]")
         case _:
             ending = "\r\n" if line.endswith("\r") else "\n"
             first = " " * column + "ignoreDifferences:"
@@ -73,11 +74,26 @@ def with_ignored(text: str, spec: Spec[Release], rules: Sequence[IgnoredFields])
     return "\n".join(lines)
 
 
-def _rule(one: IgnoredFields) -> str:
+def _rule(one: IgnoredFields, *, quoted: bool) -> str:
     named = [("group", one.group), ("kind", one.kind), ("name", one.name), ("namespace", one.namespace)]
-    parts = [f"{key}: {_written(value)}" for key, value in named if value is not None]
+    parts = [
+        f"{_key(key, quoted=quoted)}: {_written(value, quoted=quoted)}" for key, value in named if value is not None
+    ]
     pointers = ", ".join(json.dumps(pointer, ensure_ascii=False) for pointer in one.json_pointers)
-    return f"{{{', '.join(parts)}, jsonPointers: [{pointers}]}}"
+    return f"{{{', '.join(parts)}, {_key('jsonPointers', quoted=quoted)}: [{pointers}]}}"
+
+
+def _key(key: str, *, quoted: bool) -> str:
+    return json.dumps(key) if quoted else key
+
+
+def _is_json(text: str) -> bool:
+    """Whether it is to stay what readers of JSON read, too."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _replaced(text: str, place: Place, value: str, *, quoted: bool = False) -> str:

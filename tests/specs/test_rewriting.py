@@ -1,5 +1,7 @@
 """One value of one spec in place of another: every other character of the file stays."""
 
+import json
+
 import pytest
 
 from reconciler.errors import Refused
@@ -131,3 +133,14 @@ def test_a_file_that_only_a_person_can_add_to_is_refused(reader: Reader) -> None
     old = Repository.of({"web.yaml": text}).resolve(reader).releases["web"]
     with pytest.raises(Refused, match="not written on one line"):
         with_ignored(text, old, [RULE])
+
+
+def test_a_file_of_json_stays_one(reader: Reader) -> None:
+    spec = {"environment": "dev", "cluster": "one", "namespace": "web", "source": {"type": "manifests", "path": "app"}}
+    body = {"apiVersion": "opspilot.spec/v1", "kind": "Release", "metadata": {"name": "web"}, "spec": spec}
+    text = json.dumps(body)
+    once = with_ignored(text, Repository.of({"web.yaml": text}).resolve(reader).releases["web"], [RULE])
+    rule = {"kind": "ConfigMap", "name": "settings", "jsonPointers": ["/data/a~1b, c", "/data/\u6771"]}
+    assert json.loads(once) == {**body, "spec": {**spec, "ignoreDifferences": [rule]}}
+    twice = with_ignored(once, Repository.of({"web.yaml": once}).resolve(reader).releases["web"], [RULE])
+    assert json.loads(twice)["spec"]["ignoreDifferences"] == [rule, rule]
