@@ -7,7 +7,7 @@ its objects say but for numbers of pods, so scaling in between neither hides it 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from reconciler.machine.ledger import SUCCESSES
+from reconciler.machine.entry import Accepted
 from reconciler.machine.states import RolloutState, UnitState
 from reconciler.names import Revision, UnitRef
 from reconciler.plan.ask import Side
@@ -23,22 +23,49 @@ def going_back(
     proposed: Side,
     accepted: Mapping[UnitRef, Side],
     at: Callable[[Revision], Side],
+    runs: Callable[[UnitRef, UnitState], Accepted | None],
     moved: Callable[[UnitRef, UnitState], bool],
 ) -> Iterator[tuple[UnitRef, Leaving]]:
     """Releases that lead back to what ran before, with the steps of the version that they leave.
 
-    One that was rolled back runs its old artifact again already, and of one that is suspended nothing was done.
-    `moved`: whether more than its objects may have changed by what was accepted last.
+    `runs`: what is left, which is not what was accepted last where that was rolled back, is suspended, or failed
+    before anything of it was done. `moved`: whether more than its objects may have changed by what was accepted last.
     """
     for ref, state in states.items():
         unit = proposed.units.get(ref)
-        if unit is None or state.outcome == "rolled_back" or state.accepted.suspended:
+        stands = runs(ref, state)
+        if unit is None or stands is None or stands.removed or unit.artifact == stands.artifact:
             continue
-        if unit.artifact == state.accepted.artifact:
+        last = stands == state.accepted
+        left = accepted[ref].desired if last else at(stands.revision).desired
+        found = leaves(left, proposed.desired, ref.name)
+        if found is not None and _leads_back(ref, state, stands, proposed, left, at):
+            yield ref, replace(found, moved=moved(ref, state) if last else True, at=stands.revision)
+
+
+def what_runs(
+    ref: UnitRef, state: UnitState, rollouts: Mapping[tuple[str, int], RolloutState], plan_of: Callable[[str], Plan]
+) -> Accepted | None:
+    """The version that stands on the targets, if only in part; by the newest rollout that did anything of the unit."""
+    for number in sorted((at for name, at in rollouts if name == state.environment), reverse=True):
+        rollout = rollouts[state.environment, number]
+        mine = next((one for one in rollout.passed.units if one.unit == str(ref)), None)
+        if mine is None or mine.suspended or rollout.finished is None:
             continue
-        found = leaves(accepted[ref].desired, proposed.desired, ref.name)
-        if found is not None and _leads_back(ref, state, proposed, accepted[ref].desired, at):
-            yield ref, replace(found, moved=moved(ref, state))
+        if rollout.finished.outcome == "rolled_back" and rollout.returning is not None:
+            back = {one.unit for one in rollout.returning.to}
+            return state.successful if str(ref) in back else mine
+        if rollout.finished.outcome not in UNFINISHED:
+            return state.successful
+        if rollout.finished.outcome != "failed" or not _untouched(rollout, plan_of(rollout.passed.path), str(ref)):
+            return mine
+    return state.successful
+
+
+def _untouched(rollout: RolloutState, plan: Plan, unit: str) -> bool:
+    """Whether nothing of a unit was begun but Jobs before it, of which none ended well."""
+    begun = [one for batch in plan.batches[: rollout.furthest + 2] for one in batch if one.unit == unit]
+    return not ran(rollout, plan, unit) and all(one.kind is ActionKind.RUN_JOB for one in begun)
 
 
 def leaves(left: Desired, to: Desired, name: str, done: frozenset[int] = frozenset()) -> Leaving | None:
@@ -52,9 +79,16 @@ def leaves(left: Desired, to: Desired, name: str, done: frozenset[int] = frozens
     return leaving(release.spec, source.jobs, done)
 
 
-def _leads_back(ref: UnitRef, state: UnitState, proposed: Side, left: Desired, at: Callable[[Revision], Side]) -> bool:
+def _leads_back(
+    ref: UnitRef,
+    state: UnitState,
+    stands: Accepted,
+    proposed: Side,
+    left: Desired,
+    at: Callable[[Revision], Side],
+) -> bool:
     """Whether what is proposed is the newest version that ended well before the one that is left."""
-    newest = () if state.outcome in SUCCESSES else (state.successful,)
+    newest = () if stands == state.successful else (state.successful,)
     for one in (*newest, state.previous, *state.earlier):
         if one is None or one.removed:
             return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reconciler.app import addresses, wants
 from reconciler.app.credentials import normal_address
 from reconciler.app.desire import Desires
-from reconciler.app.going_back import UNFINISHED, going_back, ran
+from reconciler.app.going_back import UNFINISHED, going_back, ran, what_runs
 from reconciler.app.journal import Journal
 from reconciler.app.observe import Wanted, observe
 from reconciler.app.pinning import Asking, Pinner, Settled
@@ -19,6 +19,7 @@ from reconciler.app.settings import Settings
 from reconciler.app.targets import Connections
 from reconciler.approval.policy import Policies, Policy
 from reconciler.errors import ReconcilerError
+from reconciler.machine.entry import Accepted
 from reconciler.machine.states import UnitState
 from reconciler.names import POLICY, Revision, UnitKind, UnitRef
 from reconciler.plan import adoption
@@ -185,7 +186,7 @@ class Planner:
         bundles = self._bundles(proposed, accepted)
         going = leaving
         if going is None:
-            going = dict(going_back(states, proposed, accepted, self.desires.at, self._moved))
+            going = dict(going_back(states, proposed, accepted, self.desires.at, self._runs, self._moved))
         observed: Observed | None = None
         if environment != POLICY and looks:
             try:
@@ -224,7 +225,14 @@ class Planner:
         rollout = self.journal.ledger.rollouts.get((state.environment, state.generation))
         if rollout is None or state.outcome != "failed":
             return True
-        return ran(rollout, Plan.model_validate_json(self.journal.file(rollout.passed.path)), str(ref))
+        return ran(rollout, self._plan_at(rollout.passed.path), str(ref))
+
+    def _runs(self, ref: UnitRef, state: UnitState) -> Accepted | None:
+        """What stands of a release, where what was accepted last is not it."""
+        return what_runs(ref, state, self.journal.ledger.rollouts, self._plan_at)
+
+    def _plan_at(self, path: str) -> Plan:
+        return Plan.model_validate_json(self.journal.file(path))
 
     def _never_accepted(self, units: tuple[UnitRef, ...], proposed: Side) -> Iterator[Check]:
         """A new release stands on an environment and a cluster that were accepted, or are by this very plan (G7)."""

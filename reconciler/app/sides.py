@@ -27,4 +27,5 @@ def namespaces_in(sides: Iterable[Desired]) -> dict[str, str]:
 def left_by(plan: Plan, at: At) -> dict[str, Desired]:
     """By release: the side that is left, of those that go back by steps of their own."""
     back = [unit for unit in plan.units if unit.ungranted is Ungranted.GOES_BACK]
-    return {UnitRef.parse(unit.unit).name: at(unit.accepted).desired for unit in back if unit.accepted is not None}
+    revisions = {UnitRef.parse(unit.unit).name: unit.left or unit.accepted for unit in back}
+    return {name: at(revision).desired for name, revision in revisions.items() if revision is not None}

@@ -232,6 +232,7 @@ class UnitPlan(Value):
     rollback: bool = False  # automatic return on a failed rollout
     health_timeout_s: int = 300
     accepted: Revision | None = None  # the revision that it replaces; bookkeeping, not digested
+    left: Revision | None = None  # the one whose steps it walks, where it goes back by some; bookkeeping, not digested
     suspended: bool = False  # accepted, and nothing of it is done; its specs say so, and these are digested
     heals: bool = False  # drift of it is put right without asking, and the preview says so (G22)
     way: tuple[Line, ...] = ()  # how a strategy goes about it; its actions are what is digested

@@ -30,6 +30,7 @@ def unit_plan(ask: PlanAsk, ref: UnitRef) -> UnitPlan:
         rollback=release is not None and release.spec.rollback.automatic,
         health_timeout_s=int(release.spec.health.timeout.total_seconds()) if release is not None else 600,
         accepted=ask.accepted_at.get(ref),
+        left=ask.leaving[ref].at if ref in ask.leaving else None,
         suspended=new is not None and why_suspended(ask.proposed.desired, ref) is not None,
         heals=healing.promised(ask, ref),
         base=new.base if new is not None else NO_DIGEST,

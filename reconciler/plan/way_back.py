@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from reconciler.names import ObjectRef
+from reconciler.names import ObjectRef, Revision
 from reconciler.plan.change import Action, ActionKind, Change, Check, Line, Operation, Told, Ungranted
 from reconciler.plan.jobs import JobAsk, checks, reference, run_action, run_change
 from reconciler.plan.part import Part, Step, error, warning
@@ -29,7 +29,7 @@ HAND = "a person opens the revert pull request: its preview shows these steps, a
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """The version that is left. `done`: numbers of its steps that this return has done already.
+    """The version that is left, and where it was accepted. `done`: its steps that this return has done already.
 
     `moved`: more than its objects may have changed since: it ran, a hook of it did, or a step of this way was begun.
     """
@@ -38,6 +38,7 @@ class Leaving:
     jobs: Mapping[str, Any] = field(repr=False)
     done: frozenset[int] = frozenset()
     moved: bool = True
+    at: Revision | None = None
 
     @property
     def left(self) -> tuple[tuple[int, RollbackStep], ...]:

@@ -1,0 +1,45 @@
+"""Which version a revert leaves, and so whose steps it walks: the one that runs.
+
+Some by default; `pytest tests/story --strategies all` is all of them.
+"""
+
+from tests.failpoints.scenes import JOB, job
+from tests.story.stage import RELEASE, Stage
+from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
+from tests.story.test_way_back import land, text
+from tests.story.test_way_back_pods import stage as stage  # a fixture
+from tests.story.test_way_back_pods import steps
+from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+
+LONGER = frozenset(
+    {
+        "test_a_version_that_was_suspended_since_is_left_by_its_steps",
+        "test_a_version_that_failed_before_anything_was_done_hides_none_that_runs",
+    }
+)
+
+
+def test_after_a_failed_version_went_back_the_one_before_is_left_by_its_own_steps(stage: Stage) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    land(stage, {RELEASE: text(stage, "v2.0.2-broken")}, "bad")
+    assert (stage.image(), stage.ledger.units["release/svc-a"].outcome) == ("v2.0.1", "rolled_back")
+    number = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="revert")
+    assert steps(stage, number) == {1, 2, 3, 4, 5}
+
+
+def test_a_version_that_was_suspended_since_is_left_by_its_steps(stage: Stage) -> None:
+    new = text(stage, "v2.0.1")
+    land(stage, {RELEASE: new, JOB: job("downgrade")}, "good")
+    land(stage, {RELEASE: new.rstrip() + "\n  suspend: true\n"}, "suspended")
+    number = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="revert")
+    assert steps(stage, number) == {1, 2, 3, 4, 5}
+
+
+def test_a_version_that_failed_before_anything_was_done_hides_none_that_runs(stage: Stage) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    hook = "  hooks: [{name: up, when: before, job: upgrade}]\n"
+    bad = text(stage, "v2.0.2").replace("automatic: true", "automatic: false").rstrip() + f"\n{hook}"
+    land(stage, {RELEASE: bad, JOB: job("upgrade", "broken") + "---\n" + job("downgrade")}, "bad")
+    assert (stage.image(), stage.ledger.units["release/svc-a"].outcome) == ("v2.0.1", "failed")
+    number = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="revert")
+    assert steps(stage, number) == {1, 2, 3, 4, 5}
