@@ -7,6 +7,7 @@ again from its last record, and every action asks its target first.
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Note, Overtaken
@@ -19,7 +20,7 @@ from reconciler.app.sayings import Sayings
 from reconciler.app.sides import accepted_before, left_by, namespaces_in
 from reconciler.app.stories import Story
 from reconciler.app.targets import Connections, replaceable
-from reconciler.app.traffic import GIVEN_BACK, is_away, may_be_away, stopped_by, waited_for
+from reconciler.app.traffic import GIVEN_BACK, given_up, is_away, may_be_away, overdue, stopped_by, waited_for
 from reconciler.app.verifying import Interrupted, pause_left
 from reconciler.app.way_back import Walk, WayBack, let_in, timeouts
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
@@ -33,6 +34,8 @@ from reconciler.plan.strategies import standing
 from reconciler.ports import Bundles, Clock
 from reconciler.report.status import Situation
 from reconciler.specs.desired import Desired
+
+SETTLE = timedelta(minutes=10)  # of a step that says no time
 
 
 def task_of(environment: str, generation: int) -> str:
@@ -86,7 +89,7 @@ class _Run:
         rollout, commands = resumed(
             len(self._plan.batches),
             returns=self._passed.returns,
-            batch=state.done if state.again else state.batch,
+            batch=state.batch,
             done=state.done,
             returning=state.returning is not None,
         )
@@ -144,6 +147,8 @@ class _Run:
         return next((holds[name] for name in names if name in holds and holds[name].until > now), None)
 
     def _apply_batch(self, rollout: Rollout) -> Event | None:
+        if self._state.again:  # its traffic was being given back: never a migration beside pods
+            return self._judge(given_up(), Event.BATCH_APPLIED)
         order = self._order(self._plan, self._passed.retries)
         result = self._performer.apply(self._plan.batches[rollout.batch], order)
         self._steps, self._words = result.steps, "; ".join(result.words)
@@ -186,6 +191,8 @@ class _Run:
         return bool(left)
 
     def _judge(self, failure: ReconcilerError | None, well: Event) -> Event | None:
+        if failure is not None and self._is_stopped():
+            failure = overdue(failure, self._state.batch_at, self._step_limit(), self._context.clock.now())
         match failure:
             case None:
                 return well
@@ -210,6 +217,11 @@ class _Run:
                 with contextlib.suppress(ReconcilerError):
                     self._performer.enter_failure(self._plan, self._passed.generation, failure.message)
                 return Event.FAILED
+
+    def _step_limit(self) -> timedelta:
+        """How long the step may take that the batch is of."""
+        batch = self._plan.batches[max(0, self._state.batch)]
+        return timedelta(seconds=max((one.seconds for one in batch if one.step), default=0)) or SETTLE
 
     def _is_stopped(self) -> bool:
         """Whether this plan, which goes back by steps, may have stopped traffic that it has not restored."""

@@ -8,12 +8,14 @@ order to stop finds every workload moved, also those that were not stopped yet.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.app.jobs import release_of
+from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order
 from reconciler.app.reaching import check_identity
-from reconciler.app.verifying import object_in
+from reconciler.app.verifying import Interrupted, object_in
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
@@ -103,6 +105,21 @@ def waited_for(error: Unavailable | Withdrawn) -> Unavailable:
         return Unavailable(words, key=error.key, hint=error.own_hint)
     words = f"{STOPPED_NOW} meanwhile: {error.message}"
     return Unavailable(words, key=error.key, hint=error.own_hint, retry_after=error.retry_after)
+
+
+def overdue(error: ReconcilerError, since: datetime | None, limit: timedelta, now: datetime) -> ReconcilerError:
+    """What only one request is refused with, and nobody ends: once its step has had its time, that has failed."""
+    passes = isinstance(error, Unavailable) and not isinstance(error, (Interrupted, Overtaken))
+    if not passes or since is None or now - since <= limit:
+        return error
+    message = f"not done {limit} after it was begun: {error.message}"
+    return Rejected(message, key="release_rollback_failed", hint=error.own_hint)
+
+
+def given_up() -> Rejected:
+    """Of what had failed before, and was giving its traffic back: it goes on with nothing else."""
+    message = "it had failed, as its records say, and its traffic was being given back"
+    return Rejected(message, key="release_rollback_failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order, Step
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
-from reconciler.app.traffic import GIVEN_BACK, STOPPED_NOW, waited_for
+from reconciler.app.traffic import GIVEN_BACK, STOPPED_NOW, given_up, overdue, waited_for
 from reconciler.app.verifying import APPLIED, Interrupted
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Accepted, Returning
@@ -91,6 +91,8 @@ class WayBack:
         refs = tuple(UnitRef.parse(accepted.unit) for accepted in wanted)
         leaving = {ref: left for ref in refs for left in (self._leaving(ref, side, performer),) if left is not None}
         try:
+            if self.state.again and any(left.stops for left in leaving.values()):
+                raise given_up()  # never a migration beside pods
             return self._walk(side, wanted, performer, leaving)
         except ReconcilerError as error:
             failure = self._let_in(performer, leaving, error)
@@ -191,6 +193,8 @@ class WayBack:
         if isinstance(error, (Interrupted, Overtaken)):
             return error
         begun = self._away(leaving)
+        if begun:
+            error = overdue(error, self.state.batch_at, self._limit(leaving), performer.clock.now())
         if isinstance(error, (Unavailable, Withdrawn)):
             return waited_for(error) if begun else error
         stopped: dict[str, list[str]] = {}
@@ -203,6 +207,13 @@ class WayBack:
             return self.order(self.rollout, RETURNS + self.state.passed.retries)
 
         return let_in(performer, stopped, begin, error, begun=begun) if stopped else error
+
+    def _limit(self, leaving: Mapping[UnitRef, Leaving]) -> timedelta:
+        """How long the step may take that was begun last."""
+        open_steps = self.state.begun - self.state.walked
+        found = [(ref, number, one) for ref, left in leaving.items() for number, one in left.left]
+        times = (one.timeout for ref, number, one in found if (str(ref), number) in open_steps)
+        return max(times, default=timedelta(minutes=10))
 
     def _derived(self, side: Side, wanted: tuple[Accepted, ...], leaving: Mapping[UnitRef, Leaving]) -> None:
         """What cannot be derived here and now is waited for, but not while traffic is stopped."""

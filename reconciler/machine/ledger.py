@@ -236,7 +236,7 @@ def _back_step(ledger: Ledger, placed: Placed, entry: BackStep) -> None:
     """Each step is a turn of its own, so who stood still in one before it does nothing any more (G25)."""
     key = (entry.environment, entry.generation)
     rollout = ledger.rollouts[key].stepped(entry)
-    ledger.rollouts[key] = rollout if entry.done else _intended(rollout, placed)
+    ledger.rollouts[key] = rollout if entry.done else _intended(rollout, placed, batch_at=placed.at)
 
 
 def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:

@@ -1,0 +1,75 @@
+"""A way back that gives its traffic back goes on with nothing else, and does not wait without end for one request.
+
+Some by default; `pytest tests/story --strategies all` is all of them.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.sandbox.cluster_http import Asked
+from tests.failpoints.scenes import JOB, MANIFEST, job
+from tests.faults.far_cluster import Cut, is_write
+from tests.story.stage import RELEASE, Stage
+from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
+from tests.story.test_way_back import land, pods, text
+from tests.story.test_way_back_pods import PODS, makes_job, order_back, revert, witness
+from tests.story.test_way_back_pods import stage as stage  # a fixture
+from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+
+LONGER = frozenset(
+    {
+        "test_no_migration_is_run_beside_traffic_that_was_given_back",
+    }
+)
+
+
+def with_worker(stage: Stage) -> str:
+    old = stage.world.example()[MANIFEST]
+    other = old.replace("name: svc-a\n", "name: worker\n", 1).replace("app: svc-a", "app: worker")
+    return f"{old.rstrip()}\n---\n{other}"
+
+
+@pytest.mark.parametrize("there", [True, False])  # whether its first pod stands already
+@pytest.mark.parametrize("way", ["return", "revert"])
+def test_no_migration_is_run_beside_traffic_that_was_given_back(
+    stage: Stage,
+    way: str,
+    there: bool,  # noqa: FBT001
+) -> None:
+    both = with_worker(stage)
+    land(stage, {MANIFEST: both}, "both")
+    cluster = witness(stage)
+    assert cluster.numbers() == {"svc-a": 2, "worker": 2}
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    cluster.refuse(403, makes_job)  # a quota of Jobs, say
+
+    def gives_worker(asked: Asked) -> bool:
+        return is_write(asked) and asked.path.endswith("/worker") and bool(asked.body["spec"].get("replicas"))
+
+    cluster.cut_at(Cut.UNHEARD, 1, gives_worker, away=True)
+    if way == "revert":
+        revert(stage)
+    else:
+        order_back(stage)
+    assert cluster.cuts_met() == 1
+    assert cluster.numbers() == {"svc-a": 2, "worker": 0}
+    assert cluster.when_made == []
+    pod = {"metadata": {"name": "svc-a-1", "labels": {"app": "svc-a"}}, "spec": {"containers": []}}
+    if there:
+        cluster.place(PODS, {"apiVersion": "v1", "kind": "Pod", **pod}, "kube-controller-manager")
+    cluster.heal()  # and there is room for the Job again
+    stage.clock.advance(timedelta(minutes=2))
+    stage.settle()
+    assert all(not any(found.values()) for found in cluster.when_made), cluster.when_made
+
+
+@pytest.mark.parametrize("code", [500, 503, 429])
+def test_g23_traffic_is_not_stopped_for_hours_because_jobs_alone_cannot_be_made(stage: Stage, code: int) -> None:
+    witness(stage).refuse(code, makes_job)  # the webhook that judges Jobs is down
+    land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
+    assert pods(stage) == 0 or stage.ledger.units["release/svc-a"].outcome == "rollback_failed"
+    for _ in range(12):  # the step says that it takes ten minutes at most
+        stage.clock.advance(timedelta(minutes=10))
+        stage.settle()
+    assert pods(stage) == 2, "its traffic is stopped for two hours"
