@@ -97,7 +97,7 @@ def walked(part: Part, ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, A
         steps=tuple(steps),
         changes=(*part.changes, *changes),
         checks=(*part.checks, *_preconditions(ask, left)),
-        way=tuple(lines(left, objects)),
+        way=tuple(lines(left, objects, [item.ref for item in _workloads(ask)])),
         ungranted=Ungranted.GOES_BACK,
     )
 
@@ -240,11 +240,12 @@ def _questions(release: Release) -> Iterator[tuple[str, str]]:
             yield place, words_of(probe)
 
 
-def lines(left: Leaving, objects: Mapping[ObjectRef, Any]) -> Iterator[Line]:
-    """The steps in words. `objects`: workloads of which it is told that they are stopped and restored."""
+def lines(left: Leaving, objects: Mapping[ObjectRef, Any], stands: Iterable[ObjectRef] | None = None) -> Iterator[Line]:
+    """The steps in words. `objects`: workloads that are restored. `stands`: what is stopped, where others are."""
     refs = [ref for ref in sorted(objects) if is_stopped(ref.group, ref.kind)]
     names = ", ".join(map(str, refs))
-    stopped = ", ".join(f"{ref}{' (suspended)' if ref.kind == SUSPENDED else ''}" for ref in refs)
+    away = refs if stands is None else stands
+    stopped = ", ".join(f"{ref}{' (suspended)' if ref.kind == SUSPENDED else ''}" for ref in away)
     for _, step in left.left:
         time = format_duration(step.timeout)
         match step.action:
