@@ -41,7 +41,8 @@ from reconciler.state.event import Domain, EventStatus
 from reconciler.state.forge import PullRequest, Review
 from reconciler.state.observed import Failure
 
-AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})
+# keys of looks that told nothing of the target: a credential that is not taken, or may not look any more, tells nothing
+UNSEEN = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited", "cluster_permission_insufficient"})
 
 
 @dataclass(slots=True)
@@ -138,9 +139,9 @@ class Landings:
             return
         shown_set = self.previews.artifact(state)
         shown = next(plan for plan in shown_set.plans if plan.environment == environment)
-        away = next((check for check in made.blocked if check.key in AWAY), None)
-        if away is not None and not shown.blocked and self._still_fresh(state, shown):
-            self.wait(waiting, environment, Unavailable(away.message, key=away.key))
+        unseen = next((check for check in made.blocked if check.key in UNSEEN), None)
+        if unseen is not None and not shown.blocked and self._still_fresh(state, shown):
+            self.wait(waiting, environment, Unavailable(unseen.message, key=unseen.key))
             return
         reviews = self.forge.reviews(landed.pull_request) if landed.pull_request is not None else ()
         case = self._case(landed, shown_set, pull, reviews, first=first)
@@ -151,8 +152,10 @@ class Landings:
             if verdict.key == "approval_ticket_not_approved" and pull is None:
                 self._rejected(landed, verdict.message)
                 return
-            key = "preview_expired" if away is not None else verdict.key
-            self._hold(landed, environment, pull, Failure(key, away.message if away is not None else verdict.message))
+            failure = Failure(verdict.key, verdict.message)
+            if unseen is not None:
+                failure = Failure("preview_expired", unseen.message)
+            self._hold(landed, environment, pull, failure)
             return
         self._pass(landed, made, verdict, case)
 

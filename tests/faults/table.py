@@ -183,8 +183,9 @@ ROWS = (
         "a token ends or is withdrawn in the middle",
         "Where another secret can take its place without a commit (`file`, `env`), the rollout waits and goes on. "
         "One that is sealed in Git ends this attempt: failed, never success, and frozen until a person says `retry`, "
-        "over the Credential that was accepted since.",
+        "over the Credential that was accepted since. Before the apply it is waited for: the approval stands.",
         (
+            "faults/test_refusals.py::test_g11_a_look_that_is_refused_while_it_lands_is_waited_for",
             "faults/test_refusals.py::test_f15_a_rollout_waits_for_a_credential_that_is_replaced_in_place",
             "faults/test_refusals.py::test_f15_a_token_that_ends_in_the_middle_is_never_a_success",
             "story/test_real_credentials.py::test_f15_an_account_that_ends_is_waited_for_and_its_successor_finishes",

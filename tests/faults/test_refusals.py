@@ -1,11 +1,13 @@
 """A cluster that answers, and says no: a token that ended, a server that is busy, a return that is refused."""
 
+from datetime import timedelta
+
 import pytest
 
 from reconciler.app import rollouts
 from reconciler.approval.decision import Verb
 from reconciler.sandbox.cluster_http import Asked
-from tests.faults.far_cluster import FarCluster, Wanted, is_write
+from tests.faults.far_cluster import FarCluster, Wanted, any_request, is_write
 from tests.faults.release import STATUS, check, cluster_of, next_version, state_of
 from tests.story.stage import Stage
 
@@ -87,3 +89,32 @@ def test_f27_a_return_that_is_refused_is_a_failure_and_frozen(behind: Stage) -> 
     pull, tag = next_version(behind)
     merged = behind.merge(pull)
     check(behind, pull, tag, merged)
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_g11_a_look_that_is_refused_while_it_lands_is_waited_for(behind: Stage, code: int) -> None:
+    """Nobody has seen the target: that is no other preview, so the approval stands while the last look is fresh."""
+    cluster = cluster_of(behind)
+    pull, tag = next_version(behind)
+    cluster.refuse(code, any_request)
+    merged = behind.merge(pull)
+    state, words = behind.statuses(merged)[STATUS]
+    assert (state, "cluster_permission_insufficient" in words) == ("pending", True), words
+    assert not {"held", "voided", "applying"} & set(behind.actions(ticket=pull))
+    cluster.heal()
+    behind.settle()
+    check(behind, pull, tag, merged)
+
+
+def test_g12_a_look_that_stays_refused_ends_the_approval(behind: Stage) -> None:
+    cluster = cluster_of(behind)
+    pull, tag = next_version(behind)
+    cluster.refuse(403, any_request)
+    merged = behind.merge(pull)
+    behind.clock.advance(timedelta(minutes=31))
+    behind.settle()
+    state, words = behind.statuses(merged)[STATUS]
+    assert (state, "preview_expired" in words) == ("failure", True), words
+    cluster.heal()
+    behind.settle()
+    assert behind.image() != tag
