@@ -126,8 +126,11 @@ class Landings:
         landed = waiting.landed
         if landed.ticket not in ledger.waiting:
             return  # ended by its other environment in this look
-        if any(rollout.passed.environment == environment for rollout in ledger.running()):
-            return  # in merge order: the accepted plan before it has not ended (G8)
+        running = [rollout.passed for rollout in ledger.running() if rollout.passed.environment == environment]
+        if running:  # in merge order: the accepted plan before it has not ended (G8)
+            if (landed.ticket, environment) not in ledger.refusals:  # else its status says why it is held
+                self._say(Situation.APPLY_WAITS, landed, environment, what=f"{running[0].ticket}, which is applied now")
+            return
         first = landed.before == landed.commit
         pull = self.forge.pull_request(landed.pull_request) if landed.pull_request is not None else None
         made = self._made(landed, environment, pull, first=first)
@@ -209,9 +212,7 @@ class Landings:
             return None  # ending it would take the other environments' parts away, too
         self._over(landed, environment, "nothing left to do")
         if pull is not None:
-            self.writer.set_status(
-                landed.commit, commit_status(Situation.NO_CHANGE, environment=environment, locale=self.locale)
-            )
+            self._say(Situation.NO_CHANGE, landed, environment)
         return None
 
     def _shown(self, landed: Landed) -> Callable[[], PlanSet | None]:
@@ -372,12 +373,14 @@ class Landings:
             finished = Finished(environment=made.environment, generation=generation, outcome="no_change")
             notes += story.tell(Stage.APPLIED, entry=finished, summary="nothing to do on a target")
         self.journal.record(notes, guarded=True)
-        situation = Situation.NO_CHANGE if not made.batches else Situation.APPLY_WAITS
-        facts = {} if not made.batches else {"what": "its turn"}
-        environment = made.environment
-        self.writer.set_status(
-            landed.commit, commit_status(situation, environment=environment, locale=self.locale, **facts)
-        )
+        if made.batches:
+            self._say(Situation.APPLY_WAITS, landed, made.environment, what="its turn")
+        else:
+            self._say(Situation.NO_CHANGE, landed, made.environment)
+
+    def _say(self, situation: Situation, landed: Landed, environment: str, **facts: str) -> None:
+        status = commit_status(situation, environment=environment, locale=self.locale, **facts)
+        self.writer.set_status(landed.commit, status)
 
     def wait(self, waiting: Waiting, environment: str, error: ReconcilerError) -> None:
         """Say on the commit why one environment's part waits; the others go on (G10)."""

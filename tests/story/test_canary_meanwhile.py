@@ -64,6 +64,10 @@ def held_and_approved_again(stage: Stage, canary: Merged, later: Merged) -> None
     """The canary ends first, untouched; then the other plan is refused, shown, approved and done."""
     assert workloads(stage) == {"svc-a": "v2.0.0", "svc-a-canary": "v2.0.1"}
     assert stage.statuses(canary.commit)[OURS][0] == "pending"
+    assert stage.statuses(later.commit)[OURS] == (
+        "pending",
+        f"waits for dep-appr-{canary.number}, which is applied now",
+    )
     to_its_end(stage)
     assert stage.statuses(canary.commit)[OURS][0] == "success"
     assert (workloads(stage), owner(stage)) == ({"svc-a": "v2.0.1"}, "svc-a")
