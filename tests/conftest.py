@@ -25,7 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--model-seed", metavar="SEED", help="its seed; always the same runs without")
     parser.addoption("--model-shares", metavar="N", default="1", help="tests that share the runs; each has a next seed")
     parser.addoption("--model-report", metavar="FILE", help="write seed, counts and result of the model there")
-    parser.addoption("--faults", choices=("some", "all"), default="some", help="where tests/faults lets faults strike")
+    parser.addoption(
+        "--faults", choices=("some", "all", "every"), default="some", help="where faults of tests/faults strike"
+    )
     parser.addoption("--strategies", choices=("some", "all"), default="some", help="stories of blue-green and canaries")
     parser.addoption("--hostile-inputs", metavar="N", default="50000", help="bad files of tests/hostile")
     parser.addoption("--hostile-seed", metavar="SEED", default="1", help="their seed")

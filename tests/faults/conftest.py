@@ -13,9 +13,9 @@ from tests.story.stage import Stage
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A `spot` is where a fault strikes: the few of a module's SOME by default, all of its ALL with `--faults all`."""
+    """A `spot` is where a fault strikes: the few of a module's SOME, or its ALL with `--faults all` and `every`."""
     if "spot" in metafunc.fixturenames:
-        chosen = "ALL" if metafunc.config.getoption("--faults") == "all" else "SOME"
+        chosen = "SOME" if metafunc.config.getoption("--faults") == "some" else "ALL"
         metafunc.parametrize("spot", getattr(metafunc.module, chosen)[metafunc.function.__name__], ids=str)
 
 

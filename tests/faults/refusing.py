@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
+from reconciler.kube.marks import EVENT, GENERATION, RUN
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.cluster_http import Asked, status
 from tests.faults.far_cluster import BOOKKEEPING, any_request, is_write
@@ -31,6 +32,29 @@ class Fault(StrEnum):
     NO_ANSWER = "504"
     UNHEARD = "unheard"  # the connection ends before the server heard
     UNANSWERED = "unanswered"  # and after it acted
+
+
+def run_of(body: Any) -> str:
+    """Which run of a Job an object is; empty for everything else."""
+    return str((body["metadata"].get("labels") or {}).get(RUN, "")) if body else ""
+
+
+def _has_ended(job: Any) -> bool:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(one["type"] in {"Complete", "Failed"} and one["status"] == "True" for one in conditions)
+
+
+def _pods(body: Any) -> int:
+    return int(body["spec"].get("replicas", 1)) if body and body["kind"] in {"Deployment", "StatefulSet"} else 0
+
+
+def _unsigned(body: Any) -> Any:
+    """Without which operation wrote last."""
+    if not body:
+        return body
+    annotations = body["metadata"].get("annotations") or {}
+    rest = {name: text for name, text in annotations.items() if name not in (GENERATION, EVENT)}
+    return {**body, "metadata": {**body["metadata"], "annotations": rest}}
 
 
 def _details(*causes: tuple[str, str]) -> dict[str, Any]:
@@ -70,19 +94,21 @@ def meets(fault: Fault) -> Callable[[Asked], bool]:
 
 @dataclass(slots=True)
 class Strike:
-    """A fault from the request of a number on: once, or until it is taken away."""
+    """A fault from the request of a number on, of those that count: once, or until it is taken away."""
 
     fault: Fault
     number: int
     lasts: bool
+    counts: Callable[[Asked], bool] = any_request
     seen: int = 0
     met: int = 0
 
     def due(self, asked: Asked) -> bool:
         if not meets(self.fault)(asked):
             return False
-        self.seen += 1
-        hit = self.seen >= self.number if self.lasts else self.seen == self.number
+        counts = self.counts(asked)
+        self.seen += counts
+        hit = self.seen >= self.number if self.lasts else counts and self.seen == self.number
         self.met += hit
         return hit
 
@@ -110,15 +136,33 @@ class Meanwhile:
             self.failure = error
 
 
+class Run(NamedTuple):
+    """A run of a Job that was made."""
+
+    path: str
+    name: str
+
+
 class RefusingCluster(SandboxCluster):
-    """`strike` says what is met; None: it does as it is asked. `meanwhile`: what others do in between."""
+    """`strike` says what is met; None: it does as it is asked. `meanwhile`: what others do in between.
+
+    `changed` counts what was done since `forget`, `turned` but for what only we write on objects; `runs` are the Jobs
+    that were run, `beside` tells of a Job that ran where pods were.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.strike: Strike | None = None
         self.meanwhile: Meanwhile | None = None
         self._counting = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Count from now."""
         self.changed: Counter[str] = Counter()  # by path: how often a request moved an object's content
+        self.turned: Counter[str] = Counter()
+        self.runs: list[Run] = []
+        self.beside: list[str] = []
 
     def _respond(self, asked: Asked) -> tuple[int, str | bytes]:
         with self._counting:
@@ -155,9 +199,27 @@ class RefusingCluster(SandboxCluster):
     def _counted(self, asked: Asked) -> tuple[int, Any]:
         before = self._content(asked)
         answer = super()._answer(asked)
-        if self._content(asked) != before:
+        after = self._content(asked)
+        if after != before:
             self.changed[asked.path] += 1
+            if _unsigned(after) != _unsigned(before):
+                self.turned[asked.path] += 1
+            self._watch(asked.path, before, after)
         return answer
+
+    def _watch(self, path: str, before: Any, after: Any) -> None:
+        """A Job of a way back is run while its release has no pods, and they come back when it has ended."""
+        run = run_of(after)
+        if run and before is None:
+            self.runs.append(Run(path, run))
+        if not run and not (_pods(before) == 0 and _pods(after)):
+            return
+        bodies = self._store.objects.values()
+        mine = [one for one in bodies if one["metadata"].get("namespace") == after["metadata"].get("namespace")]
+        pods = [one["metadata"]["name"] for one in mine if _pods(one)]
+        open_runs = [one["metadata"]["name"] for one in mine if run_of(one) and not _has_ended(one)]
+        if pods and open_runs:
+            self.beside.append(f"{path}: {', '.join(open_runs)} beside pods of {', '.join(pods)}")
 
     def _content(self, asked: Asked) -> Any:
         """What stands at a path, but for bookkeeping; nothing of what only we read there, and of reads."""

@@ -2,26 +2,32 @@
 
 What must hold then, read from the cluster, the statuses and a fresh fold of the audit branch: nothing is said to be
 done that is not; what failed says why with a key; what goes on by itself ends as if nothing had been, with every object
-written as often; anything else is finished by one word of a person.
+written as often; anything else is finished by one word of a person. What a way back by steps owes beside: ways.py.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pygit2
+
 from reconciler import catalogue
 from reconciler.approval.decision import Verb
 from reconciler.kube.marks import HAND_OVER_MANAGER, OUR_ANNOTATIONS
+from reconciler.names import Revision
 from reconciler.sandbox.cluster import SandboxCluster
+from reconciler.sandbox.cluster_http import Asked
 from reconciler.sandbox.world import World
 from tests.failpoints.far_side import audited
 from tests.failpoints.scenes import SCENES
 from tests.failpoints.theatre import Theatre
+from tests.faults import ways
+from tests.faults.far_cluster import any_request
 from tests.faults.refusing import Fault, RefusingCluster, Strike
 from tests.story.clock import MovableClock
 from tests.story.stage import Stage
@@ -43,6 +49,8 @@ class Played:
     outcomes: Mapping[str, str]
     changed: Counter[str]
     told: Counter[str]  # events by action
+    reason: str = ""  # why it went back by steps
+    turned: Counter[str] = field(default_factory=Counter)  # as `changed`, but for what only we write on objects
 
 
 def refusing_world(folder: Path, clock: MovableClock) -> World:
@@ -93,46 +101,66 @@ class Sweep:
             self.theatre.keep(name)
             stage = self.theatre.play(name, lambda _: None)
             cluster = cluster_of(stage)
-            before, cluster.changed = contents(cluster), Counter()
+            before = contents(cluster)
+            cluster.forget()
             stage.settle()
             told = Counter(event.action for event in stage.world.opened.journal.events)
             self._played[name] = Played(
-                before, contents(cluster), said(stage)[0], outcomes(stage), Counter(cluster.changed), told
+                before,
+                contents(cluster),
+                said(stage)[0],
+                outcomes(stage),
+                cluster.changed,
+                told,
+                ways.reason(stage),
+                ways.by_one_name(cluster.turned, cluster.runs),
             )
         return self._played[name]
 
-    def struck(self, name: str, fault: Fault, number: int, *, lasts: bool) -> Iterator[str]:
-        """What is wrong when the scene meets a fault around its request of this number.
+    def struck(
+        self, name: str, fault: Fault, number: int, *, lasts: bool, counts: Callable[[Asked], bool] = any_request
+    ) -> Iterator[str]:
+        """What is wrong when the scene meets a fault around its request of this number, of those that count.
 
         Raises LookupError where it makes fewer such requests.
         """
         played = self.played(name)
         stage = self.theatre.play(name, lambda _: None)
         cluster = cluster_of(stage)
-        cluster.strike, cluster.changed = Strike(fault, number, lasts=lasts), Counter()
+        cluster.strike = Strike(fault, number, lasts=lasts, counts=counts)
+        cluster.forget()
+        owed = ways.flaws if name in ways.BY_STEPS else (lambda *_: ())
         try:
             stage.settle()
             if not cluster.strike.met:
                 raise LookupError
             yield from lies(stage, played, "struck")
+            yield from (f"struck: {one}" for one in owed(stage, cluster, said(stage)))
             cluster.strike = None
             stage.clock.advance(LATER)
             stage.settle()
             yield from lies(stage, played, "healed")
             if _running(stage):
                 yield "healed: it neither went on nor ended"
-            if contents(cluster) == played.end and outcomes(stage) == played.outcomes:
-                yield from self._doubled(cluster, played)
+            yield from (f"healed: {one}" for one in owed(stage, cluster, said(stage)))
+            if _same(contents(cluster), played.end) and outcomes(stage) == played.outcomes:
+                yield from self._doubled(stage, played)
             yield from self._finished(stage, played)
-            _, _, wrong = audited(stage.world)
+            yield from (f"finished: {one}" for one in owed(stage, cluster, said(stage)))
+            _, afresh, wrong = audited(stage.world)
             yield from wrong
+            if afresh.units != stage.ledger.units or afresh.rollouts != stage.ledger.rollouts:
+                yield "the records say another thing when they are read afresh"
         finally:
             cluster.strike = None
             stage.clock.advance(-LATER)
 
-    def _doubled(self, cluster: RefusingCluster, played: Played) -> Iterator[str]:
+    def _doubled(self, stage: Stage, played: Played) -> Iterator[str]:
         """What went on by itself changed each object as often as if nothing had been."""
-        if cluster.changed != played.changed:
+        cluster = cluster_of(stage)
+        if ways.reason(stage) != played.reason:  # it went back from an earlier point
+            yield from ways.halved(ways.by_one_name(cluster.turned, cluster.runs), played.turned)
+        elif cluster.changed != played.changed:
             yield f"changed otherwise: {cluster.changed - played.changed} {played.changed - cluster.changed}"
 
     def _finished(self, stage: Stage, played: Played) -> Iterator[str]:
@@ -148,35 +176,43 @@ class Sweep:
         stage.settle()
         yield from lies(stage, played, "finished")
         now, state = contents(cluster_of(stage)), said(stage)
-        if "it is another object than the previewed one" in state[1] and now == played.before:
+        if "it is another object than the previewed one" in state[1] and _same(now, played.before):
             return  # what a return made anew is not deleted by the approval of its forerunner: a new preview shows it
-        if now != played.end:
-            yield f"finished: {state}, and the cluster is not as wanted: {apart(now, played.end)}"
+        end = played.end if cluster_of(stage).turned or not played.reason else played.before  # nothing done: not walked
+        if not _same(now, end):
+            yield f"finished: {state}, and the cluster is not as wanted: {apart(now, end)}"
         if (state[0], outcomes(stage)) != (played.status, played.outcomes):
             yield f"finished: {state}, {outcomes(stage)}"
 
 
 def said(stage: Stage) -> tuple[str, str]:
-    """The status of the last merge."""
-    return stage.statuses(stage.tip()).get(OURS, ("none", ""))
+    """The status of the last merge: read where it stands, for a desk would fetch it each time."""
+    tip = pygit2.Repository(str(stage.world.origin)).references["refs/heads/main"].raw_target
+    return stage.statuses(Revision(str(tip))).get(OURS, ("none", ""))
 
 
 def lies(stage: Stage, played: Played, when: str) -> Iterator[str]:
     """What is said and is not so."""
     state, words = said(stage)
     now = contents(cluster_of(stage))
-    if state == "success" and now != played.end:
+    if state == "success" and not _same(now, played.end):
         yield f"{when}: green ({words}), and the cluster is not as wanted: {apart(now, played.end)}"
     if state in {"failure", "error"} and not set(KEY.findall(words)) & catalogue.errors().keys():
         yield f"{when}: {state} without a key: {words}"
     if state == "pending" and not (_running(stage) or stage.ledger.waiting):
         yield f"{when}: pending ({words}), and nothing is on its way"
     new = {name: one for name, one in outcomes(stage).items() if one != played.outcomes.get(name)}
-    if "rolled_back" in new.values() and now != played.before:
+    back = "rolled_back" in (outcomes(stage) if played.reason else new).values()
+    if back and not _same(ways.without_runs(now), ways.without_runs(played.before)):
         yield f"{when}: said to be back, and the cluster is not: {apart(now, played.before)}"
     if len({one.passed.environment for one in stage.ledger.running()}) != len(stage.ledger.running()):
         yield f"{when}: two rollouts in one environment"
     yield from (f"{when}: {one}" for one in stage.world.opened.reconciler.faults if "internal_error" in one)
+
+
+def _same(found: End, wanted: End) -> bool:
+    """Whether the same stands there; a run of a Job is as good as another run of it (ways.py)."""
+    return ways.nameless(found) == ways.nameless(wanted)
 
 
 def _running(stage: Stage) -> bool:
@@ -189,6 +225,7 @@ def _open(stage: Stage) -> list[str]:
 
 
 def apart(found: End, wanted: End) -> str:
+    found, wanted = ways.nameless(found), ways.nameless(wanted)
     return ", ".join(
         f"{key}: {found.get(key, 'not there')!r} for {wanted.get(key, 'nothing')!r}"
         for key in sorted(found.keys() | wanted.keys())

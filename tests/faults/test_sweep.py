@@ -1,6 +1,7 @@
 """Every answer of an API server that is no yes, at every request of every scene; once, and until it is taken away.
 
-A few by default; `pytest tests/faults/test_sweep.py --faults all` is every one of them (hours: choose with -k).
+A few by default; `pytest tests/faults/test_sweep.py --faults all` is every one of them (hours: choose with -k), but of
+ways back by steps (`-k "way-back or reverted"`) what choice.py says; `--faults every` is every one of those, too.
 """
 
 from collections.abc import Iterator
@@ -11,14 +12,16 @@ import pytest
 
 from tests.failpoints.scenes import SCENES
 from tests.failpoints.theatre import Theatre
+from tests.faults.choice import Among, everything, in_turn
 from tests.faults.refusing import Fault
 from tests.faults.sweep import Sweep, refusing_world
+from tests.faults.ways import BY_STEPS
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 SWEPT = (
     *("release", "canary", "blue-green", "recreate", "replace", "autoscaled"),
     *("adoption", "left", "removal", "removed", "let-go"),
-    *("way-back", "no-way-back", "reverted"),
+    *sorted(BY_STEPS),
 )
 
 
@@ -50,15 +53,25 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
         yield Sweep(theatre)
 
 
-def test_f17_an_answer_that_is_no_yes_is_never_a_false_success_and_one_word_finishes(sweep: Sweep, spot: Blow) -> None:
+def test_f17_an_answer_that_is_no_yes_is_never_a_false_success_and_one_word_finishes(
+    sweep: Sweep, spot: Blow, request: pytest.FixtureRequest
+) -> None:
     assert spot.scene in SCENES
     found = []
-    for number in (spot.number,) if spot.number else count(1):
-        try:
-            found += [f"{number}: {one}" for one in sweep.struck(spot.scene, spot.fault, number, lasts=spot.lasts)]
-        except LookupError:
-            assert number > 1, "it met nothing"
-            assert not spot.number
-            break
+    for among in _among(spot, every=request.config.getoption("--faults") == "every"):
+        for number in (spot.number,) if spot.number else filter(among.due, count(1)):
+            try:
+                struck = sweep.struck(spot.scene, spot.fault, number, lasts=spot.lasts, counts=among.counts)
+                found += [f"{number}: {one}" for one in struck]
+            except LookupError:
+                assert number > 1, "it met nothing"
+                assert not spot.number
+                break
     if found:
         pytest.fail("\n".join(found), pytrace=False)
+
+
+def _among(spot: Blow, *, every: bool) -> Iterator[Among]:
+    if every or spot.number or spot.scene not in BY_STEPS:
+        return everything(spot.fault)
+    return in_turn(spot.fault, SWEPT.index(spot.scene) + spot.lasts)

@@ -1,0 +1,145 @@
+"""What must hold of a way back by steps, whatever its requests met: read from the cluster and from the records.
+
+A run of a Job is named after its operation (docs/decisions/0020), so a retry, which is another one, makes another run.
+What is compared therefore calls every run of a Job by one name; what such a name would hide is asked here of each run:
+that an attempt made it once, that it stood alone, that a record tells of it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from reconciler.app.traffic import STOPPED_NOW
+from reconciler.app.way_back import RETURNS
+from reconciler.kube.marks import RUN, STOPPED
+from reconciler.machine.states import RolloutState
+from reconciler.plan.change import ActionKind
+from reconciler.plan.jobs import run_id
+from reconciler.sandbox.cluster import SandboxCluster
+from reconciler.state.event import Event
+from tests.faults.refusing import RefusingCluster, Run
+from tests.story.stage import Stage
+
+BY_STEPS = frozenset({"way-back", "no-way-back", "reverted"})
+ENVIRONMENT = "env-k8s-prod"
+UNIT = "release/svc-a"
+MIGRATES = (UNIT, 2)  # the step of tests/failpoints/stepped.py that runs a Job
+OPERATION = f"{UNIT}:{ActionKind.RUN_JOB}:rollback.steps[1]: migrate_database"
+THERE_AND_BACK = 2
+ATTEMPTS = 6  # of one approval, more than a scene makes
+
+
+def without_runs(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The same contents without any run of a Job."""
+    return {key: body for key, body in found.items() if not _run(body)}
+
+
+def nameless(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Contents in which every run of a Job has one name; runs that differ in more stay apart, for nothing is hidden."""
+    plain: dict[str, Any] = {}
+    for key, body in found.items():
+        name = _run(body)
+        if not name:
+            plain[key] = body
+            continue
+        labels = {label: text for label, text in body["labels"].items() if label != RUN}
+        place = f"{key.removesuffix(f'-{name}')}-RUN"
+        same = plain.setdefault(place, {**body, "labels": labels})
+        if same != {**body, "labels": labels}:
+            plain[key] = body
+    return plain
+
+
+def _run(content: Any) -> str:
+    return str(content["labels"].get(RUN, "")) if content and content.get("labels") else ""
+
+
+def by_one_name(changed: Counter[str], runs: Iterable[Run]) -> Counter[str]:
+    """Counts of changes, those of all runs of a Job together."""
+    names = {run.path: f"{run.path.removesuffix(run.name)}RUN" for run in runs}
+    plain: Counter[str] = Counter()
+    for path, times in changed.items():
+        plain[names.get(path, path)] += times
+    return +plain
+
+
+def flaws(stage: Stage, cluster: RefusingCluster, status: tuple[str, str]) -> Iterator[str]:
+    """What may never be, at any moment: said of what is and of all that was done since the scene began."""
+    made = [run.path for run in cluster.runs]
+    yield from (f"{path} was made {times} times" for path, times in Counter(made).items() if times > 1)
+    operations = _operations(stage)
+    of = {run.path: operations.get(run.name) for run in cluster.runs}
+    yield from (f"{path} is a run of no operation that is known" for path, one in of.items() if one is None)
+    attempts = Counter(one for one in of.values() if one is not None)
+    yield from (f"attempt {one} ran {times} Jobs" for one, times in attempts.items() if times > 1)
+    yield from cluster.beside
+    yield from _of_traffic(stage, cluster, status)
+    yield from _of_records(stage, cluster)
+
+
+def _operations(stage: Stage) -> dict[str, tuple[int, int]]:
+    """Which attempt of which rollout each run is of: the way forward of a revert, or a return."""
+    found: dict[str, tuple[int, int]] = {}
+    for name, generation in stage.ledger.rollouts:
+        for attempt in range(ATTEMPTS):
+            found[run_id(name, generation, attempt, "", OPERATION)] = (generation, attempt)
+            for number in range(ATTEMPTS):
+                place = run_id(name, generation, RETURNS + attempt, f"return {number}", OPERATION)
+                found[place] = (generation, RETURNS + attempt)
+    return found
+
+
+def _of_traffic(stage: Stage, cluster: SandboxCluster, status: tuple[str, str]) -> Iterator[str]:
+    """Traffic that is stopped is told; what has ended does not say so where it is not."""
+    bodies = cluster.contents()
+    stopped = sorted(key for key, one in bodies.items() if STOPPED in (one["metadata"].get("annotations") or {}))
+    empty = sorted(key for key, one in bodies.items() if one["kind"] == "Deployment" and one["spec"]["replicas"] == 0)
+    if stopped != empty:
+        yield f"without pods are {empty}, marked as stopped {stopped}"
+    last = newest(stage)
+    if stopped and STOPPED_NOW not in status[1]:
+        yield f"traffic is stopped at {stopped}, and the status does not say so: {status}"
+    if last.finished is not None and stopped and STOPPED_NOW not in last.finished.message:
+        yield f"traffic is stopped at {stopped}, and the record does not say so: {last.finished.message}"
+    if last.finished is not None and not stopped and STOPPED_NOW in status[1]:
+        yield f"traffic is not stopped, and the status says so: {status[1]}"
+
+
+def _of_records(stage: Stage, cluster: RefusingCluster) -> Iterator[str]:
+    """Of what has ended: each run is told of once, and a migration that is recorded as done was run."""
+    last = newest(stage)
+    if last.finished is None:
+        return
+    logs = Counter(_log(event) for event in stage.world.opened.journal.events)
+    for run in cluster.runs:
+        told = sum(times for name, times in logs.items() if name.endswith(f"-{run.name}.log"))
+        if told != 1:
+            yield f"{run.path} is told of {told} times"
+    if MIGRATES in last.walked and not cluster.runs:
+        yield f"{MIGRATES} is recorded as done, and no Job was run"
+
+
+def _log(event: Event) -> str:
+    return str(event.detail.get("log") or "")
+
+
+def newest(stage: Stage) -> RolloutState:
+    """The last rollout of production."""
+    generation = max(number for name, number in stage.ledger.rollouts if name == ENVIRONMENT)
+    return stage.ledger.rollouts[ENVIRONMENT, generation]
+
+
+def reason(stage: Stage) -> str:
+    """Why the last rollout went back; empty where it did not."""
+    last = newest(stage)
+    return last.returning.reason if last.returning is not None else ""
+
+
+def halved(found: Counter[str], wanted: Counter[str]) -> Iterator[str]:
+    """Of a way forward that failed earlier than where nothing was struck: what changed otherwise than it must.
+
+    What it did not reach was not changed, and not changed back: two changes less of an object, and nothing else.
+    """
+    more, less = found - wanted, wanted - found
+    if more or any(times != THERE_AND_BACK for times in less.values()):
+        yield f"changed otherwise: {more} {less}"
