@@ -129,7 +129,7 @@ class WayBack:
             if leaving:
                 performer.ask(batch)
             self._tell(leaving, now - after, done=True, ran=jobs.steps, words="; ".join(applied.words))
-        performer.verify(returned_before(self.rollout, side.desired, plan), timeouts(plan))
+        performer.verify(returned_before(self.rollout, side.desired, plan, refs), timeouts(plan))
         return {unit for unit, _ in steps_of(plan.batches) | self.state.begun}
 
     def _tell_over(self, side: Side, plan: Plan, performer: Performer, leaving: Mapping[UnitRef, Leaving]) -> None:
@@ -137,7 +137,7 @@ class WayBack:
         mine = {step for step in self.state.begun - self.state.walked if step[0] in {str(ref) for ref in leaving}}
         over = mine - steps_of(plan.batches)
         if over:
-            performer.verify(returned_before(self.rollout, side.desired, plan), timeouts(plan))
+            performer.verify(returned_before(self.rollout, side.desired, plan, leaving), timeouts(plan))
             self._tell(leaving, over, done=True)
 
     def _performer(self, side: Side) -> Performer:
@@ -275,12 +275,14 @@ def steps_of(batches: Iterable[Iterable[Action]]) -> frozenset[tuple[str, int]]:
     return frozenset((one.unit, one.step) for batch in batches for one in batch if one.step)
 
 
-def returned_before(rollout: Plan, old: Desired, left: Plan) -> tuple[Action, ...]:
-    """What the rollout touched, a return to `old` keeps and `left` no longer changes: a crash lay in between.
+def returned_before(rollout: Plan, old: Desired, left: Plan, units: Iterable[UnitRef]) -> tuple[Action, ...]:
+    """What the rollout touched, a return of units to `old` keeps and `left` no longer changes: a crash lay in between.
 
-    Nobody in this process waited for it to be ready. What the rollout was to delete is to stand again, or still.
+    Nobody in this process waited for it to be ready. What the rollout was to delete is to stand again, or still. Other
+    units may go back to another commit, and later.
     """
-    kept = {ref_of(body) for source in old.sources.values() for body in source.objects}
+    names = {unit.name for unit in units if unit.kind is UnitKind.RELEASE} & old.sources.keys()
+    kept = {ref_of(body) for name in names for body in old.sources[name].objects}
     now = {action.object for batch in left.batches for action in batch}
     begun = (action for batch in rollout.batches for action in batch if action.kind in APPLIED)
     left_alone = (one for one in begun if one.object not in now and _object_ref(one) in kept)

@@ -11,8 +11,9 @@ import pytest
 
 from tests.failpoints.far_side import Left
 from tests.failpoints.points import Point
-from tests.failpoints.scenes import Scene, make_world
+from tests.failpoints.scenes import Scene
 from tests.failpoints.theatre import Theatre
+from tests.failpoints.worlds import make_world
 
 BASE = "base"
 MEMORY = "/dev/shm"

@@ -6,20 +6,20 @@ follow, so what a restart makes of it is compared with what the same runs leave 
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from reconciler.app.settings import FILE_NAME, load_settings
 from reconciler.approval.decision import Verb
 from reconciler.names import Revision
-from reconciler.sandbox.world import World
-from tests.failpoints import pinned
+from tests.failpoints import pinned, stepped
 from tests.failpoints.points import Point
+from tests.failpoints.stepped import JOB as JOB
 from tests.failpoints.stepped import job as job
+from tests.failpoints.stepped import landed as _landed
 from tests.failpoints.stepped import with_steps as with_steps
 from tests.failpoints.theatre import Theatre
-from tests.story.clock import MovableClock
+from tests.failpoints.watched import Refusal
 from tests.story.connecting import rotation, withdraw
 from tests.story.gateway import DEFINITION, DEFINITIONS, TEXT
 from tests.story.gateway import MANIFEST as ROUTES
@@ -27,7 +27,6 @@ from tests.story.stage import RELEASE, Stage
 
 SERVICE = "releases/svc-a/manifests/service.yaml"
 MANIFEST = "releases/svc-a/manifests/deployment.yaml"
-JOB = "releases/svc-a/manifests/jobs.yaml"
 SETTINGS = "policy/settings.yaml"
 
 Runs = Callable[[Theatre], tuple[tuple[str, ...], ...]]
@@ -158,16 +157,14 @@ def _blue_green(stage: Stage) -> None:
     stage.merge(number, settle=False)
 
 
-def _by_steps(stage: Stage, tag: str = "v1") -> None:
-    """An approved pull request of a version that fails, and goes back by steps; nobody has looked at its merge."""
-    _landed(stage, {RELEASE: with_steps(stage.release_text("v2.0.1-broken")), JOB: job("downgrade", tag)})
+def _refused_back(refusal: Refusal) -> Callable[[Stage], None]:
+    """A version that fails, and goes back by steps of which the cluster refuses one."""
 
+    def prepare(stage: Stage) -> None:
+        stepped.failing(stage)
+        stepped.refusing(stage, refusal)
 
-def _reverted(stage: Stage) -> None:
-    """The approved revert of a version that is left by steps; nobody has looked at its merge."""
-    _landed(stage, {RELEASE: with_steps(stage.release_text("v2.0.1")), JOB: job("downgrade")})
-    stage.settle()
-    _landed(stage, {RELEASE: stage.release_text("v2.0.0"), JOB: None}, "revert")
+    return prepare
 
 
 def _hooked(stage: Stage) -> None:
@@ -184,14 +181,6 @@ def _canary(stage: Stage) -> None:
     strategy = "strategy: {type: canary, canary: {steps: [{weight: 20, pause: 0s}, {weight: 80, pause: 0s}]}}"
     number = stage.propose({RELEASE: stage.release_text("v2.0.1").rstrip() + f"\n  {strategy}\n"})
     stage.approve(number)
-    stage.merge(number, settle=False)
-
-
-def _landed(stage: Stage, files: Mapping[str, str | None], branch: str = "change") -> None:
-    """An approved pull request whose merge nobody has looked at; two approve it, as a removal takes."""
-    number = stage.propose(files, branch=branch)
-    for login in ("approver_user", "admin"):
-        stage.approve(number, login)
     stage.merge(number, settle=False)
 
 
@@ -336,9 +325,25 @@ SCENES = {
             (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY},
         ),
         Scene("let-go", _let_go, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
-        Scene("way-back", _by_steps, _WALKS),
-        Scene("no-way-back", lambda stage: _by_steps(stage, "broken"), _WALKS),
-        Scene("reverted", _reverted, _WALKS),
+        Scene("way-back", stepped.failing, _WALKS),
+        Scene("no-way-back", lambda stage: stepped.failing(stage, "broken"), _WALKS),
+        Scene("unanswered", lambda stage: stepped.failing(stage, asked=stepped.NOBODY), _WALKS),
+        Scene("unrestored", _refused_back(Refusal.PODS), _WALKS),
+        Scene("unreturned", _refused_back(Refusal.OLD), _WALKS),
+        Scene("unmade", _refused_back(Refusal.JOBS), _WALKS),
+        Scene("reverted", stepped.reverted, _WALKS | {Point.KUBE_DELETE}),
+        Scene("not-reverted", lambda stage: stepped.reverted(stage, "broken"), _WALKS | {Point.KUBE_DELETE}),
+        Scene("two-ways-back", lambda stage: stepped.both(stage, shop="v2.0.1-broken"), _WALKS),
+        Scene(
+            "one-way-back",
+            lambda stage: stepped.both(stage, shop="v2.0.1-broken", tag="broken"),
+            _WALKS,
+        ),
+        Scene(
+            "depended-on", lambda stage: stepped.both(stage, ours="v2.0.1-broken", shop="v2.0.1", after="svc-a"), _WALKS
+        ),
+        Scene("dependent", lambda stage: stepped.both(stage, shop="v2.0.1-broken", after="svc-a"), _WALKS),
+        Scene("everywhere", stepped.everywhere, _WALKS),
         Scene("hooks", _hooked, _APPLIES | {Point.KUBE_RUN_JOB}),
         Scene("removal", _removed, (_APPLIES | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}),
         Scene("held", _pushed, _SAYS | {Point.STEP_CACHE}),
@@ -359,45 +364,3 @@ SCENES = {
         Scene("install", _first, _INSTALLS, world="hosts"),
     )
 }
-
-
-class ComposeOnly(World):
-    """The example with one host alone: what installs over SSH is one environment of it."""
-
-    def example(self) -> dict[str, str]:
-        files = super().example()
-        self.hosts, hosts = {}, self.hosts
-        without = super().example()
-        self.hosts = hosts
-        documents = [one for one in files["hosts/hosts.yaml"].split("---\n") if "name: compose-1" in one]
-        kept = {path: files[path] for path in ("environments/env-compose-prod.yaml", "credentials/credentials.yaml")}
-        return {**without, **kept, "hosts/hosts.yaml": "".join(documents)}
-
-
-class Told(World):
-    """The example, and a place that is told of emergencies. Only a reconciler of `process.py` reaches it."""
-
-    def example(self) -> dict[str, str]:
-        files = super().example()
-        told = f"{files[SETTINGS].rstrip()}\n  emergency: {{notify: [{{url: 'https://127.0.0.1:9/told'}}]}}\n"
-        return {**files, SETTINGS: told}
-
-
-class Healing(World):
-    """The example with `drift: heal` in production."""
-
-    def example(self) -> dict[str, str]:
-        files = super().example()
-        return {path: text.replace("drift: report", "drift: heal") for path, text in files.items()}
-
-
-def make_world(kind: str) -> Callable[[Path, MovableClock], World]:
-    """`plain` has no hosts, `hosts` one; in `told` somebody is told of emergencies, in `healing`
-    drift is put right."""
-    if kind == "told":
-        return lambda folder, clock: Told(folder, clock=clock, hosts_wanted=())
-    if kind == "healing":
-        return lambda folder, clock: Healing(folder, clock=clock, hosts_wanted=())
-    if kind == "hosts":
-        return lambda folder, clock: ComposeOnly(folder, clock=clock, hosts_wanted=("compose-1",))
-    return lambda folder, clock: World(folder, clock=clock, hosts_wanted=())

@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.approval.decision import Verb
 from reconciler.names import Revision
-from tests.failpoints.scenes import make_world
 from tests.failpoints.theatre import Theatre
+from tests.failpoints.worlds import make_world
 from tests.story.stage import RELEASE, Stage
 
 LONGER = frozenset(

@@ -16,7 +16,7 @@ from reconciler.plan.change import Check
 from reconciler.sandbox.hosts import SandboxHost
 from reconciler.sandbox.world import BUNDLE, HOSTS
 from reconciler.secret import Secret
-from tests.failpoints.scenes import make_world
+from tests.failpoints.worlds import make_world
 from tests.story.clock import MovableClock
 from tests.story.stage import Stage
 

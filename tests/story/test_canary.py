@@ -11,8 +11,8 @@ import pytest
 
 from reconciler.approval.decision import Verb
 from reconciler.sandbox.cluster_http import Asked
-from tests.failpoints.scenes import make_world
 from tests.failpoints.theatre import Theatre
+from tests.failpoints.worlds import make_world
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.test_blue_green import land, workloads
 

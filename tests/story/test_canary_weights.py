@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.failpoints.scenes import make_world
 from tests.failpoints.theatre import Theatre
+from tests.failpoints.worlds import make_world
 from tests.story.gateway import DEFINITION, DEFINITIONS, MANIFEST, ROUTE, TEXT, weights
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.test_blue_green import land, workloads
