@@ -18,8 +18,8 @@ settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    words = "where the reconciler is killed: `some` points of a release, or `all` points of every scene (minutes)"
-    parser.addoption("--failpoints", choices=("some", "all"), default="some", help=words)
+    words = "where the reconciler is killed: `some` points of a release, `all` of every scene, `each` small one too"
+    parser.addoption("--failpoints", choices=("some", "all", "each"), default="some", help=words)
     parser.addoption("--acceptance", metavar="FILE", help="write the acceptance report of this run")
     parser.addoption("--model-runs", metavar="N", default="25", help="runs of the model of tests/model")
     parser.addoption("--model-seed", metavar="SEED", help="its seed; always the same runs without")

@@ -1,7 +1,8 @@
 """Killed at every record and every effect, and started again: nothing lost, nothing twice (G20, G21, G24; fault F1).
 
 By default the points of one release and one preview, each once; `pytest tests/failpoints --failpoints all` is every
-point of every scene, each time that it is reached.
+point of every scene, each time that it is reached; of requests, pushes and other smaller steps the first and the last,
+and with `--failpoints each` every single one: name a scene beside it (`-k way-back`), which takes minutes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -56,9 +57,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("place", places, ids=["-".join(place) for place in places])
 
 
-def kills(point: Point, side: Side, times: int, *, some: bool) -> Iterable[Kill]:
-    """By default the first time; else every time, of the smaller steps the first and the last."""
-    every = [1] if some else sorted({1, times}) if point in STEPS else range(1, times + 1)
+def kills(point: Point, side: Side, times: int, how: str) -> Iterable[Kill]:
+    """By default the first time; else every time, of the smaller steps the first and the last, or each as well."""
+    ends = how == "all" and point in STEPS
+    every = [1] if how == "some" else sorted({1, times}) if ends else range(1, times + 1)
     return [Kill(side, point, nth) for nth in every]
 
 
@@ -89,8 +91,8 @@ def test_f1_killed_and_started_again_leaves_what_an_undisturbed_run_leaves(
 ) -> None:
     name, side, point = place
     _, reached, _ = playbill.played(SCENES[name])
-    some = request.config.getoption("--failpoints") == "some"
-    found = list(wrong(playbill, SCENES[name], kills(point, side, reached[point], some=some)))
+    how = request.config.getoption("--failpoints")
+    found = list(wrong(playbill, SCENES[name], kills(point, side, reached[point], how)))
     if found:
         pytest.fail("\n".join(found), pytrace=False)  # a picture of two worlds helps nobody
 
@@ -122,8 +124,8 @@ def test_g23_killed_wherever_a_way_back_fails_ends_with_its_pods_and_says_so(
 ) -> None:
     side, point = blow
     theatre, reached, _ = playbill.played(SCENES[FAILING])
-    some = request.config.getoption("--failpoints") == "some"
-    for kill in kills(point, side, reached[point], some=some):
+    how = request.config.getoption("--failpoints")
+    for kill in kills(point, side, reached[point], how):
         killed(theatre, SCENES[FAILING], kill)
         theatre.stage.restart()
         found = theatre.world.sandbox("prod").look(DEPLOYMENT)
