@@ -49,6 +49,4 @@ def unmark(client: Client, path: str, ref: ObjectRef, live: Json) -> None:
         if not is_moved(answer):
             raise error_of(answer)
         live = found_object(client.find(path, what), ref, what)
-        if live is None:
-            return
     raise moving(what)

@@ -21,11 +21,8 @@ def left(client: Client, ref: ObjectRef, body: Json) -> int:
     if ref.kind == SUSPENDED:
         made = list_all(client, f"/apis/batch/v1/namespaces/{ref.namespace}/jobs", {}, f"listing the Jobs of {ref}")
         return sum(1 for job in made if _is_of(job, body) and not _is_over(job))
-    selector = selector_of(body)
-    if not selector:
-        return 0
     path = f"/api/v1/namespaces/{ref.namespace}/pods"
-    pods = list_all(client, path, {"labelSelector": selector}, f"listing the pods of {ref}")
+    pods = list_all(client, path, {"labelSelector": selector_of(body)}, f"listing the pods of {ref}")
     return sum(1 for pod in pods if (pod.get("status") or {}).get("phase") not in ENDED)
 
 

@@ -59,7 +59,7 @@ class Scaler:
             if attempt and decided(live) != seen:
                 raise moving(what)
             self.writer.check_existing(what, release, live, generation, expected_uid)
-            turned = turned if attempt else asked(live)
+            turned = turned if attempt else asked(live)  # a number that was kept by then would say: it has pods
             if turned is None and marks.event_of(live) == parent.event:
                 return None
             if self._written(path, ref, live, parent, turned):

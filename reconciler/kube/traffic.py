@@ -104,7 +104,7 @@ def rescued(sent: Json, live: Json, *, autoscaled: bool) -> int | None:
 def written(live: Json, turned: Turned) -> Json:
     """Everything that we own as it stands, with this number of pods, and no mark but this."""
     body = as_we_own(live)
-    annotations = body["metadata"].get("annotations") or {}
+    annotations = body["metadata"]["annotations"]
     left = {key: text for key, text in annotations.items() if key not in (marks.STOPPED, marks.STOPPED_OF)}
     body["metadata"]["annotations"] = {**left, **turned.mark}
     if turned.handed:
