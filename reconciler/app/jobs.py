@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.app.operations import Order, Step
+from reconciler.app.step_times import Began, Term, term_of
 from reconciler.app.verifying import READINESS_PAUSE, READINESS_PAUSES, Interrupted, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected
 from reconciler.names import ObjectRef
@@ -25,8 +26,8 @@ from reconciler.secret import MASK
 from reconciler.specs.desired import Desired
 from reconciler.specs.jobs import job_in
 
-LATE_WORDS = "it had not ended {limit} after it was made"
-WAITED = "it stood suspended {limit} after it was made: whoever admits Jobs there (such as Kueue) did not let it go on"
+LATE_WORDS = "it had not ended {limit} after {begun}"
+WAITED = "it stood suspended {limit} after {begun}: whoever admits Jobs there (such as Kueue) did not let it go on"
 STOPS = 3  # times that what is late is stopped, where somebody else lets it go on
 LATE = timedelta(seconds=60)  # after its deadline the cluster has ended it; then nobody there does
 LAST_WORDS = 300  # characters of its log that a failure quotes
@@ -45,21 +46,31 @@ class JobRunner:
     key: bytes
     stopping: Callable[[], bool] = lambda: False
     others: tuple[Desired, ...] = ()
+    began: Began = lambda _: None
 
     def start(self, api: KubeApi, action: Action, desired: Desired, order: Order) -> None:
-        """Make the run, or find it made. Raises Refused where its Job is not the approved one."""
-        body, run = self._run(action, desired, order)
+        """Make the run, or find it made. Raises Refused where its Job is not the approved one.
+
+        Within what is left to its step, so that the cluster ends it then, whoever watches; after that none is made.
+        """
+        now, term = self.clock.now(), term_of(action, self.began(action))
+        left = int(term.left(now).total_seconds()) if term is not None else action.seconds
+        body, run = self._run(action, desired, order, max(1, left))
         found = api.job(ref_of(body))
         if found is None:
+            if term is not None and term.over(now):
+                message = f"running {ref_of(body)}: it was not made within the {term.limit} of its step"
+                raise Rejected(message, key="release_rollback_failed")
             api.run_job(release_of(action), body, run=run, generation=order.generation)
         elif found.run != run or found.owner != release_of(action):
             raise Refused(f"running {ref_of(body)}: there is another one of that name", key="target_changed")
 
     def finish(self, api: KubeApi, action: Action, desired: Desired, order: Order) -> Step:
         """Wait for the run to end. Raises Unavailable where nobody can say."""
-        ref = ref_of(self._run(action, desired, order)[0])
+        ref = ref_of(self._run(action, desired, order, action.seconds)[0])
         limit = timedelta(seconds=action.seconds) + LATE
-        begun, pauses, waited, stops = self.clock.now(), iter(READINESS_PAUSES), False, 0
+        term = Term(limit, self.began(action) or self.clock.now())
+        pauses, passed, waited, stops = iter(READINESS_PAUSES), timedelta(), False, 0
         while True:
             seen = api.job(ref)
             if seen is None:
@@ -67,12 +78,14 @@ class JobRunner:
                 return Step(action, None, _failure(action, ref, words))
             if seen.ended or seen.stopped:
                 break
-            if self.clock.now() - begun > limit:
+            if term.over(self.clock.now(), passed):
                 if stops == STOPS:
                     break
                 waited, stops = seen.suspended if not stops else waited, stops + 1
                 api.stop_job(release_of(action), ref, generation=order.generation, expected_uid=seen.uid)
-            self.clock.wait(next(pauses, READINESS_PAUSE))
+            pause = next(pauses, READINESS_PAUSE)
+            self.clock.wait(pause)
+            passed += pause
             if self.stopping():
                 raise Interrupted(f"waiting for {ref}: the reconciler is stopping")
         log = told(api.job_log(ref), (desired, *self.others), release_of(action))[-KEPT:]
@@ -82,19 +95,20 @@ class JobRunner:
             return Step(action, result, run=ref.name)
         late = WAITED if waited else LATE_WORDS
         now = "is stopped" if seen.stopped else "GOES ON: something there undoes it when it is stopped"
-        why = hidden(seen.words) if seen.ended else f"{late.format(limit=limit)}, and {now}"
+        begun = "it was made" if self.began(action) is None else "its step was begun"
+        why = hidden(seen.words) if seen.ended else f"{late.format(limit=limit, begun=begun)}, and {now}"
         last = " ".join(log.split())[-LAST_WORDS:]
         words = f"{why}{'; its log ends: ' if last else ''}{last}"
         return Step(action, result, _failure(action, ref, words), run=ref.name)
 
-    def _run(self, action: Action, desired: Desired, order: Order) -> tuple[dict[str, Any], str]:
+    def _run(self, action: Action, desired: Desired, order: Order, seconds: int) -> tuple[dict[str, Any], str]:
         source = desired.sources.get(release_of(action))
         job = job_in(source.jobs if source is not None else (), action.object.name if action.object else "")
         if job is None or content_of(job, self.key) != action.post:
             message = f"running Job {action.object.name if action.object else ''}: it is not the approved one any more"
             raise Refused(message, key="preview_mismatch")
         run = _run_id(order, action)
-        return run_of(job, run, action.seconds), run
+        return run_of(job, run, seconds), run
 
 
 def run_in(order: Order, action: Action) -> ObjectRef:

@@ -21,6 +21,7 @@ from reconciler.app.first_replicas import first_replicas
 from reconciler.app.jobs import JobRunner, run_in
 from reconciler.app.operations import BatchResult, Order, Step
 from reconciler.app.reaching import check_identity
+from reconciler.app.step_times import Began, term_of
 from reconciler.app.traffic import SCALES, LetIn, Traffic, scale
 from reconciler.app.verifying import Verifier, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
@@ -59,6 +60,7 @@ class Performer:
     left: Mapping[str, Desired] = field(default_factory=dict)  # by release: the side whose way back is gone
     artifacts: Mapping[str, Digest] = field(default_factory=dict)  # of the units, as they were derived here
     before: tuple[Desired, ...] = ()  # the sides that the plan leads away from: secrets of theirs may still be read
+    began: Began = lambda _: None
     still: Callable[[], None] = lambda: None  # raises where this is no longer ours to do, after the target was taken
 
     def apply(self, batch: Sequence[Action], order: Order) -> BatchResult:
@@ -102,6 +104,7 @@ class Performer:
         if not taken:
             return
         check_identity(api, cluster, self.identities)
+        self._check_in_time(cluster, scales)
         for release in sorted({_release(action) for action in taken}):
             api.begin(release, self._namespace(release), order.generation, order.event, order.turn)
         self.still()
@@ -129,6 +132,13 @@ class Performer:
             if self._pending(action, item, _release(action), order.plan)
         ]
         all_of(todo, SIDE_BY_SIDE)  # one batch: none of them waits for another
+
+    def _check_in_time(self, cluster: str, scales: Sequence[Action]) -> None:
+        """Traffic that runs is not stopped any more where the time to do so is over: who comes back finds it done."""
+        now = self.clock.now()
+        terms = ((one, term_of(one, self.began(one))) for one in scales if one.kind is ActionKind.STOP_TRAFFIC)
+        for action in (one for one, term in terms if term is not None and term.over(now)):
+            self._traffic().check_stopped(cluster, _release(action), object_in(action))
 
     def wanted(self, releases: Iterable[str], stopped: Collection[str] = ()) -> list[DesiredObjects]:
         """The full objects of releases; none for a release that is removed. `stopped`: whose traffic is stopped."""
@@ -242,11 +252,16 @@ class Performer:
         """See Traffic."""
         return self._traffic().let_in(releases, begin, begun=begun)
 
+    def answers(self, clusters: Iterable[str]) -> bool:
+        """See Traffic."""
+        return self._traffic().answers(clusters)
+
     def _traffic(self) -> Traffic:
         return Traffic(self.targets, self.wanted, self.still, self.identities)
 
     def _jobs(self) -> JobRunner:
-        return JobRunner(self.clock, self.key, self.stopping, (self.desired, *self.left.values(), *self.before))
+        sides = (self.desired, *self.left.values(), *self.before)
+        return JobRunner(self.clock, self.key, self.stopping, sides, self.began)
 
     def _side_of(self, action: Action) -> Desired:
         """What a way back runs and asks is said by the version that is left."""
@@ -261,7 +276,7 @@ class Performer:
         self._verifier().ask(batch)
 
     def _verifier(self) -> Verifier:
-        return Verifier(self.targets, self.clock, self.desired, self.stopping, self.left)
+        return Verifier(self.targets, self.clock, self.desired, self.stopping, self.left, self.began)
 
     def _host(self, host: str, actions: list[Action], order: Order, steps: list[Step]) -> None:
         api = self.targets.host(host)

@@ -2,7 +2,9 @@
 
 A Service of the release's cluster is asked from the target's side, through the API server; everything else is asked
 from here, with no secret, no proxy and no redirect. Answers are strangers' words: of one at most 64 KiB are looked at,
-and nothing of it is ever repeated, of Prometheus only the number. Nothing here is asked for a preview.
+and nothing of it is ever repeated, of Prometheus only the number. Nothing here is asked for a preview. Where a step of
+a way back asks, all of its questions share its time: each is asked once at least, of many requests ten, and nothing is
+begun when it is over.
 """
 
 import socket
@@ -16,6 +18,7 @@ from math import ceil
 from urllib.parse import urlsplit
 
 from reconciler.app.prometheus import Measured, judged, query_url
+from reconciler.app.step_times import Term
 from reconciler.errors import Rejected, Unavailable
 from reconciler.plan.questions import words_of
 from reconciler.ports import Answered, Clock, GetThrough, KubeApi
@@ -28,6 +31,8 @@ MOST = 64 * 1024  # bytes of an answer
 SLOW = 0.95  # the share that has to be as fast as `maxP95`
 PORTS = {"http": "80", "https": "443"}
 
+AT_LEAST = timedelta(seconds=1)  # that one answer may take, however little time is left
+
 Get = Callable[[str, timedelta], Answered]
 
 
@@ -39,6 +44,7 @@ class Asker:
     clock: Clock
     service: Callable[[str], tuple[str, str] | None]
     stopping: Callable[[], bool] = lambda: False
+    term: Term | None = None
 
     def ask(self, place: str, probe: Probe, instead: str = "") -> None:
         """Raises Rejected where it is not answered well. `instead`: the Service that is asked for the named one."""
@@ -52,6 +58,9 @@ class Asker:
                 return
             if isinstance(wrong, Measured):  # nobody asks until a number pleases
                 break
+            if self._over():
+                wrong = f"{wrong}{self._late}"
+                break
         of = f" of {instead}" if instead else ""
         times = f", asked {asked} times" if asked > 1 else ""
         message = f"{place}{of} is not answered well: wanted {words_of(probe)}; {wrong}{times}"
@@ -60,14 +69,26 @@ class Asker:
     def _once(self, probe: Probe, instead: str) -> str:
         """What is wrong with the answer; empty: nothing."""
         if probe.tcp is not None:
-            return _connects(probe.tcp, probe.timeout)
-        get = self._getter(instead)
+            return _connects(probe.tcp, self._timeout(probe))
+        get, timeout = self._getter(instead), self._timeout(probe)
         if probe.http is not None:
-            return _answers(get, probe.http, probe.timeout)
+            return _answers(get, probe.http, timeout)
         if probe.prometheus is not None:
-            return self._measures(probe.prometheus, probe.timeout)
+            return self._measures(probe.prometheus, timeout)
         assert probe.traffic is not None  # noqa: S101  exactly one of four
-        return _carries(get, probe.traffic, probe.timeout)
+        return _carries(get, probe.traffic, lambda: self._timeout(probe), lambda: self._late if self._over() else "")
+
+    def _over(self) -> bool:
+        return self.term is not None and self.term.over(self.clock.now())
+
+    @property
+    def _late(self) -> str:
+        return f"; the {self.term.limit} that all questions of the step have are over" if self.term is not None else ""
+
+    def _timeout(self, probe: Probe) -> timedelta:
+        """How long one answer may take: within what is left to the step."""
+        left = max(AT_LEAST, self.term.left(self.clock.now())) if self.term is not None else probe.timeout
+        return min(probe.timeout, left)
 
     def _measures(self, probe: PrometheusProbe, timeout: timedelta) -> str:
         """A number decides; it is asked for at a Service of the cluster and nowhere else."""
@@ -140,19 +161,22 @@ def _answers(get: Get, probe: HttpProbe, timeout: timedelta) -> str:
     return ""
 
 
-def _carries(get: Get, probe: TrafficProbe, timeout: timedelta) -> str:
+def _carries(get: Get, probe: TrafficProbe, timeout: Callable[[], timedelta], late: Callable[[], str]) -> str:
     """Many requests: which share was good, and how slow the slowest but a twentieth were."""
     failures, times = 0, list[timedelta]()
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         left = probe.requests
         while left:  # by tens, so that what is hopeless already is not asked to the end
-            batch = [pool.submit(get, probe.url, timeout) for _ in range(min(AT_ONCE, left))]
+            limit = timeout()
+            batch = [pool.submit(get, probe.url, limit) for _ in range(min(AT_ONCE, left))]
             answers = [job.result() for job in batch]
             left -= len(batch)
             failures += sum(not 200 <= answer.status < 300 for answer in answers)
             times += [answer.took for answer in answers]
             if failures > probe.requests * (1 - probe.min_success_rate) + 1e-9:
                 break
+            if left and (words := late()):
+                return f"{failures} of {len(times)} answers were no 2xx, and {left} more were not asked for{words}"
     if failures > len(times) * (1 - probe.min_success_rate) + 1e-9:
         return f"{failures} of {len(times)} answers were no 2xx"
     slow = sorted(times)[ceil(SLOW * len(times)) - 1]

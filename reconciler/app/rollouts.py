@@ -7,7 +7,7 @@ again from its last record, and every action asks its target first.
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime
 
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Note, Overtaken
@@ -18,11 +18,12 @@ from reconciler.app.planning import Planner
 from reconciler.app.reaching import Reached
 from reconciler.app.sayings import Sayings
 from reconciler.app.sides import accepted_before, left_by, namespaces_in
+from reconciler.app.step_times import Term, began, latest, term_of
 from reconciler.app.stories import Story
 from reconciler.app.targets import Connections, replaceable
 from reconciler.app.traffic import GIVEN_BACK, given_up, is_away, may_be_away, overdue, stopped_by, waited_for
 from reconciler.app.verifying import Interrupted, pause_left
-from reconciler.app.way_back import Walk, WayBack, let_in, timeouts
+from reconciler.app.way_back import SETTLE, Walk, WayBack, let_in, timeouts
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Accepted, Applying, BatchDone, Finished, Hold, Returning
 from reconciler.machine.ledger import RolloutState
@@ -34,8 +35,6 @@ from reconciler.plan.strategies import standing
 from reconciler.ports import Bundles, Clock
 from reconciler.report.status import Situation
 from reconciler.specs.desired import Desired
-
-SETTLE = timedelta(minutes=10)  # of a step that says no time
 
 
 def task_of(environment: str, generation: int) -> str:
@@ -191,8 +190,8 @@ class _Run:
         return bool(left)
 
     def _judge(self, failure: ReconcilerError | None, well: Event) -> Event | None:
-        if failure is not None and self._is_stopped():
-            failure = overdue(failure, self._state.batch_at, self._step_limit(), self._context.clock.now())
+        if failure is not None and self._state.returning is None:
+            failure = self._overdue(failure)
         match failure:
             case None:
                 return well
@@ -218,10 +217,18 @@ class _Run:
                     self._performer.enter_failure(self._plan, self._passed.generation, failure.message)
                 return Event.FAILED
 
-    def _step_limit(self) -> timedelta:
-        """How long the step may take that the batch is of."""
-        batch = self._plan.batches[max(0, self._state.batch)]
-        return timedelta(seconds=max((one.seconds for one in batch if one.step), default=0)) or SETTLE
+    def _overdue(self, failure: ReconcilerError) -> ReconcilerError:
+        """What the batch fails with, where the time of its step is over and its clusters answer."""
+        stopped, batch = self._is_stopped(), self._plan.batches[max(0, self._state.batch)]
+        terms = [term for one in batch if (term := term_of(one, self._began(one))) is not None]
+        if stopped and not terms and self._state.batch_at is not None:
+            terms = [Term(SETTLE, self._state.batch_at)]
+        late = overdue(failure, latest(terms), self._context.clock.now())
+        clusters = {one.target.partition("/")[2] for one in batch if one.step}
+        return late if stopped or late is failure or self._performer.answers(clusters) else failure
+
+    def _began(self, action: Action) -> datetime | None:
+        return began(self._state, self._plan, action)
 
     def _is_stopped(self) -> bool:
         """Whether this plan, which goes back by steps, may have stopped traffic that it has not restored."""
@@ -334,6 +341,7 @@ class _Run:
             identities=context.journal.ledger.clusters,
             workers=context.workers,
             stopping=context.stopping,
+            began=self._began,
             still=self._still,
         )
 

@@ -8,13 +8,14 @@ order to stop finds every workload moved, also those that were not stopped yet.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from reconciler.app.jobs import release_of
 from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order
 from reconciler.app.reaching import check_identity
+from reconciler.app.step_times import Term
 from reconciler.app.verifying import Interrupted, object_in
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.names import ObjectRef
@@ -107,12 +108,12 @@ def waited_for(error: Unavailable | Withdrawn) -> Unavailable:
     return Unavailable(words, key=error.key, hint=error.own_hint, retry_after=error.retry_after)
 
 
-def overdue(error: ReconcilerError, since: datetime | None, limit: timedelta, now: datetime) -> ReconcilerError:
+def overdue(error: ReconcilerError, term: Term | None, now: datetime) -> ReconcilerError:
     """What only one request is refused with, and nobody ends: once its step has had its time, that has failed."""
     passes = isinstance(error, Unavailable) and not isinstance(error, (Interrupted, Overtaken))
-    if not passes or since is None or now - since <= limit:
+    if not passes or term is None or not term.over(now):
         return error
-    message = f"not done {limit} after it was begun: {error.message}"
+    message = f"not done {term.limit} after it was begun: {error.message}"
     return Rejected(message, key="release_rollback_failed", hint=error.own_hint)
 
 
@@ -180,6 +181,21 @@ class Traffic:
             if api.pods_left(item.ref):
                 message = f"going on without traffic: {item.ref} has pods again, which somebody gave it meanwhile"
                 raise Rejected(message, key="release_rollback_failed")
+
+    def answers(self, clusters: Iterable[str]) -> bool:
+        """Whether clusters answer, and take our credential: one that does not is waited for."""
+        try:
+            for cluster in clusters:
+                check_identity(self.targets.kube(cluster), cluster, self.identities)
+        except (Unavailable, Withdrawn):
+            return False
+        return True
+
+    def check_stopped(self, cluster: str, release: str, ref: ObjectRef) -> None:
+        """Raises Rejected where a workload was not stopped yet."""
+        if any(item.ref == ref and item.stopped is None for _, _, item in self._workloads(cluster, [release])):
+            message = f"stopping traffic: {ref} was not stopped within the time of the step"
+            raise Rejected(message, key="release_rollback_failed")
 
     def _workloads(self, cluster: str, names: Sequence[str]) -> list[Stopped]:
         api = self.targets.kube(cluster)

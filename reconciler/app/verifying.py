@@ -1,7 +1,8 @@
 """What a batch is verified by: what it applied is ready, what it deleted is gone, what it asks is answered well.
 
 A pause is measured from when its batch was recorded, never from this process's memory: a restart neither shortens nor
-begins it again. What a pause watches is looked at each time that somebody comes by.
+begins it again. What a pause watches is looked at each time that somebody comes by. The time of a step of a way back is
+counted from its record too (step_times.py), and judged after each look, never before the first.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.app.probing import Asker
+from reconciler.app.step_times import Began, Term, term_of
 from reconciler.errors import Rejected, Unavailable
 from reconciler.expression import parse
 from reconciler.names import ObjectRef
@@ -66,6 +68,7 @@ class Verifier:
     desired: Desired
     stopping: Callable[[], bool] = lambda: False
     left: Mapping[str, Desired] = field(default_factory=dict)  # by release: the side whose way back is gone
+    began: Began = lambda _: None
 
     def ready(self, batch: Sequence[Action], timeouts: Mapping[str, timedelta]) -> None:
         """Wait until everything that the batch applied is ready, and stays so, and what it deleted is gone.
@@ -81,8 +84,11 @@ class Verifier:
             if action.kind in WATCHED and action.object is not None:
                 by_cluster.setdefault(action.target.partition("/")[2], []).append(action)
         for cluster, actions in sorted(by_cluster.items()):
-            limit = max(_limit(action, timeouts) for action in actions)
-            self._wait_ready(self.targets.kube(cluster), actions, limit)
+            terms = [self._term(action, timeouts) for action in actions]
+            self._wait_ready(self.targets.kube(cluster), actions, terms)
+
+    def _term(self, action: Action, timeouts: Mapping[str, timedelta]) -> Term:
+        return Term(_limit(action, timeouts), self.began(action) or self.clock.now())
 
     def ask(self, batch: Sequence[Action]) -> None:
         """Ask what the batch is there to ask. Raises Rejected where it is not answered well, Unavailable as above."""
@@ -98,15 +104,15 @@ class Verifier:
                 self.clock,
                 lambda url, release=release, objects=objects: service_of(url, release, objects),  # type: ignore[misc]
                 self.stopping,
+                term_of(action, self.began(action)),
             )
             asker.ask(action.probe, probe_in(release.spec, action.probe), action.instead)
 
-    def _wait_ready(self, api: KubeApi, actions: list[Action], limit: timedelta) -> None:
+    def _wait_ready(self, api: KubeApi, actions: list[Action], terms: list[Term]) -> None:
         refs = list(dict.fromkeys(object_in(action) for action in actions))
         gone = {object_in(action) for action in actions if action.kind is ActionKind.DELETE_OBJECT}
         sayings = {object_in(action): saying for action in actions if (saying := self._saying(action)) is not None}
-        begun = self.clock.now()
-        pauses = iter(READINESS_PAUSES)
+        waited, pauses = timedelta(), iter(READINESS_PAUSES)
         ready_since = None
         ended: set[ObjectRef] = set()  # Jobs that were seen to end well: they may go by themselves, and are not missing
         stable = max((self._stable_for(one.unit) for one in actions if one.kind in APPLIED), default=timedelta())
@@ -125,10 +131,13 @@ class Verifier:
                 ready_since = ready_since or now
                 if now - ready_since >= stable:
                     return
-            if waiting and now - begun > limit:
+            if waiting and all(term.over(now, waited) for term in terms):
                 reasons = "; ".join(f"{item.ref}: {item.message or 'it is still there'}" for item in waiting)
+                limit = max(term.limit for term in terms)
                 raise Rejected(f"not ready after {limit}: {hidden(reasons)}", key="release_apply_failed")
-            self.clock.wait(next(pauses, READINESS_PAUSE))
+            pause = next(pauses, READINESS_PAUSE)
+            self.clock.wait(pause)
+            waited += pause
             if self.stopping():
                 raise Interrupted("waiting for objects to be ready: the reconciler is stopping")
 
@@ -146,7 +155,8 @@ class Verifier:
 
         The controller of CronJobs does not say what it has seen: two looks in a row have to find nothing.
         """
-        ref, begun, pauses = object_in(action), self.clock.now(), iter(READINESS_PAUSES)
+        ref, term, pauses = object_in(action), self._term(action, {}), iter(READINESS_PAUSES)
+        waited = timedelta()
         wanted = found_empty = 2 if ref.kind == SUSPENDED else 1
         while True:
             (found,) = api.readiness([ref])
@@ -154,10 +164,12 @@ class Verifier:
             found_empty = found_empty - 1 if empty else wanted
             if not found_empty:
                 return
-            if self.clock.now() - begun > timedelta(seconds=action.seconds):
-                message = f"stopping traffic: pods of {ref} are still there after {timedelta(seconds=action.seconds)}"
+            if not empty and term.over(self.clock.now(), waited):
+                message = f"stopping traffic: pods of {ref} are still there after {term.limit}"
                 raise Rejected(message, key="release_rollback_failed")
-            self.clock.wait(next(pauses, READINESS_PAUSE))
+            pause = next(pauses, READINESS_PAUSE)
+            self.clock.wait(pause)
+            waited += pause
             if self.stopping():
                 raise Interrupted("waiting for pods to go: the reconciler is stopping")
 

@@ -20,6 +20,7 @@ from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order, Step
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
+from reconciler.app.step_times import Term, latest
 from reconciler.app.traffic import GIVEN_BACK, STOPPED_NOW, given_up, overdue, waited_for
 from reconciler.app.verifying import APPLIED, Interrupted
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
@@ -34,6 +35,7 @@ from reconciler.plan.way_back import Leaving
 from reconciler.specs.desired import Desired
 
 AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})  # keys of failures that pass
+SETTLE = timedelta(minutes=10)  # of what has no time of its own
 RETURNS = 1000  # attempts of returns count from here; retries of one approval are three (G22)
 
 
@@ -137,7 +139,8 @@ class WayBack:
         mine = {step for step in self.state.begun - self.state.walked if step[0] in {str(ref) for ref in leaving}}
         over = mine - steps_of(plan.batches)
         if over:
-            performer.verify(returned_before(self.rollout, side.desired, plan, leaving), timeouts(plan))
+            left = returned_before(self.rollout, side.desired, plan, leaving)
+            performer.verify([_in_step(one, over, leaving) for one in left], timeouts(plan))
             self._tell(leaving, over, done=True)
 
     def _performer(self, side: Side) -> Performer:
@@ -193,8 +196,9 @@ class WayBack:
         if isinstance(error, (Interrupted, Overtaken)):
             return error
         begun = self._away(leaving)
-        if begun:
-            error = overdue(error, self.state.batch_at, self._limit(leaving), performer.clock.now())
+        late = overdue(error, self._term(leaving, between=begun), performer.clock.now())
+        if begun or (late is not error and performer.answers(left.release.cluster or "" for left in leaving.values())):
+            error = late
         if isinstance(error, (Unavailable, Withdrawn)):
             return waited_for(error) if begun else error
         stopped: dict[str, list[str]] = {}
@@ -208,12 +212,16 @@ class WayBack:
 
         return let_in(performer, stopped, begin, error, begun=begun) if stopped else error
 
-    def _limit(self, leaving: Mapping[UnitRef, Leaving]) -> timedelta:
-        """How long the step may take that was begun last."""
-        open_steps = self.state.begun - self.state.walked
-        found = [(ref, number, one) for ref, left in leaving.items() for number, one in left.left]
-        times = (one.timeout for ref, number, one in found if (str(ref), number) in open_steps)
-        return max(times, default=timedelta(minutes=10))
+    def _term(self, leaving: Mapping[UnitRef, Leaving], *, between: bool) -> Term | None:
+        """The time of the step that was begun last. `between`: between two steps what is next has some too."""
+        begun = self.state.begun
+        found = [((str(ref), number), step) for ref, left in leaving.items() for number, step in left.all]
+        terms = {key: Term(step.timeout, self.state.steps_at[key]) for key, step in found if key in begun}
+        last = latest([term for key, term in terms.items() if key not in self.state.walked])
+        if last is not None or not between:
+            return last
+        over = latest([*terms.values()])
+        return Term(over.limit + SETTLE, over.since) if over is not None else None
 
     def _derived(self, side: Side, wanted: tuple[Accepted, ...], leaving: Mapping[UnitRef, Leaving]) -> None:
         """What cannot be derived here and now is waited for, but not while traffic is stopped."""
@@ -273,6 +281,15 @@ def _check(plan: Plan) -> None:
 def steps_of(batches: Iterable[Iterable[Action]]) -> frozenset[tuple[str, int]]:
     """The steps of ways back that batches hold."""
     return frozenset((one.unit, one.step) for batch in batches for one in batch if one.step)
+
+
+def _in_step(action: Action, steps: Collection[tuple[str, int]], leaving: Mapping[UnitRef, Leaving]) -> Action:
+    """What stands since the last of these steps, whose time it has."""
+    number = max((number for unit, number in steps if unit == action.unit), default=0)
+    if not number:
+        return action
+    seconds = int(dict(leaving[UnitRef.parse(action.unit)].all)[number].timeout.total_seconds())
+    return action.model_copy(update={"step": number, "seconds": seconds})
 
 
 def returned_before(rollout: Plan, old: Desired, left: Plan, units: Iterable[UnitRef]) -> tuple[Action, ...]:

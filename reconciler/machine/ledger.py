@@ -58,7 +58,8 @@ from reconciler.machine.states import (
 from reconciler.names import POLICY, Digest, EventId, Revision
 from reconciler.plan.change import Value
 
-AFRESH: Mapping[str, Any] = {"batch": -1, "done": -1, "begun": frozenset(), "walked": frozenset(), "again": False}
+_STEPS: Mapping[str, Any] = {"begun": frozenset(), "walked": frozenset(), "again": False, "steps_at": {}}
+AFRESH: Mapping[str, Any] = {"batch": -1, "done": -1, "batches_at": {}, **_STEPS}
 
 
 @dataclass(slots=True)
@@ -209,7 +210,7 @@ def _leave(ledger: Ledger, ticket: str, environment: str) -> None:
 
 def _applying(ledger: Ledger, placed: Placed, entry: Applying) -> None:
     key = (entry.environment, entry.generation)
-    ledger.rollouts[key] = _intended(ledger.rollouts[key], placed, batch=entry.batch, batch_at=placed.at, again=False)
+    ledger.rollouts[key] = _intended(ledger.rollouts[key].intended(entry.batch, placed.at), placed)
 
 
 def _intended(rollout: RolloutState, placed: Placed, **changes: Any) -> RolloutState:
@@ -235,7 +236,7 @@ def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
 def _back_step(ledger: Ledger, placed: Placed, entry: BackStep) -> None:
     """Each step is a turn of its own, so who stood still in one before it does nothing any more (G25)."""
     key = (entry.environment, entry.generation)
-    rollout = ledger.rollouts[key].stepped(entry)
+    rollout = ledger.rollouts[key].stepped(entry, placed.at)
     ledger.rollouts[key] = rollout if entry.done else _intended(rollout, placed, batch_at=placed.at)
 
 

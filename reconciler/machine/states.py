@@ -1,7 +1,7 @@
 """What the ledger keeps of each thing that it folds: units, previews, rollouts, what waits and what is open."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.machine.entry import (
@@ -120,15 +120,21 @@ class RolloutState:
     again: bool = False  # what was stopped was to be given back: what goes on is a turn of its own
     furthest: int = -1  # the last batch that any attempt finished since what ran before stood
     batch_at: datetime | None = None  # when the last intent was recorded: what a pause is measured from
+    batches_at: Mapping[int, datetime] = field(default_factory=dict)  # when each batch was first recorded
+    steps_at: Mapping[tuple[str, int], datetime] = field(default_factory=dict)  # and each step that was begun
 
-    def stepped(self, entry: BackStep) -> "RolloutState":
+    def intended(self, batch: int, at: datetime) -> "RolloutState":
+        """After the intent of a batch."""
+        return replace(self, batch=batch, batch_at=at, again=False, batches_at={batch: at, **self.batches_at})
+
+    def stepped(self, entry: BackStep, at: datetime) -> "RolloutState":
         """After a step of its way back was begun, or done; or (0) what was stopped is given back."""
         if not entry.number:
             return replace(self, again=True)
         step = {(entry.unit, entry.number)}
-        return replace(
-            self, again=False, begun=self.begun | step, walked=self.walked | step if entry.done else self.walked
-        )
+        times = {(entry.unit, entry.number): at, **self.steps_at}
+        walked = self.walked | step if entry.done else self.walked
+        return replace(self, again=False, begun=self.begun | step, walked=walked, steps_at=times)
 
     def ended(self, entry: Finished) -> "RolloutState":
         """After it ended so."""

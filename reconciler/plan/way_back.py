@@ -43,8 +43,12 @@ class Leaving:
     @property
     def left(self) -> tuple[tuple[int, RollbackStep], ...]:
         """The steps that are still to be done, by their numbers from 1."""
-        steps = enumerate(self.release.rollback.steps, start=1)
-        return tuple((number, step) for number, step in steps if number not in self.done)
+        return tuple((number, step) for number, step in self.all if number not in self.done)
+
+    @property
+    def all(self) -> tuple[tuple[int, RollbackStep], ...]:
+        """Every step, also those that are done."""
+        return tuple(enumerate(self.release.rollback.steps, start=1))
 
     @property
     def stop(self) -> int:
@@ -132,6 +136,7 @@ def _actions(
                         target=f"cluster/{ask.cluster}",
                         probe=place,
                         step=number,
+                        seconds=seconds,
                     ),
                 )
         case _:
@@ -260,7 +265,8 @@ def lines(left: Leaving, objects: Mapping[ObjectRef, Any], stands: Iterable[Obje
                 yield Line(told=Told.STEP_RESTORE, values=(("names", names), ("time", time)))
             case RollbackAction.VERIFY:
                 asked = [words for _, words in _questions(left.release)]
-                yield from (Line(told=Told.STEP_VERIFY, values=(("what", words),)) for words in asked)
+                values = [(("what", words), ("time", time)) for words in asked]
+                yield from (Line(told=Told.STEP_VERIFY, values=one) for one in values)
                 if not asked:
                     yield Line(told=Told.STEP_READY)
             case _:

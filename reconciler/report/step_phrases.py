@@ -19,7 +19,7 @@ EN_STEPS: Final[Mapping[Told, str]] = {
     Told.STEP_MIGRATE_LOSING: "Job {job} is run once, at most {time}; **it cannot be undone**",
     Told.STEP_ROLL_BACK: "the old artifact is applied, within {time}",
     Told.STEP_RESTORE: "the traffic is restored: {names} gets its pods back, within {time}",
-    Told.STEP_VERIFY: "asked: {what}",
+    Told.STEP_VERIFY: "asked, all within {time}: {what}",
     Told.STEP_READY: "nothing is asked: that it is ready counts",
 }
 ZH_STEPS: Final[Mapping[Told, str]] = {
@@ -32,6 +32,6 @@ ZH_STEPS: Final[Mapping[Told, str]] = {
     Told.STEP_MIGRATE_LOSING: "运行一次 Job {job}，最长 {time}；**不可撤销**",
     Told.STEP_ROLL_BACK: "在 {time} 内应用旧版本",
     Told.STEP_RESTORE: "恢复流量：在 {time} 内恢复 {names} 的 Pod",
-    Told.STEP_VERIFY: "检查：{what}",
+    Told.STEP_VERIFY: "在 {time} 内检查：{what}",
     Told.STEP_READY: "不做检查，就绪即可",
 }

@@ -3,7 +3,7 @@
 from reconciler.machine.entry import Accepted, Applying, BackStep, BatchDone, Entry, Finished, Retry
 from reconciler.machine.ledger import Ledger
 from reconciler.machine.states import EARLIER, EVERY, RolloutState
-from tests.machine.test_ledger import fold, passed, returning, unit
+from tests.machine.test_ledger import fold, minute, passed, returning, unit
 
 PLACE = ("dev", 1)
 
@@ -39,6 +39,17 @@ def test_g25_what_goes_on_after_traffic_was_given_back_is_a_new_turn() -> None:
     assert (found.turn, found.again) == (4, False)
     found = after(begun(0), step(0), begun(0))
     assert (found.turn, found.again) == (3, False)
+
+
+def test_the_time_of_a_step_counts_from_its_first_record_and_that_of_another_try_from_its_own() -> None:
+    found = after(returning(unit("a")), step(1), step(1, done=True), step(2), step(0), step(2))
+    assert found.steps_at == {("release/a", 1): minute(3), ("release/a", 2): minute(5)}
+    assert after(returning(unit("a")), step(1), returning(unit("a"))).steps_at == {}
+    found = after(begun(0), begun(1), begun(1), begun(2))
+    assert found.batches_at == {0: minute(2), 1: minute(3), 2: minute(5)}
+    retry = Retry(environment="dev", generation=1, by="x")
+    assert after(begun(0), ended("failed"), retry).batches_at == {}
+    assert after(begun(0), ended("failed"), retry, begun(0)).batches_at == {0: minute(5)}
 
 
 def test_how_far_a_version_came_is_kept_until_what_ran_before_stands_again() -> None:
