@@ -22,7 +22,7 @@ from reconciler.app.jobs import JobRunner, run_in
 from reconciler.app.operations import BatchResult, Order, Step
 from reconciler.app.reaching import check_identity
 from reconciler.app.step_times import Began, term_of
-from reconciler.app.traffic import SCALES, LetIn, Traffic, scale
+from reconciler.app.traffic import SCALES, LetIn, Traffic, as_it_ran, scale
 from reconciler.app.verifying import Verifier, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
 from reconciler.names import Digest, ObjectRef
@@ -189,10 +189,13 @@ class Performer:
             raise Rejected(f"looking at {what}: {item.failure.message}", key=item.failure.key)
         if item.owner == release and not item.known_after_apply and same(item.live, item.result):
             return False
-        found = fingerprint(mask_object(item.live, self.key, kind=item.ref.kind))
+        found, *ran = (
+            fingerprint(mask_object(one, self.key, kind=item.ref.kind)) for one in (item.live, *as_it_ran(item))
+        )
         if found == action.post and item.owner == release:
             return False
-        if found != action.pre or (action.uid and action.uid != item.uid):
+        known = found == action.pre or not {action.pre, action.post}.isdisjoint(ran)  # what we stopped, we may apply
+        if not known or (action.uid and action.uid != item.uid):
             message = f"applying {what}: it is neither as previewed nor as wanted"
             raise Refused(message, key="target_changed", hint="look at a new preview; somebody else changed it")
         return True

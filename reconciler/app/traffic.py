@@ -75,6 +75,18 @@ def _left_to_others(desired: Desired, release: str, ref: ObjectRef, objects: Ite
     return any(way in NUMBERS for way in ways)
 
 
+def as_it_ran(item: ObservedObject) -> tuple[Any, ...]:
+    """A workload whose pods we took away as it was before: with the number that it had, and where others hold that
+    without one. Nothing where it has pods: that we took them is then no reason for any difference."""
+    spec = item.live.get("spec") if isinstance(item.live, dict) else None
+    name = "suspend" if item.ref.kind == SUSPENDED else "replicas"
+    if item.stopped is None or not isinstance(spec, dict) or spec.get(name) not in (0, True):
+        return ()
+    had = item.stopped == 0 if item.ref.kind == SUSPENDED else item.stopped
+    rest = {key: value for key, value in spec.items() if key != name}
+    return {**item.live, "spec": {**rest, name: had}}, {**item.live, "spec": rest}
+
+
 def is_away(plan: Plan, batch: int) -> bool:
     """Whether traffic is stopped before a batch of a plan, and comes back with this or a later one."""
     stopped = {one.unit for one in _of(plan.batches[:batch], ActionKind.STOP_TRAFFIC)}

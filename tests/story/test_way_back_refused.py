@@ -25,6 +25,7 @@ BACK = "traffic was given back"
 ENVIRONMENT = "environments/env-k8s-prod.yaml"
 LONGER = frozenset(
     {
+        "test_a_retry_goes_on_from_traffic_that_was_left_stopped",
         "test_no_migration_is_run_where_somebody_gave_pods_back_meanwhile",
         "test_a_workload_that_is_deleted_and_not_made_again_is_told_as_stopped_traffic",
         "test_a_release_that_is_suspended_while_its_traffic_is_stopped_gets_it_back",
@@ -116,6 +117,20 @@ def test_a_return_that_fails_and_gives_pods_back_says_that_in_every_place(stage:
     found = sinks(stage, merged, "rollback_failed")
     assert all(BACK in words or "is given back its 2 pods" in words for words in found.values()), found
     assert not any(NOW in words for words in found.values())
+
+
+@pytest.mark.parametrize(("refused", "stands"), [(gives, "v2.0.0"), (is_write, "v2.0.1-broken")], ids=["old", "new"])
+def test_a_retry_goes_on_from_traffic_that_was_left_stopped(
+    stage: Stage, refused: Callable[[Asked], bool], stands: str
+) -> None:
+    cluster_of(stage).refuse(403, after_stop(stage, refused))
+    land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
+    assert (stage.image(), pods(stage), mark(stage)) == (stands, 0, "2")
+    cluster_of(stage).heal()
+    stage.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="again")
+    stage.settle()
+    assert stage.ledger.units["release/svc-a"].outcome == "rolled_back"
+    assert (stage.image(), pods(stage), mark(stage)) == ("v2.0.0", 2, None)
 
 
 def test_a_revert_that_fails_while_traffic_is_stopped_says_so_everywhere(stage: Stage) -> None:
