@@ -17,7 +17,7 @@ from reconciler.app.operations import Order
 from reconciler.app.reaching import check_identity
 from reconciler.app.step_times import Term
 from reconciler.app.verifying import Interrupted, object_in
-from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted, Withdrawn
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.units import ref_of
@@ -148,19 +148,25 @@ class Traffic:
         """Give back what was stopped of these releases, by cluster.
 
         `begin` records that it is done now. `begun`: somebody had an order to stop it, and may still carry it out.
-        Raises Rejected where a workload that is stopped was refused its pods, after all others were tried.
+        Raises Rejected where a workload that is stopped was refused its pods, after all others were tried; where it was
+        never stopped, or nobody had such an order and nobody may look, no word says that it is.
         """
-        found = [one for cluster, names in sorted(releases.items()) for one in self._workloads(cluster, names)]
+        try:
+            found = [one for cluster, names in sorted(releases.items()) for one in self._workloads(cluster, names)]
+        except (Rejected, Refused, Untrusted) as error:
+            if begun:
+                raise
+            return LetIn((f"nobody may look whether it has its pods: {error.message}",))
         gone = {name for names in releases.values() for name in names} - {release for _, release, _ in found}
         if begun and gone:  # it was to be deleted and made again, and only the first was done
             raise Rejected(f"no workload of {', '.join(sorted(gone))} stands", key="release_rollback_failed")
         if not found or not (begun or any(item.stopped is not None for _, _, item in found)):
             return LetIn()
-        order = begin()
+        return self._give(found, begin(), begun=begun)
+
+    def _give(self, found: Sequence[Stopped], order: Order, *, begun: bool) -> LetIn:
         wanted = {one.release: one for one in self.wanted(sorted({release for _, release, _ in found}))}
-        for cluster, release in sorted({(cluster, release) for cluster, release, _ in found}):
-            namespace = wanted[release].namespace
-            self.targets.kube(cluster).begin(release, namespace, order.generation, order.event, order.turn)
+        refused = self._begin(found, wanted, order)
         self.still()
         told: list[str] = []
         failed: list[ReconcilerError] = []
@@ -168,6 +174,8 @@ class Traffic:
         for cluster, release, item in found:
             api, back = self.targets.kube(cluster), _back(item.ref, wanted[release].objects, lost=begun)
             try:
+                if (cluster, release) in refused:
+                    raise refused[cluster, release]
                 given = api.restore(release, item.ref, generation=order.generation, expected_uid=item.uid, back=back)
                 if given is not None or begun:  # who did it before us may not have told it
                     found_pods = given or GivenBack(api.replicas(item.ref))
@@ -185,6 +193,19 @@ class Traffic:
         if failed:
             raise Rejected("; ".join([*(one.message for one in failed), *told]), key=failed[0].key)
         return LetIn(tuple(told), given=pods > 0)
+
+    def _begin(
+        self, found: Sequence[Stopped], wanted: Mapping[str, DesiredObjects], order: Order
+    ) -> dict[tuple[str, str], ReconcilerError]:
+        """Take the releases for this turn; those that refuse it, which says nothing yet of whether they are stopped."""
+        refused: dict[tuple[str, str], ReconcilerError] = {}
+        for cluster, release in sorted({(cluster, release) for cluster, release, _ in found}):
+            namespace = wanted[release].namespace
+            try:
+                self.targets.kube(cluster).begin(release, namespace, order.generation, order.event, order.turn)
+            except (Rejected, Refused) as error:
+                refused[cluster, release] = error
+        return refused
 
     def check_away(self, cluster: str, release: str) -> None:
         """Raises Rejected where pods are there again: who waits for a long time finds that somebody gave them back."""

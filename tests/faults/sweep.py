@@ -129,24 +129,25 @@ class Sweep:
         cluster = cluster_of(stage)
         cluster.strike = Strike(fault, number, lasts=lasts, counts=counts)
         cluster.forget()
+        met = fault if lasts else None
         owed = ways.flaws if name in ways.BY_STEPS else (lambda *_: ())
         try:
             stage.settle()
             if not cluster.strike.met:
                 raise LookupError
             yield from lies(stage, played, "struck")
-            yield from (f"struck: {one}" for one in owed(stage, cluster, said(stage)))
+            yield from (f"struck: {one}" for one in owed(stage, cluster, said(stage), met))
             cluster.strike = None
             stage.clock.advance(LATER)
             stage.settle()
             yield from lies(stage, played, "healed")
             if _running(stage):
                 yield "healed: it neither went on nor ended"
-            yield from (f"healed: {one}" for one in owed(stage, cluster, said(stage)))
+            yield from (f"healed: {one}" for one in owed(stage, cluster, said(stage), met))
             if _same(contents(cluster), played.end) and outcomes(stage) == played.outcomes:
                 yield from self._doubled(stage, played)
             yield from self._finished(stage, played)
-            yield from (f"finished: {one}" for one in owed(stage, cluster, said(stage)))
+            yield from (f"finished: {one}" for one in owed(stage, cluster, said(stage), None))
             _, afresh, wrong = audited(stage.world)
             yield from wrong
             if afresh.units != stage.ledger.units or afresh.rollouts != stage.ledger.rollouts:

@@ -17,7 +17,8 @@ from reconciler.plan.change import ActionKind
 from reconciler.plan.jobs import run_id
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.state.event import Event
-from tests.faults.refusing import RefusingCluster, Run
+from tests.faults.far_cluster import any_request
+from tests.faults.refusing import Fault, RefusingCluster, Run, meets
 from tests.story.stage import Stage
 
 BY_STEPS = frozenset({"way-back", "no-way-back", "reverted"})
@@ -63,8 +64,11 @@ def by_one_name(changed: Counter[str], runs: Iterable[Run]) -> Counter[str]:
     return +plain
 
 
-def flaws(stage: Stage, cluster: RefusingCluster, status: tuple[str, str]) -> Iterator[str]:
-    """What may never be, at any moment: said of what is and of all that was done since the scene began."""
+def flaws(stage: Stage, cluster: RefusingCluster, status: tuple[str, str], met: Fault | None) -> Iterator[str]:
+    """What may never be, at any moment: said of what is and of all that was done since the scene began.
+
+    `met`: what lasted while it was tried, if anything did.
+    """
     made = [run.path for run in cluster.runs]
     yield from (f"{path} was made {times} times" for path, times in Counter(made).items() if times > 1)
     operations = _operations(stage)
@@ -73,7 +77,7 @@ def flaws(stage: Stage, cluster: RefusingCluster, status: tuple[str, str]) -> It
     attempts = Counter(one for one in of.values() if one is not None)
     yield from (f"attempt {one} ran {times} Jobs" for one, times in attempts.items() if times > 1)
     yield from cluster.beside
-    yield from _of_traffic(stage, cluster, status)
+    yield from _of_traffic(stage, cluster, status, met)
     yield from _of_records(stage, cluster)
 
 
@@ -89,7 +93,7 @@ def _operations(stage: Stage) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _of_traffic(stage: Stage, cluster: SandboxCluster, status: tuple[str, str]) -> Iterator[str]:
+def _of_traffic(stage: Stage, cluster: SandboxCluster, status: tuple[str, str], met: Fault | None) -> Iterator[str]:
     """Traffic that is stopped is told; what has ended does not say so where it is not."""
     bodies = cluster.contents()
     stopped = sorted(key for key, one in bodies.items() if STOPPED in (one["metadata"].get("annotations") or {}))
@@ -101,7 +105,8 @@ def _of_traffic(stage: Stage, cluster: SandboxCluster, status: tuple[str, str]) 
         yield f"traffic is stopped at {stopped}, and the status does not say so: {status}"
     if last.finished is not None and stopped and STOPPED_NOW not in last.finished.message:
         yield f"traffic is stopped at {stopped}, and the record does not say so: {last.finished.message}"
-    if last.finished is not None and not stopped and STOPPED_NOW in status[1]:
+    blind = met is not None and meets(met) is any_request and (UNIT, 1) in last.begun  # who may not look, says so
+    if last.finished is not None and not stopped and not blind and STOPPED_NOW in status[1]:
         yield f"traffic is not stopped, and the status says so: {status[1]}"
 
 

@@ -25,6 +25,7 @@ BACK = "traffic was given back"
 ENVIRONMENT = "environments/env-k8s-prod.yaml"
 LONGER = frozenset(
     {
+        "test_a_return_that_may_not_even_look_does_not_say_what_nobody_did",
         "test_a_retry_goes_on_from_traffic_that_was_left_stopped",
         "test_no_migration_is_run_where_somebody_gave_pods_back_meanwhile",
         "test_a_workload_that_is_deleted_and_not_made_again_is_told_as_stopped_traffic",
@@ -117,6 +118,25 @@ def test_a_return_that_fails_and_gives_pods_back_says_that_in_every_place(stage:
     found = sinks(stage, merged, "rollback_failed")
     assert all(BACK in words or "is given back its 2 pods" in words for words in found.values()), found
     assert not any(NOW in words for words in found.values())
+
+
+def test_traffic_that_was_never_stopped_is_not_said_to_be(stage: Stage) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    cluster_of(stage).refuse(403, is_write)  # so it may not be taken either, to be given back
+    merged = revert(stage)
+    assert (pods(stage), mark(stage)) == (2, None)
+    found = sinks(stage, merged, "failed")
+    assert not any(NOW in words for words in found.values()), found
+    assert "Deployment.apps svc-a/svc-a was never stopped" in found["record"]
+
+
+def test_a_return_that_may_not_even_look_does_not_say_what_nobody_did(stage: Stage) -> None:
+    cluster_of(stage).refuse(403, lambda _asked: any(one.returning for one in stage.ledger.rollouts.values()))
+    merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
+    assert (pods(stage), mark(stage)) == (2, None)
+    found = sinks(stage, merged, "rollback_failed")
+    assert not any(NOW in words for words in found.values()), found
+    assert "nobody may look whether it has its pods" in found["record"]
 
 
 @pytest.mark.parametrize(("refused", "stands"), [(gives, "v2.0.0"), (is_write, "v2.0.1-broken")], ids=["old", "new"])
