@@ -268,6 +268,10 @@ class KubeApi(Protocol):
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run; there already (of this generation) counts as done. Needs `begin`."""
 
+    def claim_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+        """Say on a run that was found that this process counts on it, before anything else. Who made it, and learns
+        that it came too late, leaves it then; one that nobody claimed it takes away. Fenced as `apply` is."""
+
     def stop_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Stop a run for good, whoever else may let it go on; stopped already counts as done. Fenced as `apply` is."""
 

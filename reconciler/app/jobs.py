@@ -64,6 +64,9 @@ class JobRunner:
             api.run_job(release_of(action), body, run=run, generation=order.generation)
         elif found.run != run or found.owner != release_of(action):
             raise Refused(f"running {ref_of(body)}: there is another one of that name", key="target_changed")
+        elif not found.claimed:
+            release, ref = release_of(action), ref_of(body)
+            api.claim_job(release, ref, generation=order.generation, expected_uid=found.uid)
 
     def finish(self, api: KubeApi, action: Action, desired: Desired, order: Order) -> Step:
         """Wait for the run to end. Raises Unavailable where nobody can say."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from reconciler.errors import Rejected, Unavailable
 from reconciler.kube import marks
+from reconciler.kube.claims import claimant
 from reconciler.kube.client import Client
 from reconciler.kube.marks import Marks
 from reconciler.kube.traffic import Turned
@@ -27,8 +28,8 @@ LOG_SECONDS: Final = 10.0
 TOO_LONG: Final = "(the last line of {pod} is too long to be told)\n"
 
 
-def seen(body: Json, owner: Marks) -> JobSeen:
-    """A live Job as a value."""
+def seen(body: Json, owner: Marks, name: str) -> JobSeen:
+    """A live Job as a value, as who has this name sees it."""
     status = body.get("status") or {}
     ends = {one["type"]: one for one in status.get("conditions") or () if one.get("status") == "True"}
     end = ends.get("Failed") or ends.get("Complete") or {}
@@ -41,6 +42,7 @@ def seen(body: Json, owner: Marks) -> JobSeen:
         suspended=bool(body["spec"].get("suspend")),
         stopped=_never_again(body["spec"]),
         uid=str(body["metadata"]["uid"]),
+        claimed=claimant(body) == name,
         words=words,
         took=_took(status, end),
     )

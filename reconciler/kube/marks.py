@@ -34,10 +34,11 @@ STOPPED: Final = "opspilot.spec/stopped"  # how many pods a workload had whose t
 STOPPED_OF: Final = "opspilot.spec/stopped-number-of"  # who had set that number, where it was not us
 UNREADABLE: Final = -1  # its mark says no number of pods
 MOST_PODS: Final = 2**31 - 1  # what a server takes as a number of pods
+CLAIMED: Final = "opspilot.spec/claimed-by"  # which reconciler counts on a run: a name of its process
 RUN: Final = "opspilot.spec/run"  # which run a Job is: it stands in no source
 
 OUR_LABELS: Final = frozenset({PART_OF, RELEASE, RUN})
-OUR_ANNOTATIONS: Final = frozenset({GENERATION, EVENT, STOPPED, STOPPED_OF})
+OUR_ANNOTATIONS: Final = frozenset({GENERATION, EVENT, STOPPED, STOPPED_OF, CLAIMED})
 
 
 @dataclass(frozen=True, slots=True)

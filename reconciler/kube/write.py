@@ -12,11 +12,13 @@ owned were added.
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final
+from uuid import uuid4
 
 from reconciler.errors import Refused, Unavailable
-from reconciler.kube import adopt, handing_over, marks, recreate, traffic
+from reconciler.kube import adopt, claims, handing_over, marks, recreate, traffic
 from reconciler.kube.answers import Answer
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
@@ -56,6 +58,7 @@ class Writer:
         self._discovery = discovery
         self._owner = owner
         self.held = Held(parents)
+        self.name: Final = str(uuid4())  # on the runs of Jobs that this process counts on
         self._seen = Seen()
 
     def begin(self, release: str, generation: int, event: str, turn: int) -> None:
@@ -119,20 +122,43 @@ class Writer:
         if not how.stopped:
             unmark(self._client, found.path, found.ref, made)
         if live is None and (is_of_a_canary(found.sent) or (how.run and answer.status == HTTPStatus.CREATED)):
-            self._undo_unless_held(parent, found, made, touched=bool(how.run))
+            self._undo_unless_held(parent, found, made, run=bool(how.run))
         return True
 
-    def _undo_unless_held(self, parent: Parent, found: Wanted, made: Json, *, touched: bool) -> None:
+    def _undo_unless_held(self, parent: Parent, found: Wanted, made: Json, *, run: bool) -> None:
         """A creation is fenced by nothing but the parent. Where somebody took the release while it was on its way (we
         stood still, or the network did), a canary that came too late goes again, if nobody has touched it, and so does
-        the run of a Job, which its controller has `touched` at once; then raises Refused. Nothing else does: whoever
-        took the release may have found it as wanted, and count on it.
+        the `run` of a Job, if nobody has claimed it; then raises Refused. Nothing else does: whoever took the release
+        may have found it as wanted, and count on it.
         """
+        deletion = partial(_deletion, found.path, found.ref)
         try:
             self.held.again(parent)
         except Refused:
-            self._client.ask(_deletion(found.path, found.ref, made, touched=touched))
+            if run:
+                claims.take_away(self._client, found.path, found.ref, made, self.name, deletion)
+            else:
+                self._client.ask(deletion(made))
             raise
+
+    def claim(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+        """Count on a run that was found: who made it, and finds that it came too late, leaves it then."""
+        what = f"claiming {ref}"
+        resource = self._discovery.preferred(ref.group, ref.kind)
+        path = resource.path(ref.namespace, ref.name) if resource is not None else ""
+        for attempt in range(ATTEMPTS):
+            live, at = self.look(path, ref, again=attempt > 0) if path else (None, 0.0)
+            if live is None:
+                raise moving(what)  # whoever wants it run looks again
+            self.held.check(release, generation, at)
+            self.check_existing(what, release, live, generation, expected_uid)
+            if claims.claimant(live) == self.name:
+                return
+            answer = self._client.ask(claims.claiming(path, ref, live, self.name))
+            if not is_moved(answer):
+                check_applied(answer, existed=True)
+                return
+        raise moving(what)
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Delete it, and what it made, in the background."""
@@ -248,6 +274,7 @@ class Writer:
             kept_away = traffic.concerns(found.ref, live, stopped=how.stopped)
             self._hand_over(found, live, (*found.left, REPLICAS) if autoscaled and not kept_away else found.left)
         labels = {marks.PART_OF: self._owner.applyset(found.release), marks.RELEASE: found.release}
+        annotations |= {marks.CLAIMED: self.name} if how.run else {}
         body = marks.marked(sent, labels=labels | ({marks.RUN: how.run} if how.run else {}), annotations=annotations)
         if live is None and how.replicas and not how.stopped:
             body["spec"] = {**body["spec"], "replicas": how.replicas}
@@ -322,10 +349,9 @@ def _apply_request(found: Wanted, what: str, body: Json, *, force: bool = False)
     return Request("PATCH", found.path, what, query, body, APPLY_TYPE, secret=found.secret)
 
 
-def _deletion(path: str, ref: ObjectRef, live: Json, *, touched: bool = False) -> Request:
-    """Delete exactly this, as it was read. `touched`: whatever was written into it since."""
-    metadata = live["metadata"]
-    seen = {"uid": metadata["uid"]} | ({} if touched else {"resourceVersion": metadata["resourceVersion"]})
+def _deletion(path: str, ref: ObjectRef, live: Json) -> Request:
+    """Delete exactly this, as it was read."""
+    seen = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
     body = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",

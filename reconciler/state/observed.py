@@ -96,7 +96,8 @@ class ObjectHistory:
 class JobSeen:
     """A Job that was run: whether it runs still, and how it ended. `words` are the server's.
 
-    `suspended`: it has no pods now, and whoever suspended it may let it go on. `stopped`: it never will.
+    `suspended`: it has no pods now, and whoever suspended it may let it go on. `stopped`: it never will. `claimed`:
+    it says that the process that looks counts on it.
     """
 
     run: str
@@ -105,6 +106,7 @@ class JobSeen:
     failed: bool = False
     suspended: bool = False
     stopped: bool = False
+    claimed: bool = False
     uid: str = ""
     words: str = ""
     took: timedelta | None = None

@@ -12,6 +12,7 @@ from reconciler.app.operations import Order, Step
 from reconciler.errors import Refused
 from reconciler.kube.kubeconfig import parse_kubeconfig
 from reconciler.kube.target import KubeTarget
+from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.jobs import JobAsk, run_action
 from reconciler.plan.units import ref_of
@@ -129,6 +130,23 @@ def test_it_is_run_once_however_often_it_is_entered(kube: KubeTarget, cluster: S
     assert [one.verb for one in cluster.real_effects if "/jobs/" in one.path] == ["patch"]
     assert ran(kube, job(), once="return 2").failure is None  # another return is another operation
     assert len(jobs(cluster)) == 2
+
+
+def test_g25_who_finds_it_running_counts_on_it_so_that_nobody_takes_it_away(
+    kube: KubeTarget, cluster: SandboxCluster
+) -> None:
+    """Who made it may stand still, and find out later that its answer came too late."""
+    ran(kube, job())
+    ref = ObjectRef("batch", "v1", "Job", "web", *jobs(cluster))
+    came_back = KubeTarget(parse_kubeconfig(cluster.kubeconfig()), installation="test")
+    came_back.begin("web", "web", 7, "event-7")
+    for _ in range(2):  # said once
+        assert ran(came_back, job()).failure is None
+    seen = came_back.job(ref)
+    assert seen is not None
+    assert seen.claimed
+    assert [one.verb for one in cluster.real_effects if "/jobs/" in one.path] == ["patch"] * 2
+    came_back.close()
 
 
 def test_one_that_failed_is_not_begun_again_and_says_what_it_wrote_without_secrets(

@@ -188,3 +188,42 @@ def test_g25_a_migration_that_comes_after_the_traffic_was_given_back_does_nothin
         stands_still.run_job(lab.release, body, run="1234567890", generation=2)
     found = lab.kube.job(lab.ref(body))
     assert found is None or found.stopped
+
+
+def test_g25_a_run_that_somebody_found_and_counts_on_is_not_taken_away_by_who_made_it_late(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = lab.ref(job(lab))
+    stands_still = lab.connect()
+    stands_still.begin(lab.release, lab.namespace, 2, "event-2", 5)
+
+    def finds_it() -> None:  # while the answer is on its way: it waits for the run, and goes on
+        lab.kube.begin(lab.release, lab.namespace, 2, "event-2", 5)
+        found = lab.kube.job(ref)
+        assert found is not None
+        assert not found.claimed
+        lab.kube.claim_job(lab.release, ref, generation=2, expected_uid=found.uid)
+        lab.kube.begin(lab.release, lab.namespace, 2, "event-3", 6)
+
+    Between(monkeypatch, "PATCH", lab.path("jobs", "migrate-1", "batch"), finds_it, answered=True)
+    with pytest.raises(Refused):
+        stands_still.run_job(lab.release, job(lab), run="1234567890", generation=2)
+    found = lab.kube.job(ref)
+    assert found is not None
+    assert (found.run, found.claimed, found.stopped) == ("1234567890", True, False)
+    assert "opspilot.spec/claimed-by" not in str(lab.kube.observe([lab.desired()])[lab.release].objects[ref].live)
+
+
+def test_g25_who_was_overtaken_claims_no_run(lab: Lab) -> None:
+    lab.kube.begin(lab.release, lab.namespace, 2, "event-2", 5)
+    lab.kube.run_job(lab.release, job(lab), run="1234567890", generation=2)
+    late = lab.connect()
+    late.begin(lab.release, lab.namespace, 2, "event-2", 5)
+    seen = late.job(lab.ref(job(lab)))
+    assert seen is not None
+    lab.kube.begin(lab.release, lab.namespace, 2, "event-3", 6)
+    with pytest.raises(Refused):
+        late.claim_job(lab.release, lab.ref(job(lab)), generation=2, expected_uid=seen.uid)
+    found = lab.kube.job(lab.ref(job(lab)))
+    assert found is not None
+    assert found.claimed

@@ -36,6 +36,18 @@ MORE = (
         1,
         "whoever is to be told of an emergency is told twice rather than never: nobody can ask whether it was heard",
     ),
+    Allowance(
+        "cluster prod",
+        re.compile(r"^patch (/apis/batch/v1/namespaces/\S+/jobs/\S+-[0-9a-f]{10})$"),
+        1,
+        "who comes back claims the run that it found; that it was made once is asked of the cluster itself",
+    ),
+    Allowance(
+        "cluster staging",
+        re.compile(r"^patch (/apis/batch/v1/namespaces/\S+/jobs/\S+-[0-9a-f]{10})$"),
+        1,
+        "the same, where both environments go back",
+    ),
 )
 LESS = (
     Allowance(

@@ -28,6 +28,7 @@ class Point(StrEnum):
     KUBE_STOP = "kube.stop"
     KUBE_RESTORE = "kube.restore"
     KUBE_RUN_JOB = "kube.run_job"
+    KUBE_CLAIM_JOB = "kube.claim_job"
     KUBE_STOP_JOB = "kube.stop_job"
     HOST_DELIVER = "host.deliver"
     HOST_RUN_HOOK = "host.run_hook"
@@ -108,6 +109,7 @@ PLACES: Mapping[Point, Place] = {
     Point.KUBE_STOP: Place("reconciler.kube.target:KubeTarget.stop"),
     Point.KUBE_RESTORE: Place("reconciler.kube.target:KubeTarget.restore"),
     Point.KUBE_RUN_JOB: Place("reconciler.kube.target:KubeTarget.run_job"),
+    Point.KUBE_CLAIM_JOB: Place("reconciler.kube.target:KubeTarget.claim_job"),
     Point.KUBE_STOP_JOB: Place("reconciler.kube.target:KubeTarget.stop_job"),
     Point.HOST_DELIVER: Place("reconciler.ssh.host:SshHost.deliver"),
     Point.HOST_RUN_HOOK: Place("reconciler.ssh.host:SshHost.run_hook"),

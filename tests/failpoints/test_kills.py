@@ -82,7 +82,7 @@ def wrong(playbill: Playbill, scene: Scene, deaths: Iterable[Kill]) -> Iterator[
     theatre, _, undisturbed = playbill.played(scene)
     for kill in deaths:
         killed(theatre, scene, kill)
-        for difference in differences(undisturbed, theatre.left(scene.name), kills=1):
+        for difference in (*theatre.beside(), *differences(undisturbed, theatre.left(scene.name), kills=1)):
             yield f"killed {kill}: {difference}"
 
 

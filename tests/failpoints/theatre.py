@@ -19,6 +19,7 @@ from reconciler.sandbox.hosts import SandboxHost
 from reconciler.sandbox.world import STAGING_TOKEN, World
 from tests.failpoints.far_side import HEARD, Left, audited, known_names, look
 from tests.failpoints.points import Kill, Point
+from tests.failpoints.watched import Watched
 from tests.story.clock import MovableClock
 from tests.story.stage import Stage
 
@@ -129,6 +130,12 @@ class Theatre:
     def left(self, name: str) -> Left:
         """What is there now, in words that another run from the same moment can be compared with."""
         return look(self.world, self.moments[name].known)
+
+    def beside(self) -> list[str]:
+        """Migrations that were begun beside pods, or not for the first time."""
+        found = [one for one in self.world.clusters.values() if isinstance(one, Watched)]
+        twice = [f"{name} was made {times} times" for one in found for name, times in one.begun.items() if times > 1]
+        return [*twice, *(words for one in found for words in one.beside)]
 
     def run(self, words: Sequence[str], kill: Kill | None = None) -> Ran:
         """One process: words for the command line, and where it is to die."""

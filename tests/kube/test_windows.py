@@ -29,17 +29,30 @@ def settings(**data: str) -> dict[str, Any]:
 
 
 class Between:
-    """Wraps Client.ask: `act` runs once, before (or after) the first request with this method and path."""
+    """Wraps Client.ask: `act` runs once, before the first request of this method and path, or when it is `answered`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str, path: str, act: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        method: str,
+        path: str,
+        act: Callable[[], None],
+        *,
+        answered: bool = False,
+    ) -> None:
         self.left = 1
         self._real = Client.ask
 
         def ask(client: Client, request: Request) -> Answer:
-            if self.left and (request.method, request.path) == (method, path):
-                self.left -= 1
+            if not self.left or (request.method, request.path) != (method, path):
+                return self._real(client, request)
+            self.left -= 1
+            if not answered:
                 act()
-            return self._real(client, request)
+                return self._real(client, request)
+            answer = self._real(client, request)
+            act()
+            return answer
 
         monkeypatch.setattr(Client, "ask", ask)
 
