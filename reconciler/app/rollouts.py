@@ -21,7 +21,7 @@ from reconciler.app.sides import accepted_before, left_by, namespaces_in
 from reconciler.app.step_times import Term, began, latest, term_of
 from reconciler.app.stories import Story
 from reconciler.app.targets import Connections, replaceable
-from reconciler.app.traffic import GIVEN_BACK, given_up, is_away, may_be_away, overdue, stopped_by, waited_for
+from reconciler.app.traffic import GIVEN_BACK, Away, away_in, given_up, is_away, overdue, stopped_by, waited_for
 from reconciler.app.verifying import Interrupted, pause_left
 from reconciler.app.way_back import SETTLE, Walk, WayBack, let_in, timeouts
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
@@ -198,16 +198,16 @@ class _Run:
             case Interrupted() | Overtaken():
                 return None
             case Unavailable():
-                return self._away(waited_for(failure) if self._is_stopped() else failure)
-            case Withdrawn() if self._is_stopped():
-                return self._away(waited_for(failure))
+                return self._away(failure)
+            case Withdrawn() if self._stopped():
+                return self._away(failure)
             case Withdrawn() if replaceable(self._targets(self._desired).side, self._plan):
                 self._context.tell(self._state, Situation.APPLY_WAITS, what=f"a new credential: {failure.message}")
                 return Event.UNREACHABLE
             case _:
                 if self._state.returning is None and (stopped := stopped_by(self._plan)):
                     try:
-                        failure = let_in(self._performer, stopped, self._let_in, failure, begun=self._is_stopped())
+                        failure = let_in(self._performer, stopped, self._let_in, failure, self._stopped)
                     except Overtaken:
                         return None
                     except Unavailable as away:
@@ -219,7 +219,7 @@ class _Run:
 
     def _overdue(self, failure: ReconcilerError) -> ReconcilerError:
         """What the batch fails with, where the time of its step is over and its clusters answer."""
-        stopped, batch = self._is_stopped(), self._plan.batches[max(0, self._state.batch)]
+        stopped, batch = bool(self._stopped()), self._plan.batches[max(0, self._state.batch)]
         terms = [term for one in batch if (term := term_of(one, self._began(one))) is not None]
         if stopped and not terms and self._state.batch_at is not None:
             terms = [Term(SETTLE, self._state.batch_at)]
@@ -230,9 +230,9 @@ class _Run:
     def _began(self, action: Action) -> datetime | None:
         return began(self._state, self._plan, action)
 
-    def _is_stopped(self) -> bool:
-        """Whether this plan, which goes back by steps, may have stopped traffic that it has not restored."""
-        return self._state.returning is None and may_be_away(self._plan, self._state.batch)
+    def _stopped(self) -> Away:
+        """Whether this plan, where it goes back by steps, has stopped traffic that it has not restored."""
+        return away_in(self._plan, self._state) if self._state.returning is None else Away.NOT
 
     def _let_in(self) -> Order:
         """Record that the traffic is given back, which is a turn of its own."""
@@ -240,7 +240,8 @@ class _Run:
         self._tell_walk([Walk(unit, 0, GIVEN_BACK, done=False) for unit in units], ())
         return self._order(self._plan, self._passed.retries)
 
-    def _away(self, error: Unavailable) -> Event:
+    def _away(self, failure: Unavailable | Withdrawn) -> Event:
+        error = waited_for(failure, self._stopped())
         self._context.patience.note(self._passed.environment, error)
         self._context.tell(self._state, Situation.APPLY_WAITS, what=error.message)
         return Event.UNREACHABLE

@@ -9,6 +9,7 @@ order to stop finds every workload moved, also those that were not stopped yet.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from reconciler.app.jobs import release_of
@@ -18,6 +19,7 @@ from reconciler.app.reaching import check_identity
 from reconciler.app.step_times import Term
 from reconciler.app.verifying import Interrupted, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted, Withdrawn
+from reconciler.machine.states import RolloutState
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.units import ref_of
@@ -31,8 +33,21 @@ from reconciler.state.observed import ObservedObject
 
 SCALES = frozenset({ActionKind.STOP_TRAFFIC, ActionKind.RESTORE_TRAFFIC})
 STOPPED_NOW = "AND TRAFFIC IS STOPPED"
+MAY_BE_STOPPED = "AND TRAFFIC MAY BE STOPPED"
 GIVEN_BACK = "traffic is given back"
 Stopped = tuple[str, str, ObservedObject]  # cluster, release, workload
+
+
+class Away(StrEnum):
+    """Whether traffic is stopped by a way back, by what is recorded of it; what is said of that."""
+
+    NOT = ""
+    MAYBE = MAY_BE_STOPPED  # some of it: it is being stopped, or given back
+    STOPPED = STOPPED_NOW
+
+
+class StillStopped(Rejected):
+    """What is stopped did not get its pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +108,36 @@ def is_away(plan: Plan, batch: int) -> bool:
     return any(one.unit in stopped for one in _of(plan.batches[batch:], ActionKind.RESTORE_TRAFFIC))
 
 
-def may_be_away(plan: Plan, batch: int) -> bool:
-    """Whether traffic may be stopped while a batch of a plan is carried out."""
-    stopped = {one.unit for one in _of(plan.batches[: batch + 1], ActionKind.STOP_TRAFFIC)}
-    return any(one.unit in stopped for one in _of(plan.batches[max(0, batch) :], ActionKind.RESTORE_TRAFFIC))
+def away_of(*, stopping: bool, stopped: bool, restoring: bool, restored: bool) -> Away:
+    """What is recorded of one release: whether it was begun and done to stop it, and to give it back."""
+    if restored or not stopping:
+        return Away.NOT
+    return Away.STOPPED if stopped and not restoring else Away.MAYBE
+
+
+def most_away(found: Iterable[Away]) -> Away:
+    """Of several releases: what is worst."""
+    return max(found, key=[*Away].index, default=Away.NOT)
+
+
+def away_in(plan: Plan, state: RolloutState) -> Away:
+    """Whether traffic is stopped by a plan that goes back by steps, where it stands."""
+    begun, done = plan.batches[: state.batch + 1], plan.batches[: state.done + 1]
+    left = plan.batches[state.done + 1 :]
+    units = {one.unit for one in _of(plan.batches, ActionKind.STOP_TRAFFIC)}
+
+    def has(batches: Iterable[Iterable[Action]], kind: ActionKind, unit: str) -> bool:
+        return any(one.unit == unit for one in _of(batches, kind))
+
+    return most_away(
+        away_of(
+            stopping=has(begun, ActionKind.STOP_TRAFFIC, unit),
+            stopped=has(done, ActionKind.STOP_TRAFFIC, unit) and not has(left, ActionKind.STOP_TRAFFIC, unit),
+            restoring=state.again or has(begun, ActionKind.RESTORE_TRAFFIC, unit),
+            restored=not has(left, ActionKind.RESTORE_TRAFFIC, unit),
+        )
+        for unit in units
+    )
 
 
 def stopped_by(plan: Plan) -> dict[str, tuple[str, ...]]:
@@ -108,16 +149,16 @@ def stopped_by(plan: Plan) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def waited_for(error: Unavailable | Withdrawn) -> Unavailable:
-    """What is waited for while traffic may be stopped, which its words say; another credential is, too: nobody else
-    could restore it."""
-    if isinstance(error, Unavailable) and error.message.startswith(STOPPED_NOW):
+def waited_for(error: Unavailable | Withdrawn, away: Away) -> Unavailable:
+    """What is waited for, with words where traffic is stopped meanwhile, or may be; another credential is, too: nobody
+    else could restore it."""
+    if isinstance(error, Unavailable) and (not away or error.message.startswith((STOPPED_NOW, MAY_BE_STOPPED))):
         return error
+    words = f"{away} meanwhile: " if away else ""
     if isinstance(error, Withdrawn):
-        words = f"{STOPPED_NOW} meanwhile: a new credential is waited for: {error.message}"
+        words = f"{words}a new credential is waited for: {error.message}"
         return Unavailable(words, key=error.key, hint=error.own_hint)
-    words = f"{STOPPED_NOW} meanwhile: {error.message}"
-    return Unavailable(words, key=error.key, hint=error.own_hint, retry_after=error.retry_after)
+    return Unavailable(f"{words}{error.message}", key=error.key, hint=error.own_hint, retry_after=error.retry_after)
 
 
 def overdue(error: ReconcilerError, term: Term | None, now: datetime) -> ReconcilerError:
@@ -159,7 +200,7 @@ class Traffic:
             return LetIn((f"nobody may look whether it has its pods: {error.message}",))
         gone = {name for names in releases.values() for name in names} - {release for _, release, _ in found}
         if begun and gone:  # it was to be deleted and made again, and only the first was done
-            raise Rejected(f"no workload of {', '.join(sorted(gone))} stands", key="release_rollback_failed")
+            raise StillStopped(f"no workload of {', '.join(sorted(gone))} stands", key="release_rollback_failed")
         if not found or not (begun or any(item.stopped is not None for _, _, item in found)):
             return LetIn()
         return self._give(found, begin(), begun=begun)
@@ -191,7 +232,7 @@ class Traffic:
         if unheard is not None:
             raise unheard
         if failed:
-            raise Rejected("; ".join([*(one.message for one in failed), *told]), key=failed[0].key)
+            raise StillStopped("; ".join([*(one.message for one in failed), *told]), key=failed[0].key)
         return LetIn(tuple(told), given=pods > 0)
 
     def _begin(

@@ -21,7 +21,7 @@ from reconciler.app.operations import Order, Step
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
 from reconciler.app.step_times import Term, latest
-from reconciler.app.traffic import GIVEN_BACK, STOPPED_NOW, given_up, overdue, waited_for
+from reconciler.app.traffic import GIVEN_BACK, Away, StillStopped, away_of, given_up, most_away, overdue, waited_for
 from reconciler.app.verifying import APPLIED, Interrupted
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Accepted, Returning
@@ -164,9 +164,20 @@ class WayBack:
         seen = (api.job(run_in(order, action)) for action in hooks) if api is not None else ()
         return any(one is not None and not one.failed and not one.stopped for one in seen)
 
-    def _away(self, leaving: Mapping[UnitRef, Leaving]) -> bool:
-        """Whether traffic may be stopped now: somebody has, or had, an order to do so."""
-        return any((str(ref), left.stop) in self.state.begun for ref, left in leaving.items() if left.stops)
+    def _away(self, leaving: Mapping[UnitRef, Leaving]) -> Away:
+        """Whether traffic is stopped now, as is recorded: somebody has, or had, an order to do so."""
+        state, found = self.state, list[Away]()
+        for unit, left in ((str(ref), left) for ref, left in leaving.items() if left.stop):
+            stop, restore = (unit, left.stop), (unit, left.restore)
+            found.append(
+                away_of(
+                    stopping=stop in state.begun,
+                    stopped=stop in state.walked,
+                    restoring=state.again or restore in state.begun,
+                    restored=restore in state.walked,
+                )
+            )
+        return most_away(found)
 
     def _known(self) -> frozenset[tuple[str, int]]:
         """The steps whose intent stands. Where the traffic was to be given back since, none does that is not done."""
@@ -195,14 +206,15 @@ class WayBack:
         """Where traffic may be stopped, and this return goes no further: what stands gets its pods back (G23)."""
         if isinstance(error, (Interrupted, Overtaken)):
             return error
-        begun = self._away(leaving)
-        late = overdue(error, self._term(leaving, between=begun), performer.clock.now())
-        if begun or (late is not error and performer.answers(left.release.cluster or "" for left in leaving.values())):
+        away = self._away(leaving)
+        late = overdue(error, self._term(leaving, between=bool(away)), performer.clock.now())
+        if away or (late is not error and performer.answers(left.release.cluster or "" for left in leaving.values())):
             error = late
         if isinstance(error, (Unavailable, Withdrawn)):
-            return waited_for(error) if begun else error
+            return waited_for(error, away) if away else error
         stopped: dict[str, list[str]] = {}
-        units = [ref for ref, left in leaving.items() if left.stops]
+        done = self.state.walked
+        units = [ref for ref, left in leaving.items() if left.stops and (str(ref), left.restore) not in done]
         for ref in units:
             stopped.setdefault(leaving[ref].release.cluster or "", []).append(ref.name)
 
@@ -210,7 +222,7 @@ class WayBack:
             self.told([Walk(str(ref), 0, GIVEN_BACK, done=False) for ref in units], ())
             return self.order(self.rollout, RETURNS + self.state.passed.retries)
 
-        return let_in(performer, stopped, begin, error, begun=begun) if stopped else error
+        return let_in(performer, stopped, begin, error, lambda: self._away(leaving)) if stopped else error
 
     def _term(self, leaving: Mapping[UnitRef, Leaving], *, between: bool) -> Term | None:
         """The time of the step that was begun last. `between`: between two steps what is next has some too."""
@@ -238,18 +250,23 @@ def let_in(
     releases: Mapping[str, Sequence[str]],
     begin: Callable[[], Order],
     error: ReconcilerError,
-    *,
-    begun: bool,
+    away: Callable[[], Away],
 ) -> ReconcilerError:
-    """The failure, once what stands has its pods back. Raises Unavailable where nobody could give them."""
+    """The failure, once what stands has its pods back. Raises Unavailable where nobody could give them.
+
+    `away`: whether they are away, as is recorded by then.
+    """
     try:
-        found = performer.let_traffic_in(releases, begin, begun=begun)
+        found = performer.let_traffic_in(releases, begin, begun=bool(away()))
     except Overtaken:
         raise
-    except (Unavailable, Withdrawn) as away:
-        raise waited_for(away) from away
+    except (Unavailable, Withdrawn) as unheard:
+        raise waited_for(unheard, away()) from unheard
     except ReconcilerError as worse:
-        message = f"{STOPPED_NOW}: {worse.message}; after: {error.message}"
+        state = Away.STOPPED if isinstance(worse, StillStopped) else away()
+        if not state:
+            return error
+        message = f"{state}: {worse.message}; after: {error.message}"
         hint = "give the workload its pods by hand; its annotation says how many it had"
         return Rejected(message, key=error.key, hint=hint)
     if not found.words:

@@ -53,15 +53,17 @@ class Leaving:
     @property
     def stop(self) -> int:
         """The number of the step that stops the traffic; 0: there is none."""
-        steps = enumerate(self.release.rollback.steps, start=1)
-        return next((number for number, step in steps if step.action is RollbackAction.STOP_TRAFFIC), 0)
+        return next((number for number, step in self.all if step.action is RollbackAction.STOP_TRAFFIC), 0)
+
+    @property
+    def restore(self) -> int:
+        """The number of the step that gives it back; 0: there is none."""
+        return next((number for number, step in self.all if step.action is RollbackAction.RESTORE_TRAFFIC), 0)
 
     @property
     def stops(self) -> bool:
         """Whether the traffic is to be away while it is rolled back."""
-        actions = [step.action for step in self.release.rollback.steps]
-        left = [step.action for _, step in self.left]
-        return RollbackAction.STOP_TRAFFIC in actions and RollbackAction.RESTORE_TRAFFIC in left
+        return bool(self.stop and self.restore) and self.restore not in self.done
 
 
 def leaving(release: Release, jobs: tuple[Any, ...], done: frozenset[int] = frozenset()) -> Leaving | None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reconciler.app.traffic import STOPPED_NOW
+from reconciler.app.traffic import MAY_BE_STOPPED, STOPPED_NOW
 from reconciler.app.way_back import RETURNS
 from reconciler.kube.marks import RUN, STOPPED
 from reconciler.machine.states import RolloutState
@@ -101,7 +101,7 @@ def _of_traffic(stage: Stage, cluster: SandboxCluster, status: tuple[str, str], 
     if stopped != empty:
         yield f"without pods are {empty}, marked as stopped {stopped}"
     last = newest(stage)
-    if stopped and STOPPED_NOW not in status[1]:
+    if stopped and not any(words in status[1] for words in (STOPPED_NOW, MAY_BE_STOPPED)):
         yield f"traffic is stopped at {stopped}, and the status does not say so: {status}"
     if last.finished is not None and stopped and STOPPED_NOW not in last.finished.message:
         yield f"traffic is stopped at {stopped}, and the record does not say so: {last.finished.message}"
