@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.app.operations import Order, Step
 from reconciler.app.step_times import Began, Term, term_of
 from reconciler.app.verifying import READINESS_PAUSE, READINESS_PAUSES, Interrupted, object_in
-from reconciler.errors import ReconcilerError, Refused, Rejected
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action
 from reconciler.plan.hide import hidden, hidden_of
@@ -25,6 +25,7 @@ from reconciler.ports import Clock, KubeApi, StepResult
 from reconciler.secret import MASK
 from reconciler.specs.desired import Desired
 from reconciler.specs.jobs import job_in
+from reconciler.state.observed import JobSeen
 
 LATE_WORDS = "it had not ended {limit} after {begun}"
 WAITED = "it stood suspended {limit} after {begun}: whoever admits Jobs there (such as Kueue) did not let it go on"
@@ -56,17 +57,25 @@ class JobRunner:
         now, term = self.clock.now(), term_of(action, self.began(action))
         left = int(term.left(now).total_seconds()) if term is not None else action.seconds
         body, run = self._run(action, desired, order, max(1, left))
-        found = api.job(ref_of(body))
+        found = run_seen(api, ref_of(body), action)
         if found is None:
             if term is not None and term.over(now):
                 message = f"running {ref_of(body)}: it was not made within the {term.limit} of its step"
                 raise Rejected(message, key="release_rollback_failed")
-            api.run_job(release_of(action), body, run=run, generation=order.generation)
+            self._make(api, action, body, run, order)
         elif found.run != run or found.owner != release_of(action):
             raise Refused(f"running {ref_of(body)}: there is another one of that name", key="target_changed")
         elif not found.claimed:
             release, ref = release_of(action), ref_of(body)
             api.claim_job(release, ref, generation=order.generation, expected_uid=found.uid)
+
+    def _make(self, api: KubeApi, action: Action, body: dict[str, Any], run: str, order: Order) -> None:
+        try:
+            api.run_job(release_of(action), body, run=run, generation=order.generation)
+        except Rejected as error:
+            if isinstance(error, Withdrawn) or run_seen(api, ref_of(body), action) is None:
+                raise
+            # it is made, and a look after that was refused: it is waited for like any other
 
     def finish(self, api: KubeApi, action: Action, desired: Desired, order: Order) -> Step:
         """Wait for the run to end. Raises Unavailable where nobody can say."""
@@ -75,7 +84,7 @@ class JobRunner:
         term = Term(limit, self.began(action) or self.clock.now())
         pauses, passed, waited, stops = iter(READINESS_PAUSES), timedelta(), False, 0
         while True:
-            seen = api.job(ref)
+            seen = run_seen(api, ref, action)
             if seen is None:
                 words = "it is gone: nobody knows how it ended"
                 return Step(action, None, _failure(action, ref, words))
@@ -112,6 +121,18 @@ class JobRunner:
             raise Refused(message, key="preview_mismatch")
         run = _run_id(order, action)
         return run_of(job, run, seconds), run
+
+
+def run_seen(api: KubeApi, ref: ObjectRef, action: Action) -> JobSeen | None:
+    """A run as it stands; None where it is not there. Raises Unavailable where one of a way back may not be looked at:
+    it may be running, so it is waited for, and no pods come back, until the time of its step is over and the cluster
+    has ended it."""
+    try:
+        return api.job(ref)
+    except Rejected as error:
+        if isinstance(error, Withdrawn) or not action.step:
+            raise
+        raise Unavailable(error.message, key=error.key, hint=error.own_hint) from error
 
 
 def run_in(order: Order, action: Action) -> ObjectRef:

@@ -18,7 +18,7 @@ from reconciler.app import helming
 from reconciler.app.canaries import Bodies, canary_bodies, canary_pending, with_canaries
 from reconciler.app.derived import derived_otherwise
 from reconciler.app.first_replicas import first_replicas
-from reconciler.app.jobs import JobRunner, run_in
+from reconciler.app.jobs import JobRunner, run_in, run_seen
 from reconciler.app.operations import BatchResult, Order, Step
 from reconciler.app.reaching import check_identity
 from reconciler.app.step_times import Began, term_of
@@ -114,7 +114,7 @@ class Performer:
         for action in scales:
             words += filter(None, [scale(api, action, order, self.desired)])
         for action in runs:
-            if action.stopped and api.job(run_in(order, action)) is None:
+            if action.stopped and run_seen(api, run_in(order, action), action) is None:
                 self._traffic().check_away(cluster, _release(action))
             self._jobs().start(api, action, self._side_of(action), order)
         if not objects:

@@ -195,7 +195,7 @@ class Traffic:
         try:
             found = [one for cluster, names in sorted(releases.items()) for one in self._workloads(cluster, names)]
         except (Rejected, Refused, Untrusted) as error:
-            if begun:
+            if begun or isinstance(error, Withdrawn):
                 raise
             return LetIn((f"nobody may look whether it has its pods: {error.message}",))
         gone = {name for names in releases.values() for name in names} - {release for _, release, _ in found}

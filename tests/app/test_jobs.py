@@ -1,7 +1,8 @@
 """A Job is run as one operation: made once, waited for, told of without secrets, and never left to run on."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from reconciler.app.jobs import JobRunner
 from reconciler.app.operations import Order, Step
-from reconciler.errors import Refused
+from reconciler.errors import Refused, Rejected, Unavailable
 from reconciler.kube.kubeconfig import parse_kubeconfig
 from reconciler.kube.target import KubeTarget
 from reconciler.names import ObjectRef
@@ -18,11 +19,13 @@ from reconciler.plan.jobs import JobAsk, run_action
 from reconciler.plan.units import ref_of
 from reconciler.ports import Clock
 from reconciler.sandbox.cluster import SandboxCluster
+from reconciler.sandbox.cluster_http import Asked
 from reconciler.secret import MASK
 from reconciler.specs.desired import Desired
 from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.release_source import ReleaseSource
 from reconciler.state.observed import Failure
+from tests.faults.refusing import Fault, RefusingCluster, Strike
 from tests.leaks.forms import Searcher
 from tests.plan.said import release as released
 
@@ -64,8 +67,8 @@ def suspend(cluster: SandboxCluster, *, is_so: bool) -> None:
 
 
 @pytest.fixture
-def cluster() -> Iterator[SandboxCluster]:
-    with SandboxCluster() as found:
+def cluster() -> Iterator[RefusingCluster]:
+    with RefusingCluster() as found:
         found.place("api/v1/namespaces", {"metadata": {"name": "web"}})
         yield found
 
@@ -277,3 +280,38 @@ def test_one_that_somebody_took_away_has_an_end_that_nobody_knows(kube: KubeTarg
     step = JobRunner(Fast(), KEY).finish(kube, action(body), side(body), order())
     assert step.failure is not None
     assert "nobody knows how it ended" in step.failure.message
+
+
+def looks(asked: Asked) -> bool:
+    """A look at one Job."""
+    return asked.method == "GET" and "/jobs/down-" in asked.path
+
+
+@pytest.mark.parametrize("look", [1, 3, 4], ids=["before it is made", "by who made it", "while it is waited for"])
+def test_a_run_that_may_be_there_and_may_not_be_looked_at_is_waited_for(
+    cluster: RefusingCluster, kube: KubeTarget, look: int
+) -> None:
+    """So its release gets no pods while it may be running: only what surely was not made has failed."""
+    cluster.strike = Strike(Fault.FORBIDDEN, look, lasts=False, counts=looks)
+    with suppress(Unavailable):
+        ran(kube, job())
+    assert (cluster.strike.met, len(jobs(cluster))) == (1, int(look > 1))
+    step = ran(kube, job())
+    assert (step.failure, len(jobs(cluster))) == (None, 1)
+
+
+@pytest.mark.parametrize("wanted", [looks, lambda asked: asked.method == "PATCH"], ids=["a look", "the write"])
+def test_a_run_that_surely_was_not_made_has_failed_at_once(
+    cluster: RefusingCluster, kube: KubeTarget, wanted: Callable[[Asked], bool]
+) -> None:
+    cluster.strike = Strike(Fault.FORBIDDEN, 2 if wanted is looks else 1, lasts=False, counts=wanted)
+    with pytest.raises(Rejected, match="cannot do this"):
+        ran(kube, job())
+    assert not jobs(cluster)
+
+
+def test_a_hook_that_may_not_be_looked_at_has_failed_at_once(cluster: RefusingCluster, kube: KubeTarget) -> None:
+    cluster.strike = Strike(Fault.FORBIDDEN, 1, lasts=True, counts=looks)
+    hook = action(job()).model_copy(update={"step": 0})
+    with pytest.raises(Rejected, match="cannot do this"):
+        JobRunner(Fast(), KEY).start(kube, hook, side(job()), order())
