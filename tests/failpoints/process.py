@@ -49,9 +49,10 @@ class Watch:
                 self.counts[point] += 1
                 nth = self.counts[point]
             self._pass(Kill(Side.BEFORE, point, nth))
-            found = called(*args, **named)
-            self._pass(Kill(Side.AFTER, point, nth))
-            return found
+            try:
+                return called(*args, **named)
+            finally:  # also where it was refused
+                self._pass(Kill(Side.AFTER, point, nth))
 
         return watched
 

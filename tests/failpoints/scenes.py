@@ -37,6 +37,7 @@ _SAYS = _RECORDS | {Point.FORGE_STATUS}
 _NEW = frozenset({Point.FORGE_COMMENT, Point.STEP_CACHE})  # a commit that nobody parsed is parsed, and commented on
 _APPLIES = _SAYS | {Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.STEP_REQUEST}
 _WALKS = _APPLIES | {Point.KUBE_STOP, Point.KUBE_RESTORE, Point.KUBE_RUN_JOB}
+_GIVES_UP = (_WALKS | {Point.KUBE_DELETE}) - {Point.KUBE_APPLY}
 _INSTALLS = _RECORDS | {
     *(Point.HOST_DELIVER, Point.HOST_RUN_HOOK, Point.HOST_RECORD, Point.STEP_QUESTION),
     *(Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.STEP_REQUEST, Point.FORGE_STATUS),
@@ -332,7 +333,7 @@ SCENES = {
         Scene("unreturned", _refused_back(Refusal.OLD), _WALKS),
         Scene("unmade", _refused_back(Refusal.JOBS), _WALKS),
         Scene("reverted", stepped.reverted, _WALKS | {Point.KUBE_DELETE}),
-        Scene("not-reverted", lambda stage: stepped.reverted(stage, "broken"), _WALKS | {Point.KUBE_DELETE}),
+        Scene("not-reverted", lambda stage: stepped.reverted(stage, "broken"), _GIVES_UP),
         Scene("two-ways-back", lambda stage: stepped.both(stage, shop="v2.0.1-broken"), _WALKS),
         Scene(
             "one-way-back",

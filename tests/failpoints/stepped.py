@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tests.failpoints.watched import JUDGES, Refusal
 from tests.story.stage import RELEASE, Stage
@@ -12,6 +13,30 @@ SHOP = "releases/shop.yaml"
 SHOP_OBJECTS = "releases/shop/all.yaml"
 SHOP_JOB = "releases/shop/jobs.yaml"
 NOBODY = "{traffic: {url: 'http://127.0.0.1:9/', requests: 1}}"  # answers it
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a way back that fails leaves production. `pods` by Deployment; `runs`: Jobs that were made."""
+
+    pods: Mapping[str, tuple[str, int]]
+    words: str
+    runs: int = 1
+    outcome: str = "rollback_failed"
+    stopped: bool = False
+
+
+BACK = "is given back its 2 pods"
+# By scene. What fails is tried and told again by whoever comes back, so its end alone has to be the same.
+ENDS: Mapping[str, End] = {
+    "no-way-back": End({"svc-a": ("v2.0.1-broken", 2)}, BACK),
+    "unmade": End({"svc-a": ("v2.0.1-broken", 2)}, BACK, runs=0),
+    "unreturned": End({"svc-a": ("v2.0.1-broken", 2)}, BACK),
+    "unrestored": End({"svc-a": ("v2.0.0", 0)}, "AND TRAFFIC IS STOPPED", stopped=True),
+    "unanswered": End({"svc-a": ("v2.0.0", 2)}, "rollback.success[0] is not answered well"),
+    "not-reverted": End({"svc-a": ("v2.0.1", 2)}, BACK, outcome="failed"),
+    "one-way-back": End({"svc-a": ("v2.0.1", 2), "shop": ("v2.0.1-broken", 2)}, BACK),
+}
 
 
 def job(name: str, tag: str = "v1") -> str:

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from reconciler.kube.marks import STOPPED
 from tests.failpoints.comparing import differences
 from tests.failpoints.conftest import Playbill
 from tests.failpoints.points import STEPS, Kill, Point, Side
 from tests.failpoints.scenes import SCENES, Scene
+from tests.failpoints.stepped import ENDS
 from tests.failpoints.theatre import KILLED, Theatre
-from tests.story.stage import DEPLOYMENT
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 SOME = (
@@ -35,22 +34,16 @@ SOME = (
     ("way-back", Side.AFTER, Point.KUBE_RUN_JOB),
     ("hooks", Side.AFTER, Point.KUBE_RUN_JOB),
 )
-FAILING = "no-way-back"  # what fails is tried and told again by whoever comes back: its end alone has to be the same
 EVERY = tuple(
     (name, side, point)
     for name, scene in SCENES.items()
-    if name != FAILING
+    if name not in ENDS
     for point in sorted(scene.reaches)
     for side in Side
 )
-OF_FAILING = tuple((side, point) for point in sorted(SCENES[FAILING].reaches) for side in Side)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "blow" in metafunc.fixturenames:
-        some = metafunc.config.getoption("--failpoints") == "some"
-        blows = [(Side.BEFORE, Point.KUBE_RESTORE)] if some else OF_FAILING
-        metafunc.parametrize("blow", blows, ids=["-".join(blow) for blow in blows])
     if "place" in metafunc.fixturenames:
         some = metafunc.config.getoption("--failpoints") == "some"
         places = SOME if some else EVERY
@@ -117,21 +110,3 @@ def test_g18_a_refusal_is_never_left_without_its_preview_and_the_comment_follows
     found = list(wrong(playbill, SCENES["refused"], [Kill(Side.AFTER, Point.AUDIT_APPEND, 2)]))
     if found:
         pytest.fail("\n".join(found), pytrace=False)
-
-
-def test_g23_killed_wherever_a_way_back_fails_ends_with_its_pods_and_says_so(
-    playbill: Playbill, blow: tuple[Side, Point], request: pytest.FixtureRequest
-) -> None:
-    side, point = blow
-    theatre, reached, _ = playbill.played(SCENES[FAILING])
-    how = request.config.getoption("--failpoints")
-    for kill in kills(point, side, reached[point], how):
-        killed(theatre, SCENES[FAILING], kill)
-        theatre.stage.restart()
-        found = theatre.world.sandbox("prod").look(DEPLOYMENT)
-        assert found is not None
-        assert (found["spec"]["replicas"], STOPPED in found["metadata"]["annotations"]) == (2, False), kill
-        assert theatre.stage.ledger.units["release/svc-a"].outcome == "rollback_failed", kill
-        words = theatre.stage.statuses(theatre.stage.tip())["reconciler/apply: env-k8s-prod"][1]
-        assert "is given back its 2 pods" in words, (kill, words)
-        assert len([one for one in theatre.world.sandbox("prod").contents().values() if one["kind"] == "Job"]) == 1

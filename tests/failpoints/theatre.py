@@ -99,7 +99,7 @@ class Theatre:
 
     def keep(self, name: str) -> None:
         """Remember this moment. Nothing of the world is open after it."""
-        self._leave()
+        self.leave()
         copy = self.folder / "moments" / name
         shutil.copytree(self.world.folder, copy, symlinks=True)
         saved = {name: self.world.sandbox(name).save() for name in self.world.clusters}
@@ -109,7 +109,7 @@ class Theatre:
         """The world is again as it was, at the same addresses."""
         moment = self.moments[name]
         os.environ[STAGING_TOKEN] = self.world.clusters["staging"].token  # another theatre's world sets its own
-        self._leave()
+        self.leave()
         for host in self.world.hosts.values():
             host.stop()
         shutil.rmtree(self.world.folder)
@@ -167,7 +167,8 @@ class Theatre:
         """The digest that a ticket's preview has, as the audit branch says it."""
         return audited(self.world)[1].previews[ticket].previewed.digest
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Close what is open in this process; the next one is another."""
         if self.world.assembly is not None:
             self.world.assembly.close()
             self.world.assembly = None
