@@ -4,6 +4,7 @@ On the sandbox cluster and on a real kube-apiserver; where they differ, the sand
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -97,6 +98,20 @@ def test_giving_back_goes_on_where_only_the_status_moved(
     Between(monkeypatch, "PATCH", lab.path("deployments", "web", "apps"), lambda: only_its_status(lab))
     lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back(own=own))
     assert live(lab) == (3, None)
+
+
+def test_another_version_of_what_an_autoscaler_scales_is_one_write_while_it_is_stopped(lab: Lab) -> None:
+    """Its number is not handed over first: there is none."""
+    body, scaler = lab.deployment(replicas=3), lab.autoscaler()
+    lab.roll(body, scaler)
+    ref, uid = lab.ref(body), lab.see(body, scaler).uid
+    lab.kube.begin(lab.release, lab.namespace, 2, "event-2")
+    lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
+    other = lab.deployment(image="registry.example/web:v0", replicas=3)
+    lab.kube.observe([replace(lab.desired(other, scaler), stopped=True)])
+    lab.kube.client.requests.clear()
+    lab.kube.apply(lab.release, other, generation=2, expected_uid=uid, stopped=True)
+    assert (live(lab), lab.kube.client.requests["PATCH"]) == ((0, "1"), 1)
 
 
 def test_why_it_is_given_so_many_is_told_also_where_its_status_moves_between_two_writes(
