@@ -62,8 +62,8 @@ class Leaving:
 
     @property
     def stops(self) -> bool:
-        """Whether the traffic is to be away while it is rolled back."""
-        return bool(self.stop and self.restore) and self.restore not in self.done
+        """Whether the traffic is to be away while it is rolled back: what is restored is stopped first."""
+        return bool(self.restore) and self.restore not in self.done
 
 
 def leaving(release: Release, jobs: tuple[Any, ...], done: frozenset[int] = frozenset()) -> Leaving | None:
@@ -126,7 +126,7 @@ def _actions(
                 if not (left.stops and _lets_go(one.action)):
                     yield Step(BELOW + one.phase, one.action.model_copy(update=more))
         case RollbackAction.RESTORE_TRAFFIC:
-            yield from _restored(part, ask, left, objects, number, seconds)
+            yield from _restored(part, ask, objects, number, seconds)
         case RollbackAction.VERIFY:
             for place, _ in _questions(left.release):
                 yield Step(
@@ -145,29 +145,26 @@ def _actions(
             assert_never(step.action)
 
 
-def _restored(
-    part: Part, ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, Any], number: int, seconds: int
-) -> Iterator[Step]:
+def _restored(part: Part, ask: JobAsk, objects: Mapping[ObjectRef, Any], number: int, seconds: int) -> Iterator[Step]:
     """Everything that stands now gets its pods back; what is let go of gets them before it is nobody's."""
     seen = {item.ref: item.uid for item in _workloads(ask)}
     made = {
         object_in(one.action) for one in part.steps if one.action.kind is ActionKind.DELETE_OBJECT
     }  # and made again
-    for ref, body in sorted(objects.items(), key=lambda pair: pair[0]):
+    for ref, body in objects.items():
         if is_stopped(ref.group, ref.kind):
             uid = seen.get(ref, "") if ref not in made else ""
             pods = own_pods(body, objects)
             yield Step(0, _scaling(ask, ActionKind.RESTORE_TRAFFIC, ref, uid, number, seconds, pods))
     for one in part.steps:
-        if left.stops and _lets_go(one.action):
+        if _lets_go(one.action):
             ref = object_in(one.action)
             yield Step(0, _scaling(ask, ActionKind.RESTORE_TRAFFIC, ref, one.action.uid, number, seconds))
             yield Step(BELOW, one.action.model_copy(update={"step": number, "seconds": seconds}))
 
 
 def _lets_go(action: Action) -> bool:
-    found = action.object
-    return action.kind is ActionKind.FORGET_OBJECT and found is not None and is_stopped(found.group, found.kind)
+    return action.kind is ActionKind.FORGET_OBJECT and is_stopped(object_in(action).group, object_in(action).kind)
 
 
 def _changes(ask: JobAsk, left: Leaving, number: int, step: RollbackStep) -> Iterator[Change]:

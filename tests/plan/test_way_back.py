@@ -20,8 +20,8 @@ from reconciler.plan.way_back import (
     own_pods,
     pods_of,
 )
-from reconciler.state.observed import Lacking, Observed, ObservedObject
-from tests.plan.world import DEPLOYMENT, WEB, Files, config, plan, release, seen
+from reconciler.state.observed import Failure, Lacking, Observed, ObservedObject
+from tests.plan.world import DEPLOYMENT, WEB, Edit, Files, config, plan, release, seen
 
 TRIED_RUN = ObservedObject(ObjectRef("batch", "v1", "Job", "web", f"down-{TRIED}"), exists=False)
 STOP = "{action: stop_traffic, timeout: 2m}"
@@ -68,20 +68,19 @@ def looked(
     *lacking: str,
     run: ObservedObject | None = TRIED_RUN,
     extra: tuple[ObservedObject, ...] = (),
+    edit: Mapping[str, Edit] | None = None,
 ) -> Observed:
     """What is seen where `live` was applied; the credential lacks rights on these kinds."""
-    found = seen(side, live, extra={"web": (*((run,) if run is not None else ()), *extra)})
+    found = seen(side, live, edit=edit, extra={"web": (*((run,) if run is not None else ()), *extra)})
     one = found.clusters["one"]
     rights = tuple(Lacking("list", "", kind, "web", f"list {kind}") for kind in lacking)
     releases = {**one.releases, "web": replace(one.releases["web"], lacking=rights)}
     return replace(found, clusters={"one": replace(one, releases=releases)})
 
 
-def back(
-    old: Files, new: Files, *lacking: str, done: frozenset[int] = frozenset(), extra: tuple[ObservedObject, ...] = ()
-) -> Plan:
+def back(old: Files, new: Files, *lacking: str, done: frozenset[int] = frozenset(), **looks: Any) -> Plan:
     """The plan from the next version to the old one."""
-    observed = looked(old.good, new.side, *lacking, extra=extra)
+    observed = looked(old.good, new.side, *lacking, **looks)
     return plan(old.good, new.side, leaving={WEB: left_by(new, done)}, observed=observed)
 
 
@@ -118,7 +117,7 @@ def of_the_way(made: Plan) -> list[str]:
 
 def told(lines: Iterable[Line]) -> list[str]:
     """What a preview says, line by line."""
-    return [": ".join([one.told, *(str(value) for _, value in one.values)]) for one in lines]
+    return [": ".join([one.told, *(f"{key} {value}" for key, value in one.values)]) for one in lines]
 
 
 def named(text: str, name: str, more: str = "") -> str:
@@ -147,6 +146,9 @@ def test_each_step_is_done_after_the_one_before_it_and_in_its_time(files: Files)
         "5 ask rollback.success[1]",
     ]
     assert said(made) == []
+    names = [dict(one.values).get("names") for one in made.units[0].way]
+    assert names[0] == "Deployment.apps web/goes, Deployment.apps web/web, CronJob.batch web/hourly (suspended)"
+    assert names[3] == "Deployment.apps web/came, Deployment.apps web/web, CronJob.batch web/hourly"
 
 
 def test_what_was_done_is_not_done_again(files: Files) -> None:
@@ -187,18 +189,32 @@ def test_what_is_let_go_of_gets_its_pods_before_it_is_nobodys(files: Files) -> N
     ]
 
 
+def test_what_is_made_anew_gets_its_pods_under_its_new_uid(files: Files) -> None:
+    """What cannot be changed is deleted on the way, and made again."""
+    old = files.edited(
+        "apps/web/deployment.yaml", "{name: web,", "{name: web, annotations: {opspilot.spec/replace: allowed},"
+    )
+    fails = {"failure": Failure("release_apply_failed", "field is immutable"), "replaceable": True}
+    edit = {"Deployment.apps web/web": lambda item: replace(item, **fails)}
+    assert words(back(old, stepped(old, STOP, MIGRATE, BACK, RESTORE, asks="[]"), edit=edit))[2:] == [
+        "3 delete_object Deployment.apps web/web, 600s, without pods",
+        "3 apply_object Deployment.apps web/web, 600s, without pods, new",
+        "4 restore_traffic Deployment.apps web/web 2 pods, 240s, new",
+    ]
+
+
 def test_the_preview_says_what_each_step_does(files: Files) -> None:
     old = files.but({"apps/web/hourly.yaml": HOURLY})
     new = stepped(old, STOP, MIGRATE, LOSING, BACK, RESTORE, VERIFY)
     made = back(old, new)
     assert told(made.units[0].way) == [
-        "step_stop: Deployment.apps web/web, CronJob.batch web/hourly (suspended): 2m",
-        "step_migrate: Job.batch web/down: 3m",
-        "step_migrate_losing: Job.batch web/down: 10m",
-        "step_roll_back: 10m",
-        "step_restore: Deployment.apps web/web, CronJob.batch web/hourly: 4m",
-        "step_verify: GET https://web.example/healthz: 200",
-        "step_verify: TCP web.example:443",
+        "step_stop: names Deployment.apps web/web, CronJob.batch web/hourly (suspended): time 2m",
+        "step_migrate: job Job.batch web/down: time 3m",
+        "step_migrate_losing: job Job.batch web/down: time 10m",
+        "step_roll_back: time 10m",
+        "step_restore: names Deployment.apps web/web, CronJob.batch web/hourly: time 4m",
+        "step_verify: what GET https://web.example/healthz: 200: time 10m",
+        "step_verify: what TCP web.example:443: time 10m",
     ]
     assert made.units[0].ungranted is Ungranted.GOES_BACK
     assert [(one.subject, one.reversible) for one in made.changes if one.operation is Operation.RUN] == [
@@ -208,7 +224,11 @@ def test_the_preview_says_what_each_step_does(files: Files) -> None:
         ("stop_traffic: Deployment.apps web/web", True),
     ]
     nothing = back(old, stepped(old, MIGRATE, BACK, VERIFY, asks="[]"))
-    assert told(nothing.units[0].way) == ["step_migrate: Job.batch web/down: 3m", "step_roll_back: 10m", "step_ready"]
+    assert told(nothing.units[0].way) == [
+        "step_migrate: job Job.batch web/down: time 3m",
+        "step_roll_back: time 10m",
+        "step_ready",
+    ]
     empty = "release/web: the step verify asks nothing, for rollback.success is empty: readiness alone counts"
     assert said(nothing) == [f"warning: {empty}"]
 
@@ -240,6 +260,21 @@ def test_a_first_version_has_nothing_to_go_back_to_and_says_nothing_of_it(files:
     (unit,) = (one for one in made.units if one.unit == "release/web")
     assert (unit.back, unit.ungranted) == ((), Ungranted.IRREVERSIBLE)
     assert not any("no return" in one for one in said(made))
+
+
+def test_where_nothing_is_to_be_done_nothing_is_said_of_going_back(files: Files) -> None:
+    new = stepped(files, LOSING, BACK, asks="[]").edited("apps/web/deployment.yaml", "web:v2", "web:v1")
+    made = forth(files, new)
+    assert (made.units[0].back, made.units[0].ungranted, said(made)) == ((), None, [])
+
+
+def test_where_its_release_was_not_seen_nothing_is_planned_and_that_is_said(files: Files) -> None:
+    new = stepped(files, *ALL)
+    found = looked(files.good, new.side)
+    unseen = replace(found, clusters={"one": replace(found.clusters["one"], releases={})})
+    made = plan(files.good, new.side, leaving={WEB: left_by(new)}, observed=unseen)
+    assert said(made) == ["cluster_connect_failed: looking at cluster one: it was not looked at"]
+    assert not made.batches
 
 
 MISSING: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
