@@ -88,6 +88,10 @@ class Refused(ReconcilerError):
     default_key = "approval_required"
 
 
+class LeftBehind(Refused):
+    """Refused, and something that was begun stands there and may still act; a person has to look."""
+
+
 class Unavailable(ReconcilerError):
     """The far side is away or busy; looking again later helps."""
 

@@ -24,7 +24,7 @@ from reconciler.app.reaching import check_identity
 from reconciler.app.step_times import Began, term_of
 from reconciler.app.traffic import SCALES, LetIn, Traffic, as_it_ran, scale
 from reconciler.app.verifying import Verifier, object_in
-from reconciler.errors import ReconcilerError, Refused, Rejected, Untrusted
+from reconciler.errors import LeftBehind, ReconcilerError, Refused, Rejected, Untrusted
 from reconciler.names import Digest, ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.diff import same
@@ -61,6 +61,7 @@ class Performer:
     artifacts: Mapping[str, Digest] = field(default_factory=dict)  # of the units, as they were derived here
     before: tuple[Desired, ...] = ()  # the sides that the plan leads away from: secrets of theirs may still be read
     began: Began = lambda _: None
+    left_behind: Callable[[LeftBehind], None] = lambda _: None
     still: Callable[[], None] = lambda: None  # raises where this is no longer ours to do, after the target was taken
 
     def apply(self, batch: Sequence[Action], order: Order) -> BatchResult:
@@ -88,6 +89,8 @@ class Performer:
             else:
                 self._host(name, actions, order, steps)
         except ReconcilerError as error:
+            if isinstance(error, LeftBehind):
+                self.left_behind(error)  # whoever went on since does not know of it
             return BatchResult(tuple(steps), error, tuple(words))
         return BatchResult(tuple(steps), None, tuple(words))
 

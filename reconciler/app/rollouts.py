@@ -24,7 +24,7 @@ from reconciler.app.targets import Connections, replaceable
 from reconciler.app.traffic import GIVEN_BACK, Away, away_in, given_up, is_away, overdue, stopped_by, waited_for
 from reconciler.app.verifying import Interrupted, pause_left
 from reconciler.app.way_back import SETTLE, Walk, WayBack, let_in, timeouts
-from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
+from reconciler.errors import LeftBehind, ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Accepted, Applying, BatchDone, Finished, Hold, Returning
 from reconciler.machine.ledger import RolloutState
 from reconciler.machine.rollout import Command, Event, Rollout, resumed, step
@@ -343,6 +343,7 @@ class _Run:
             workers=context.workers,
             stopping=context.stopping,
             began=self._began,
+            left_behind=self._tell_left,
             still=self._still,
         )
 
@@ -377,6 +378,11 @@ class _Run:
             for one in walk
         )
         self._record([*self._story.steps(ran, self._task), *walked])
+
+    def _tell_left(self, error: LeftBehind) -> None:
+        """Told also where another reconciler went on: it does not know what was left."""
+        with contextlib.suppress(ReconcilerError):
+            self._context.journal.record([self._story.carrier(Stage.FAILED, None, error, error.message)], keep=True)
 
     def _place(self) -> tuple[str, int]:
         return self._passed.environment, self._passed.generation

@@ -55,7 +55,7 @@ class Story:
             words = f"adopted {len(subjects)}: {', '.join(subjects[:10])}"
             yield self.note(Domain.RELEASE, "adopted", UnitRef.parse(unit), Stage.APPLIED, None, None, words)
 
-    def carrier(self, stage: Stage, entry: Entry, failure: ReconcilerError | None, summary: str) -> Note:
+    def carrier(self, stage: Stage, entry: Entry | None, failure: ReconcilerError | None, summary: str) -> Note:
         """A note for what no unit has a word for (a plan of policy or of connections only)."""
         applied = stage in {Stage.REQUESTED, Stage.APPLIED, Stage.APPROVED}
         return Note(

@@ -6,10 +6,13 @@ version that was seen, and only while it says the name of who made it. So what a
 to the end, stands; what nobody found goes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Final
 
+from reconciler.errors import ReconcilerError
 from reconciler.kube import marks
+from reconciler.kube.answers import error_of
 from reconciler.kube.client import APPLY_TYPE, Client, Request
 from reconciler.kube.shown import found as found_object
 from reconciler.kube.traffic import as_we_own
@@ -34,13 +37,33 @@ def claiming(path: str, ref: ObjectRef, live: Json, name: str) -> Request:
 
 
 def take_away(
-    client: Client, path: str, ref: ObjectRef, made: Json, name: str, deletion: Callable[[Json], Request]
-) -> None:
-    """Delete a run that came too late, unless somebody else has claimed it."""
-    live = made
+    client: Client,
+    path: str,
+    ref: ObjectRef,
+    made: Json,
+    name: str,
+    ways: Sequence[Callable[[Json], Request | None]],
+) -> str:
+    """Do away with a run that came too late, unless somebody else has claimed it: the first of these `ways` that is not
+    refused, where None is that it is done. Empty, or in words that it may run all the same."""
+    live, left, refused = made, [*ways], list[str]()
     for _ in range(TRIES):
         if live is None or live["metadata"]["uid"] != made["metadata"]["uid"] or claimant(live) != name:
-            return
-        if not is_moved(client.ask(deletion(live))):
-            return
-        live = found_object(client.find(path, f"reading {ref}"), ref, f"reading {ref}")
+            return ""
+        request = left[0](live)
+        if request is None:
+            return ""
+        try:
+            answer = client.ask(request)
+            if is_moved(answer):
+                live = found_object(client.find(path, f"reading {ref}"), ref, f"reading {ref}")
+                continue
+            if answer.absent or answer.status < HTTPStatus.BAD_REQUEST:
+                return ""
+            refused.append(error_of(answer).message)
+        except ReconcilerError as error:
+            refused.append(error.message)
+        left.pop(0)
+        if not left:
+            break
+    return f"{ref} was made too late and may run, for it could not be taken away: {'; '.join(refused) or 'it moves'}"

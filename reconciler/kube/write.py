@@ -17,8 +17,8 @@ from http import HTTPStatus
 from typing import Final
 from uuid import uuid4
 
-from reconciler.errors import Refused, Unavailable
-from reconciler.kube import adopt, claims, handing_over, marks, recreate, traffic
+from reconciler.errors import LeftBehind, Refused, Unavailable
+from reconciler.kube import adopt, claims, handing_over, jobs, marks, recreate, traffic
 from reconciler.kube.answers import Answer
 from reconciler.kube.client import APPLY_TYPE, JSON_TYPE, MERGE_TYPE, Client, Request
 from reconciler.kube.discovery import Discovery
@@ -128,17 +128,20 @@ class Writer:
     def _undo_unless_held(self, parent: Parent, found: Wanted, made: Json, *, run: bool) -> None:
         """A creation is fenced by nothing but the parent. Where somebody took the release while it was on its way (we
         stood still, or the network did), a canary that came too late goes again, if nobody has touched it, and so does
-        the `run` of a Job, if nobody has claimed it; then raises Refused. Nothing else does: whoever took the release
-        may have found it as wanted, and count on it.
+        the `run` of a Job, if nobody has claimed it (or it is stopped for good, or told); then raises Refused. Nothing
+        else does: whoever took the release may have found it as wanted, and count on it.
         """
         deletion = partial(_deletion, found.path, found.ref)
         try:
             self.held.again(parent)
-        except Refused:
-            if run:
-                claims.take_away(self._client, found.path, found.ref, made, self.name, deletion)
-            else:
+        except Refused as refused:
+            if not run:
                 self._client.ask(deletion(made))
+                raise
+            ways = (deletion, partial(_stop, found.path, found.ref))
+            words = claims.take_away(self._client, found.path, found.ref, made, self.name, ways)
+            if words:
+                raise LeftBehind(f"{refused.message}; {words}", key=refused.key) from refused
             raise
 
     def claim(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
@@ -359,6 +362,15 @@ def _deletion(path: str, ref: ObjectRef, live: Json) -> Request:
         "preconditions": seen,
     }
     return Request("DELETE", path, f"deleting {ref}", None, body, JSON_TYPE, secret=ref.kind == "Secret")
+
+
+def _stop(path: str, ref: ObjectRef, live: Json) -> Request | None:
+    """Stop a run for good, at the version that was read; None where that is done."""
+    turned = jobs.stopping(live)
+    if turned is None:
+        return None
+    query = {"fieldManager": marks.FIELD_MANAGER, "force": "true"}
+    return Request("PATCH", path, f"stopping {ref}", query, traffic.written(live, turned), APPLY_TYPE)
 
 
 def _check_newest(what: str, live: Json, generation: int) -> None:

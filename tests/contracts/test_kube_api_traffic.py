@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import Refused
+from reconciler.errors import LeftBehind, Refused
+from reconciler.kube.answers import Answer
+from reconciler.kube.client import Client, Request
 from reconciler.names import ObjectRef
 from reconciler.ports import Back
 from reconciler.state.observed import ObservedObject
@@ -227,3 +229,34 @@ def test_g25_who_was_overtaken_claims_no_run(lab: Lab) -> None:
     found = lab.kube.job(lab.ref(job(lab)))
     assert found is not None
     assert found.claimed
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"), [({"DELETE"}, ""), ({"DELETE", "PATCH"}, "was made too late and may run")]
+)
+def test_g25_a_late_migration_that_may_not_be_deleted_is_stopped_or_told(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, refused: set[str], words: str
+) -> None:
+    body, path = job(lab), lab.path("jobs", "migrate-1", "batch")
+    stands_still = lab.connect()
+    stands_still.begin(lab.release, lab.namespace, 2, "event-2", 5)
+
+    def another() -> None:  # gives the traffic back, and nobody is let near the Job any more
+        lab.kube.begin(lab.release, lab.namespace, 2, "event-3", 6)
+        real = Client.ask
+
+        def ask(client: Client, request: Request) -> Answer:
+            if request.path == path and request.method in refused:
+                return Answer(403, b"{}", request.what)
+            return real(client, request)
+
+        monkeypatch.setattr(Client, "ask", ask)
+
+    Between(monkeypatch, "PATCH", path, another, answered=True)
+    with pytest.raises(Refused) as raised:
+        stands_still.run_job(lab.release, body, run="1234567890", generation=2)
+    assert isinstance(raised.value, LeftBehind) is bool(words)
+    assert words in raised.value.message
+    found = lab.kube.job(lab.ref(body))
+    assert found is not None
+    assert found.stopped is not bool(words)

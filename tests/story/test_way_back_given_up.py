@@ -4,15 +4,20 @@ Some by default; `pytest tests/story --strategies all` is all of them.
 """
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from reconciler.app.journal import Journal, Overtaken
+from reconciler.approval.decision import Verb
+from reconciler.errors import LeftBehind
+from reconciler.kube.target import KubeTarget
 from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.faults.far_cluster import Cut, is_write
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
-from tests.story.test_way_back import land, pods, text
+from tests.story.test_way_back import land, notes, pods, text
 from tests.story.test_way_back_pods import PODS, makes_job, order_back, revert, witness
 from tests.story.test_way_back_pods import stage as stage  # a fixture
 from tests.story.test_way_back_pods import theatre as theatre  # a fixture
@@ -73,3 +78,26 @@ def test_g23_traffic_is_not_stopped_for_hours_because_jobs_alone_cannot_be_made(
         stage.clock.advance(timedelta(minutes=10))
         stage.settle()
     assert pods(stage) == 2, "its traffic is stopped for two hours"
+
+
+def test_a_job_that_came_too_late_and_may_run_is_told_whoever_goes_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+
+    def run_job(*_given: object, **_named: object) -> None:
+        """Another reconciler has gone on meanwhile, and so ends this one's part."""
+        monkeypatch.setattr(Journal, "record", overtaken)
+        raise LeftBehind("running it: Job svc-a/downgrade-1 was made too late and may run", key="resource_conflict")
+
+    real = Journal.record
+
+    def overtaken(journal: Journal, notes: Any, **named: Any) -> Any:
+        if named.get("holds") is not None:
+            raise Overtaken("another reconciler went on with it")
+        return real(journal, notes, **named)
+
+    monkeypatch.setattr(KubeTarget, "run_job", run_job)
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="now")
+    stage.world.opened.reconciler.look()
+    assert [one for one in notes(stage) if "was made too late and may run" in one]
