@@ -21,13 +21,15 @@ NO_CHANGE = "no_change"
 EARLIER = 100  # successes that are looked through for the version before this one
 EVERY = 10**9  # batches: all of them, however many
 SUCCESSES = frozenset({"applied", NO_CHANGE})
+WENT_BACK = frozenset({"rolled_back", "rollback_failed"})  # wholly, or in part
 
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
     """A unit's last accepted revision and how its actions ended.
 
-    `successful` is what last ended well; `previous` what did before it: where a return on order goes back to.
+    `successful` is what last ended well, or what a return that was begun since goes back to: also one that failed, for
+    whatever goes back after it goes there too. `previous` ended well before it: where a return on order goes back to.
     """
 
     accepted: Accepted
@@ -51,7 +53,7 @@ class UnitState:
             older = (self.previous, *self.earlier) if self.previous is not None else ()
             moved = replace(self, previous=self.successful, earlier=older[:EARLIER])
             return replace(moved, successful=accepted, outcome=outcome)
-        if outcome == "rolled_back" and went_back is not None:
+        if outcome in WENT_BACK and went_back is not None:
             return replace(self, successful=went_back[accepted.unit], outcome=outcome)
         return replace(self, outcome=outcome)
 

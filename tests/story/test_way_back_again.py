@@ -1,0 +1,58 @@
+"""A return on order that failed, and is ordered again: it leads where the first one did, never forward.
+
+Some by default; `pytest tests/story --strategies all` is all of them.
+"""
+
+import pytest
+
+from reconciler.sandbox.cluster_http import Asked
+from tests.failpoints.scenes import JOB, job
+from tests.story.stage import RELEASE, Stage
+from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
+from tests.story.test_way_back import OURS, land, made, pods, text
+from tests.story.test_way_back_pods import makes_job, order_back, witness
+from tests.story.test_way_back_pods import stage as stage  # a fixture
+from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+
+LONGER = frozenset({"test_a_second_order_after_a_job_that_failed_goes_back"})
+ASKS = "success: [{http: {url: 'http://svc-a.svc-a.svc.cluster.local/healthz'}}]"
+
+
+def is_probe(asked: Asked) -> bool:
+    return "proxy" in asked.path
+
+
+def outcome(stage: Stage) -> str:
+    return stage.ledger.units["release/svc-a"].outcome
+
+
+def test_a_second_order_after_questions_that_failed_leaves_the_old_version_on_the_old_database(stage: Stage) -> None:
+    merged = land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    witness(stage).refuse(503, is_probe)
+    order_back(stage)
+    assert (outcome(stage), stage.image(), len(set(made(stage)))) == ("rollback_failed", "v2.0.0", 1)
+    witness(stage).heal()
+    order_back(stage)
+    assert (outcome(stage), stage.image(), pods(stage)) == ("rolled_back", "v2.0.0", 2), stage.statuses(merged)[OURS]
+    assert len(set(made(stage))) == 2  # another operation: its Job finds that it is done
+
+
+def test_a_second_order_after_a_job_that_failed_goes_back(stage: Stage) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    witness(stage).refuse(403, makes_job)
+    order_back(stage)
+    assert (outcome(stage), stage.image(), pods(stage)) == ("rollback_failed", "v2.0.1", 2)
+    witness(stage).heal()
+    order_back(stage)
+    assert (outcome(stage), stage.image(), pods(stage)) == ("rolled_back", "v2.0.0", 2)
+
+
+def test_g21_a_second_order_of_a_plain_release_goes_where_the_first_one_did(stage: Stage) -> None:
+    plain = "rollback: {automatic: true"
+    land(stage, {RELEASE: stage.release_text("v2.0.1").replace(plain, f"{plain}, {ASKS}")}, "good")
+    witness(stage).refuse(503, is_probe)
+    order_back(stage)
+    assert (outcome(stage), stage.image()) == ("rollback_failed", "v2.0.0")
+    witness(stage).heal()
+    order_back(stage)
+    assert (outcome(stage), stage.image()) == ("rolled_back", "v2.0.0")
