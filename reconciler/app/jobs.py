@@ -52,15 +52,16 @@ class JobRunner:
     def start(self, api: KubeApi, action: Action, desired: Desired, order: Order) -> None:
         """Make the run, or find it made. Raises Refused where its Job is not the approved one.
 
-        Within what is left to its step, so that the cluster ends it then, whoever watches; after that none is made.
+        It has what is left to its step, so that the cluster ends it then, whoever watches, and no pods come back beside
+        it. Where less than half is left none is made: one that is ended half-way is worse than one that never ran.
         """
         now, term = self.clock.now(), term_of(action, self.began(action))
         left = int(term.left(now).total_seconds()) if term is not None else action.seconds
         body, run = self._run(action, desired, order, max(1, left))
         found = run_seen(api, ref_of(body), action)
         if found is None:
-            if term is not None and term.over(now):
-                message = f"running {ref_of(body)}: it was not made within the {term.limit} of its step"
+            if term is not None and term.left(now) < term.limit / 2:
+                message = f"running {ref_of(body)}: it was not made within half of the {term.limit} of its step"
                 raise Rejected(message, key="release_rollback_failed")
             self._make(api, action, body, run, order)
         elif found.run != run or found.owner != release_of(action):

@@ -258,11 +258,13 @@ class Traffic:
 
     def answers(self, clusters: Iterable[str]) -> bool:
         """Whether clusters answer, and take our credential: one that does not is waited for."""
-        try:
-            for cluster in clusters:
-                check_identity(self.targets.kube(cluster), cluster, self.identities)
-        except (Unavailable, Withdrawn):
-            return False
+        for cluster in clusters:
+            try:
+                self.targets.kube(cluster).facts()
+            except (Unavailable, Withdrawn):
+                return False
+            except ReconcilerError:
+                continue  # that is an answer
         return True
 
     def check_stopped(self, cluster: str, release: str, ref: ObjectRef) -> None:

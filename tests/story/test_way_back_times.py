@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from reconciler.app.probing import AT_ONCE
+from reconciler.errors import Unavailable
+from reconciler.kube.target import KubeTarget
+from reconciler.ports import Answered
 from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, MANIFEST, job
-from tests.faults.far_cluster import is_write
+from tests.faults.far_cluster import Cut, any_request, is_write
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import OURS, land, made, plan_of, pods, text
@@ -26,6 +29,7 @@ LONGER = frozenset(
     {
         "test_questions_of_verify_that_take_longer_than_its_timeout_fail_it",
         "test_traffic_that_runs_is_not_stopped_after_the_time_to_do_so",
+        "test_a_question_that_is_never_answered_ends_with_the_time_of_verify_and_a_cluster_that_is_away_does_not",
         "test_no_migration_is_begun_after_the_time_of_its_step",
         "test_what_was_done_while_nobody_watched_counts_as_done",
     }
@@ -173,3 +177,33 @@ def test_all_batches_of_roll_back_share_its_time(stage: Stage) -> None:
     stage.clock.advance(2 * MINUTE)
     stage.settle()
     assert ended(stage) == ("failed", "v2.0.0", 2, None)
+
+
+@pytest.mark.parametrize("way", ["order", "revert"])
+def test_a_question_that_is_never_answered_ends_with_the_time_of_verify_and_a_cluster_that_is_away_does_not(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    merged = land(stage, {RELEASE: timed(stage, "verify", "1m"), JOB: job("downgrade")}, "good")
+
+    def no_answer(*_: object) -> Answered:
+        raise Unavailable("asking Service svc-a/svc-a: no answer in time", key="cluster_connect_failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KubeTarget, "ask_service", no_answer)
+        if way == "order":
+            order_back(stage)
+        else:
+            merged = revert(stage)
+        assert unfinished(stage)
+        witness(stage).cut_at(Cut.UNHEARD, 1, any_request, away=True)
+        stage.clock.advance(2 * MINUTE)
+        stage.settle()
+        state, words = stage.statuses(merged)[OURS]
+        assert (unfinished(stage), state, NOW in words) == (True, "pending", False), words
+        witness(stage).heal()
+        stage.clock.advance(2 * MINUTE)
+        stage.settle()
+    assert ended(stage) == (FAILED[way], "v2.0.0", 2, None)
+    record = [one for (name, _), one in stage.ledger.rollouts.items() if name == "env-k8s-prod"][-1].finished
+    assert record is not None
+    assert "not done 0:01:00 after it was begun" in record.message
