@@ -118,7 +118,7 @@ class WayBack:
         for number, batch in enumerate(plan.batches):
             before, after = steps_of(plan.batches[:number]), steps_of(plan.batches[number + 1 :])
             now = steps_of([batch])
-            self._tell(leaving, now - before - self._known(), done=False)
+            self._tell(leaving, now - before - self.state.begun, done=False)
             order = self.order(plan, attempt)
             applied = performer.apply(batch, order)
             if applied.failure is not None:
@@ -178,10 +178,6 @@ class WayBack:
                 )
             )
         return most_away(found)
-
-    def _known(self) -> frozenset[tuple[str, int]]:
-        """The steps whose intent stands. Where the traffic was to be given back since, none does that is not done."""
-        return self.state.walked if self.state.again else self.state.begun
 
     def _begun(self, refs: Collection[UnitRef]) -> bool:
         return bool({unit for unit, _ in self.state.begun} & {str(ref) for ref in refs})
