@@ -3,8 +3,6 @@
 Some by default; `pytest tests/story --strategies all` is all of them.
 """
 
-import pytest
-
 from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, job
 from tests.story.stage import RELEASE, Stage
