@@ -151,6 +151,14 @@ def test_each_step_is_done_after_the_one_before_it_and_in_its_time(files: Files)
     assert names[3] == "Deployment.apps web/came, Deployment.apps web/web, CronJob.batch web/hourly"
 
 
+def test_the_checks_of_the_version_that_comes_back_do_not_stand_in_its_way(files: Files) -> None:
+    """They would be asked while nothing runs that could answer; verify asks what is left says."""
+    checks = ", health: {checks: [{http: {url: 'https://web.example/ready'}}]}"
+    old = files.but({"web.yaml": release("web", more=checks)})
+    found = [one for one in words(back(old, stepped(files, *ALL))) if " ask " in one]
+    assert found == ["5 ask rollback.success[0]", "5 ask rollback.success[1]"]
+
+
 def test_what_was_done_is_not_done_again(files: Files) -> None:
     asks = ["5 ask rollback.success[0]", "5 ask rollback.success[1]"]
     rest = "4 restore_traffic Deployment.apps web/web 2 pods, 240s"
