@@ -183,12 +183,14 @@ class Readiness:
 class Back:
     """How many pods a stopped workload gets. `own`: what its source says, whoever had set a number before (None: it
     says nothing, or leaves it to an autoscaler or to others). `least`: where its mark says no number. `unmarked`: one
-    that has neither pods nor a mark has lost its mark. `floor`: the fewest that its autoscaler leaves it."""
+    that has neither pods nor a mark has lost its mark. `floor`: the fewest that its autoscaler leaves it. `silent`: its
+    source says nothing and leaves it to nobody, so a number that we had set goes with the version that is left."""
 
     own: int | None = None
     least: int = 1
     unmarked: bool = False
     floor: int = 0
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,10 @@ def scale(api: KubeApi, action: Action, order: Order, desired: Desired) -> str:
         return ""
     source = desired.sources.get(release)
     objects = source.objects if source is not None else ()
-    own = pods_of(action) if not _left_to_others(desired, release, ref, objects) else None
-    back = Back(own=own, least=least_of(ref, objects), unmarked=True, floor=_floor(ref, objects))
+    others, floor = _left_to_others(desired, release, ref, objects), _floor(ref, objects)
+    own = pods_of(action) if not others else None
+    silent = own is None and not others and not floor and ref in map(ref_of, objects)
+    back = Back(own=own, least=least_of(ref, objects), unmarked=True, floor=floor, silent=silent)
     given = api.restore(release, ref, generation=order.generation, expected_uid=action.uid, back=back)
     return f"{ref} is given {given.pods} pods: {given.words}" if given is not None and given.words else ""
 

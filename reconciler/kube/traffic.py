@@ -17,6 +17,8 @@ from reconciler.ports import Back
 from reconciler.specs.jobs import SUSPENDED, is_stopped
 from reconciler.state.observed import Json
 
+SERVERS_DEFAULT = 1  # pods of a workload whose source says no number; a CronJob runs
+
 
 @dataclass(frozen=True, slots=True)
 class Turned:
@@ -55,6 +57,8 @@ def restoring(live: Json, back: Back) -> Turned | None:
     lost = f"its mark {_annotation(live, marks.STOPPED)[:20]!r} says no number" if known == marks.UNREADABLE else ""
     if back.own is not None:  # a number that was set by hand on the version that is left is none of this one's
         return Turned(back.own, words=lost)
+    if back.silent and not lost and not pods and not _annotation(live, marks.STOPPED_OF):
+        known = SERVERS_DEFAULT  # the number was of the version that is left
     return Turned(max(pods or (back.least if lost else known), back.floor), handed=True, words=lost)
 
 

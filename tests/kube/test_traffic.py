@@ -57,6 +57,27 @@ GIVEN: dict[str, tuple[dict[str, Any], Back, Turned | None]] = {
     "as many as its source says": (live(0, "3"), Back(own=5), Turned(5)),
     "none, as its source says": (live(0, "3"), Back(own=0), Turned(0)),
     "as few as its autoscaler allows": (live(0, "1"), Back(floor=2), Turned(2, handed=True)),
+    "what the server says, where its number went with the version that had it": (
+        live(0, "0"),
+        Back(silent=True),
+        Turned(1, handed=True),
+    ),
+    "as many as others had given it": (
+        live(0, "3", **{STOPPED_OF: "kubectl"}),
+        Back(silent=True),
+        Turned(3, handed=True),
+    ),
+    "none, as others had given it none": (
+        live(0, "0", **{STOPPED_OF: "kubectl"}),
+        Back(silent=True),
+        Turned(0, handed=True),
+    ),
+    "what came back where nobody says how many": (live(6, "0"), Back(silent=True), Turned(6, handed=True)),
+    "a CronJob whose rest went with the version that had it": (
+        hourly("0", suspend=True),
+        Back(silent=True),
+        Turned(1, handed=True),
+    ),
     "what came back meanwhile": (live(6, "3"), Back(), Turned(6, handed=True)),
     "what came back beside a mark without a number": (
         live(6, "x"),
