@@ -168,6 +168,12 @@ BACK: dict[str, tuple[UnitState, Accepted | None, Side, int]] = {
     "the one before what failed": (state(3, 2, 1), accepted(3), side(9, 2, artifact=2), 3),
     "two before what failed": (state(3, 2, 1), accepted(3), side(9, 1, artifact=1), 0),
     "the one before what runs, after another failed": (state(3, 2, 1), accepted(2), side(9, 1, artifact=1), 2),
+    "the one before what runs, after another was suspended": (
+        replace(state(3, 2, 1), accepted=accepted(3, suspended=True)),
+        accepted(2),
+        side(9, 1, artifact=1),
+        2,
+    ),
     "the first": (state(2, 2), accepted(2), side(9, 1, artifact=1), 0),
     "nothing ever ended well": (state(2, None), accepted(2), side(9, 1, artifact=1), 0),
     "nothing runs": (state(2, None), None, side(9, 1, artifact=1), 0),
