@@ -40,6 +40,7 @@ COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
 SHORTENED = re.compile(rf"\b[0-9a-f]{{{SHORT}}}\b")
 UID = re.compile(r"\b[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 HEARD = "heard.jsonl"  # in the world's folder: what arrived where people are told
+LEFT = re.compile(r'("activeDeadlineSeconds": ?)\d+')  # of a run: what its step had left when it was made
 LASTED = re.compile(r'("duration_ms": ?|duration: )\d+(\.\d+)?|in \d+(\.\d+)? ?m?s\b')
 
 
@@ -97,7 +98,7 @@ class Names:
         text = value if isinstance(value, str) else json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
         text = EVENT_ID.sub(lambda found: f"<event {self.actions.get(EventId(found[0]), '?')}>", text)
         text = TIME.sub("<time>", text)
-        text = LASTED.sub("<lasted>", text)
+        text = LEFT.sub(r"\1<left>", LASTED.sub("<lasted>", text))
         for pattern in (COMMIT, UID):
             text = pattern.sub(lambda found: found[0] if found[0] in self.known else "<new>", text)
         return SHORTENED.sub(lambda found: "<new>" if found[0] in self.made else found[0], text)
