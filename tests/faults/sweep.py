@@ -78,6 +78,8 @@ def _content(key: str, body: Mapping[str, Any]) -> Any:
     holders = {(entry["manager"], entry["operation"]) for entry in metadata.get("managedFields", [])}
     managers = sorted(one for one in holders if one[0] != HAND_OVER_MANAGER)  # what it keeps, we may write
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+    if body["kind"] == "Job":  # it has what its step had left when it was made
+        rest["spec"] = {name: value for name, value in rest["spec"].items() if name != "activeDeadlineSeconds"}
     return {**rest, "labels": metadata.get("labels"), "annotations": annotations, "managers": managers}
 
 
