@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Note, Overtaken
@@ -17,7 +18,7 @@ from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
 from reconciler.app.reaching import Reached
 from reconciler.app.sayings import Sayings
-from reconciler.app.sides import accepted_before, left_by, namespaces_in
+from reconciler.app.sides import accepted_before, left_by, left_stopped, namespaces_in
 from reconciler.app.step_times import Term, began, latest, term_of
 from reconciler.app.stories import Story
 from reconciler.app.targets import Connections, replaceable
@@ -111,8 +112,8 @@ class _Run:
                 event = methods[command](rollout)
             if event is None:
                 return
-            if self._failure is not None and self._failure.key == "target_changed":
-                rollout = replace(rollout, returns=False)  # nobody knows what a return would meet: a person looks (G20)
+            if self._failure is not None and self._is_end(self._failure):
+                rollout = replace(rollout, returns=False)
             rollout, commands = step(rollout, event)
 
     def _record_batch(self, rollout: Rollout) -> Event | None:
@@ -205,9 +206,10 @@ class _Run:
                 self._context.tell(self._state, Situation.APPLY_WAITS, what=f"a new credential: {failure.message}")
                 return Event.UNREACHABLE
             case _:
-                if self._state.returning is None and (stopped := stopped_by(self._plan)):
+                if self._state.returning is None and (stopped := stopped_by(self._plan) or self._left(failure)):
                     try:
-                        failure = let_in(self._performer, stopped, self._let_in, failure, self._stopped)
+                        begin = partial(self._let_in, stopped)
+                        failure = let_in(self._performer, stopped, begin, failure, self._stopped)
                     except Overtaken:
                         return None
                     except Unavailable as away:
@@ -234,9 +236,17 @@ class _Run:
         """Whether this plan, where it goes back by steps, has stopped traffic that it has not restored."""
         return away_in(self._plan, self._state) if self._state.returning is None else Away.NOT
 
-    def _let_in(self) -> Order:
+    def _is_end(self, failure: ReconcilerError) -> bool:
+        """Whether nothing is gone back to: where nobody knows what a return would meet, a person looks (G20)."""
+        return not self._passed.returns or failure.key == "target_changed" or self._state.again
+
+    def _left(self, failure: ReconcilerError) -> Mapping[str, Sequence[str]]:
+        """What an earlier way back may have left stopped, where this failure is the end: nobody else gives it back."""
+        return left_stopped(self._plan, self._desired, self._context.desires.at) if self._is_end(failure) else {}
+
+    def _let_in(self, stopped: Mapping[str, Sequence[str]]) -> Order:
         """Record that the traffic is given back, which is a turn of its own."""
-        units = [f"release/{name}" for names in stopped_by(self._plan).values() for name in names]
+        units = [f"release/{name}" for names in stopped.values() for name in names]
         self._tell_walk([Walk(unit, 0, GIVEN_BACK, done=False) for unit in units], ())
         return self._order(self._plan, self._passed.retries)
 

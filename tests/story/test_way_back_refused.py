@@ -26,6 +26,7 @@ ENVIRONMENT = "environments/env-k8s-prod.yaml"
 LONGER = frozenset(
     {
         "test_a_return_that_may_not_even_look_does_not_say_what_nobody_did",
+        "test_a_retry_that_may_not_go_on_gives_back_what_was_left_stopped",
         "test_a_retry_goes_on_from_traffic_that_was_left_stopped",
         "test_no_migration_is_run_where_somebody_gave_pods_back_meanwhile",
         "test_a_workload_that_is_deleted_and_not_made_again_is_told_as_stopped_traffic",
@@ -151,6 +152,24 @@ def test_a_retry_goes_on_from_traffic_that_was_left_stopped(
     stage.settle()
     assert stage.ledger.units["release/svc-a"].outcome == "rolled_back"
     assert (stage.image(), pods(stage), mark(stage)) == ("v2.0.0", 2, None)
+
+
+def test_a_retry_that_may_not_go_on_gives_back_what_was_left_stopped(stage: Stage) -> None:
+    cluster = cluster_of(stage)
+    cluster.refuse(403, after_stop(stage, gives))
+    land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
+    cluster.heal()
+    somebodys = {
+        "spec": {"template": {"spec": {"containers": [{"name": "svc-a", "image": "registry.example.invalid/x"}]}}}
+    }
+    cluster.edit(DEPLOYMENT, somebodys, "kubectl-edit")  # so nobody knows what a return would meet
+    stage.desk("dev_user").order("release/svc-a", Verb.RETRY, reason="again")
+    stage.settle()
+    assert stage.ledger.units["release/svc-a"].outcome == "failed"
+    assert (pods(stage), mark(stage)) == (2, None)
+    words = stage.statuses(stage.tip())[OURS][1]
+    assert "target_changed" in words
+    assert BACK in words
 
 
 def test_a_revert_that_fails_while_traffic_is_stopped_says_so_everywhere(stage: Stage) -> None:
