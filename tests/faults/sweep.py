@@ -174,6 +174,8 @@ class Sweep:
             desk.decide_commit(held, stage.tip(), Verb.APPROVE, reason="as before")
         else:
             bad = {name for name, one in outcomes(stage).items() if one != played.outcomes.get(name)}
+            if ways.failed_otherwise(stage) and not _same(contents(cluster_of(stage)), played.end):
+                bad.add(ways.UNIT)
             for name in sorted(bad):
                 stage.desk("dev_user").order(name, Verb.RETRY, reason="again")
         stage.settle()

@@ -103,11 +103,11 @@ def _operations(stage: Stage) -> dict[str, tuple[int, int]]:
 def _of_traffic(stage: Stage, cluster: SandboxCluster, status: tuple[str, str], met: Fault | None) -> Iterator[str]:
     """Traffic that is stopped is told; what has ended does not say so where it is not."""
     bodies = cluster.contents()
-    stopped = sorted(key for key, one in bodies.items() if STOPPED in (one["metadata"].get("annotations") or {}))
-    empty = sorted(key for key, one in bodies.items() if one["kind"] == "Deployment" and one["spec"]["replicas"] == 0)
-    if stopped != empty:
-        yield f"without pods are {empty}, marked as stopped {stopped}"
+    marked = sorted(key for key, one in bodies.items() if STOPPED in (one["metadata"].get("annotations") or {}))
+    stopped = sorted(key for key, one in bodies.items() if one["kind"] == "Deployment" and one["spec"]["replicas"] == 0)
     last = newest(stage)
+    if set(stopped) - set(marked) or (marked != stopped and last.finished is not None):  # it may be on its way
+        yield f"without pods are {stopped}, marked as stopped {marked}"
     if stopped and not any(words in status[1] for words in (STOPPED_NOW, MAY_BE_STOPPED)):
         yield f"traffic is stopped at {stopped}, and the status does not say so: {status}"
     if last.finished is not None and stopped and STOPPED_NOW not in last.finished.message:
@@ -141,6 +141,11 @@ def newest(stage: Stage) -> RolloutState:
     """The last rollout of production."""
     generation = max(number for name, number in stage.ledger.rollouts if name == ENVIRONMENT)
     return stage.ledger.rollouts[ENVIRONMENT, generation]
+
+
+def failed_otherwise(stage: Stage) -> bool:
+    """Whether a return failed, which a word may repeat: also where it is to fail, it is to fail for its own reason."""
+    return stage.ledger.units[UNIT].outcome == "rollback_failed"
 
 
 def reason(stage: Stage) -> str:
