@@ -41,3 +41,8 @@ class Order:
     attempt: int
     task: str
     once: str = ""
+
+
+def task_of(environment: str, generation: int) -> str:
+    """The id of the task that a rollout is on hosts, and of its folder of logs."""
+    return f"{environment}-{generation}"

@@ -12,7 +12,7 @@ from functools import partial
 
 from reconciler.app.desire import Desires
 from reconciler.app.journal import Note, Overtaken
-from reconciler.app.operations import Order, Step
+from reconciler.app.operations import Order, Step, task_of
 from reconciler.app.patience import Patience
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
@@ -36,11 +36,6 @@ from reconciler.plan.strategies import standing
 from reconciler.ports import Bundles, Clock
 from reconciler.report.status import Situation
 from reconciler.specs.desired import Desired
-
-
-def task_of(environment: str, generation: int) -> str:
-    """The id of the task that a rollout is on hosts, and of its folder of logs."""
-    return f"{environment}-{generation}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,8 +202,8 @@ class _Run:
                 return Event.UNREACHABLE
             case _:
                 if self._state.returning is None and (stopped := stopped_by(self._plan) or self._left(failure)):
+                    begin = partial(self._let_in, stopped)
                     try:
-                        begin = partial(self._let_in, stopped)
                         failure = let_in(self._performer, stopped, begin, failure, self._stopped)
                     except Overtaken:
                         return None
@@ -240,14 +235,13 @@ class _Run:
         """Whether nothing is gone back to: where nobody knows what a return would meet, a person looks (G20)."""
         return not self._passed.returns or failure.key == "target_changed" or self._state.again
 
-    def _left(self, failure: ReconcilerError) -> Mapping[str, Sequence[str]]:
-        """What an earlier way back may have left stopped, where this failure is the end: nobody else gives it back."""
+    def _left(self, failure: ReconcilerError) -> Mapping[str, Sequence[str]]:  # by an earlier way back; none gives it
         return left_stopped(self._plan, self._desired, self._context.desires.at) if self._is_end(failure) else {}
 
     def _let_in(self, stopped: Mapping[str, Sequence[str]]) -> Order:
         """Record that the traffic is given back, which is a turn of its own."""
-        units = [f"release/{name}" for names in stopped.values() for name in names]
-        self._tell_walk([Walk(unit, 0, GIVEN_BACK, done=False) for unit in units], ())
+        walk = [Walk(f"release/{name}", 0, GIVEN_BACK, done=False) for names in stopped.values() for name in names]
+        self._tell_walk(walk, ())
         return self._order(self._plan, self._passed.retries)
 
     def _away(self, failure: Unavailable | Withdrawn) -> Event:

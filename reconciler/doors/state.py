@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from reconciler.app.rollouts import task_of
+from reconciler.app.operations import task_of
 from reconciler.doors.reading import Json, Reading
 from reconciler.doors.releases import versions
 from reconciler.doors.specs import spec_json

@@ -103,18 +103,24 @@ def _operations(stage: Stage) -> dict[str, tuple[int, int]]:
 def _of_traffic(stage: Stage, cluster: SandboxCluster, status: tuple[str, str], met: Fault | None) -> Iterator[str]:
     """Traffic that is stopped is told; what has ended does not say so where it is not."""
     bodies = cluster.contents()
-    marked = sorted(key for key, one in bodies.items() if STOPPED in (one["metadata"].get("annotations") or {}))
+    marked = marks_in(cluster)
     stopped = sorted(key for key, one in bodies.items() if one["kind"] == "Deployment" and one["spec"]["replicas"] == 0)
     last = newest(stage)
-    if set(stopped) - set(marked) or (marked != stopped and last.finished is not None):  # it may be on its way
+    well = last.finished is not None and last.finished.outcome in {"applied", "rolled_back"}
+    if set(stopped) - set(marked) or (marked and well):  # a mark may stay where only taking it away was refused
         yield f"without pods are {stopped}, marked as stopped {marked}"
-    if stopped and not any(words in status[1] for words in (STOPPED_NOW, MAY_BE_STOPPED)):
+    if stopped and not _tells(status[1]):
         yield f"traffic is stopped at {stopped}, and the status does not say so: {status}"
-    if last.finished is not None and stopped and STOPPED_NOW not in last.finished.message:
+    if last.finished is not None and stopped and not _tells(last.finished.message):
         yield f"traffic is stopped at {stopped}, and the record does not say so: {last.finished.message}"
     blind = met is not None and meets(met) is any_request and (UNIT, 1) in last.begun  # who may not look, says so
     if last.finished is not None and not stopped and not blind and STOPPED_NOW in status[1]:
         yield f"traffic is not stopped, and the status says so: {status[1]}"
+
+
+def _tells(words: str) -> bool:
+    """Whether that is said, also where the end of the words is cut."""
+    return STOPPED_NOW in words or MAY_BE_STOPPED[:-2] in words
 
 
 def _of_records(stage: Stage, cluster: RefusingCluster) -> Iterator[str]:
@@ -143,9 +149,16 @@ def newest(stage: Stage) -> RolloutState:
     return stage.ledger.rollouts[ENVIRONMENT, generation]
 
 
+def marks_in(cluster: SandboxCluster) -> list[str]:
+    """The workloads that carry the mark of stopped traffic."""
+    bodies = cluster.contents().items()
+    return sorted(key for key, one in bodies if STOPPED in (one["metadata"].get("annotations") or {}))
+
+
 def failed_otherwise(stage: Stage) -> bool:
     """Whether a return failed, which a word may repeat: also where it is to fail, it is to fail for its own reason."""
-    return stage.ledger.units[UNIT].outcome == "rollback_failed"
+    state = stage.ledger.units.get(UNIT)
+    return state is not None and state.outcome == "rollback_failed"
 
 
 def reason(stage: Stage) -> str:
