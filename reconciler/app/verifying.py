@@ -29,7 +29,8 @@ READINESS_PAUSES = tuple(  # between looks at what a batch left behind: what is 
 )
 READINESS_PAUSE = timedelta(milliseconds=500)  # from then on
 APPLIED = frozenset({ActionKind.APPLY_OBJECT, ActionKind.DELETE_OBJECT})
-WATCHED = APPLIED | {ActionKind.PAUSE, ActionKind.RESTORE_TRAFFIC}
+RUNS = APPLIED | {ActionKind.RESTORE_TRAFFIC}  # what pods come from, which stay ready as long as their release says
+WATCHED = RUNS | {ActionKind.PAUSE}
 
 LEAVING = frozenset({"NotFound", "Terminating"})
 UNSEEN = frozenset({"InProgress", "Unknown"})  # its controller may not know yet how many pods it is to have
@@ -115,7 +116,7 @@ class Verifier:
         waited, pauses = timedelta(), iter(READINESS_PAUSES)
         ready_since = None
         ended: set[ObjectRef] = set()  # Jobs that were seen to end well: they may go by themselves, and are not missing
-        stable = max((self._stable_for(one.unit) for one in actions if one.kind in APPLIED), default=timedelta())
+        stable = max((self._stable_for(one.unit) for one in actions if one.kind in RUNS), default=timedelta())
         while True:
             found = api.readiness(refs, sayings)
             failed = [item for item in found if item.status == "Failed" and item.ref not in gone]
@@ -160,6 +161,9 @@ class Verifier:
         wanted = found_empty = 2 if ref.kind == SUSPENDED else 1
         while True:
             (found,) = api.readiness([ref])
+            if found.status == "NotFound":  # its pods may live on, and nobody could count them
+                message = f"stopping traffic: {ref} was deleted meanwhile: nobody knows whether pods of it are left"
+                raise Rejected(message, key="release_rollback_failed")
             empty = found.status not in UNSEEN and not api.pods_left(ref)
             found_empty = found_empty - 1 if empty else wanted
             if not found_empty:

@@ -14,7 +14,7 @@ from traceback import extract_tb
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.errors import Unavailable
+from reconciler.errors import Rejected, Unavailable
 from reconciler.kube import jobs, pods, traffic
 from reconciler.kube.answers import NotServed
 from reconciler.kube.client import WORKERS, Client
@@ -173,7 +173,9 @@ class KubeTarget:
         """The pods of a workload that are there, also those on their way out; of a CronJob its Jobs that run."""
         with self._understood():
             body = self._body(ref)
-            return pods.left(self.client, ref, body) if body is not None else 0
+            if body is None:  # its pods may live on without it
+                raise Rejected(f"counting the pods of {ref}: it is gone", key="release_rollback_failed")
+            return pods.left(self.client, ref, body)
 
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import Refused, Unavailable
+from reconciler.errors import Refused, Rejected, Unavailable
 from reconciler.kube.marks import GENERATION, STOPPED
 from reconciler.names import ObjectRef
 from reconciler.ports import Back, GivenBack
@@ -185,6 +185,14 @@ def test_its_own_pods_that_have_not_ended_are_waited_for(lab: Lab) -> None:
         if phase:
             say(lab, lab.path("pods", name), phase=phase)
     assert lab.kube.pods_left(lab.ref(body)) == 1
+
+
+def test_the_pods_of_what_is_gone_are_not_counted_as_none(lab: Lab) -> None:
+    body = lab.deployment(replicas=0)
+    lab.roll(body)
+    lab.outside.delete(lab.path("deployments", "web", "apps"))
+    with pytest.raises(Rejected, match="it is gone"):
+        lab.kube.pods_left(lab.ref(body))
 
 
 def test_jobs_of_a_cron_job_that_are_over_are_not_waited_for(lab: Lab) -> None:
