@@ -164,6 +164,8 @@ class Sweep:
         cluster = cluster_of(stage)
         if ways.reason(stage) != played.reason:  # it went back from an earlier point
             yield from ways.halved(ways.by_one_name(cluster.turned, cluster.runs), played.turned)
+        elif played.reason and ways.by_one_name(cluster.turned, cluster.runs) == played.turned:
+            return  # giving back is a turn of its own, and again another: each writes its name on the workload once
         elif cluster.changed != played.changed:
             yield f"changed otherwise: {cluster.changed - played.changed} {played.changed - cluster.changed}"
 
