@@ -26,8 +26,8 @@ TAIL = """
     .venv/bin/python -m pytest tests/faults/test_sweep.py --faults every -k "way-back or reverted"
     make real                                                what needs real hosts and a real API server
 
-With `all`, answers that mean the same to us take turns at the requests of ways back by steps; `every` is every answer at
-every one of them, for many hours.
+With `all`, answers that mean the same to us take turns at the requests of ways back by steps; `every` is every answer
+at every one of them, for many hours.
 
 Kills at every point of every scene are `pytest tests/failpoints --failpoints all`, bad files without end
 `pytest tests/hostile --hostile-inputs 1000000 --hostile-seed SEED`. The last long runs, on 21 November 2026, were cut
