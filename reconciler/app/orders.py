@@ -139,7 +139,9 @@ class Orders:
             return
         rollout = self._rollout(subject.unit)
         domain, action = ACTIONS[one.decision.verb]
+        kind, _, name = subject.unit.partition("/")
         detail = {
+            "release_id": name if kind == UnitKind.RELEASE else "",
             "ticket": subject.unit,
             "comment": f"{one.decision.verb} {subject.unit}: {one.decision.reason}",
             "summary": one.decision.reason,

@@ -382,6 +382,9 @@ class _Run:
             for one in walk
         )
         self._record([*self._story.steps(ran, self._task), *walked])
+        begun = next((one for one in walk if one.number and not one.done), None)
+        if begun is not None and self._state.returning is not None:
+            self._context.tell(self._state, Situation.ROLLING_BACK, key=f"step {begun.number}, {begun.action}")
 
     def _tell_left(self, error: LeftBehind) -> None:
         """Told also where another reconciler went on: it does not know what was left."""

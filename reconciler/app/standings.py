@@ -45,6 +45,9 @@ class Standings:
         if state.passed.heals:
             healing: Facts = {"first": _release(state.passed), "what": said.description}
             said = self._said(Situation.HEALING, state.passed.environment, healing)
+        elif state.returning is not None:  # what was said of its health is over
+            unknown = self._said(Situation.HEALTH_UNKNOWN, state.passed.environment, {})
+            self.writer.set_status(state.passed.commit, unknown)
         self.writer.set_status(state.passed.commit, said)
 
     def _statuses(self, state: RolloutState, plan: Plan, outcome: str, words: str) -> list[CommitStatus]:

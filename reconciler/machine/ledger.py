@@ -53,6 +53,7 @@ from reconciler.machine.states import (
     RolloutState,
     UnitState,
     Waiting,
+    running_again,
     standings,
 )
 from reconciler.names import POLICY, Digest, EventId, Revision
@@ -231,6 +232,7 @@ def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
     passed = ledger.approved(rollout).passed  # after a heal the approved plan goes back, carried by this generation
     afresh |= {"passed": passed.model_copy(update={"generation": entry.generation}), "returns": rollout.returns + 1}
     ledger.rollouts[key] = _intended(rollout, placed, returning=entry, **afresh)
+    ledger.units |= running_again(ledger.units, entry.generation, entry.to)
 
 
 def _back_step(ledger: Ledger, placed: Placed, entry: BackStep) -> None:
@@ -278,11 +280,9 @@ def _retry(ledger: Ledger, placed: Placed, entry: Retry) -> None:
     passed = rollout.passed.model_copy(update={"retries": rollout.passed.retries + 1})
     afresh = {**AFRESH, "returning": None, "finished": None}
     ledger.rollouts[key] = _intended(rollout, placed, passed=passed, **afresh)
-    for accepted in passed.units:
-        state = ledger.units[accepted.unit]
-        if state.generation == entry.generation:  # else a newer plan took the unit over
-            ledger.units[accepted.unit] = replace(state, outcome="")
-            ledger.drifts.act_on([accepted.unit])
+    again = running_again(ledger.units, entry.generation, passed.units)
+    ledger.units |= again
+    ledger.drifts.act_on(again)
 
 
 def _decided(ledger: Ledger, _placed: Placed, entry: Decided) -> None:

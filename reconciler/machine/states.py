@@ -1,6 +1,6 @@
 """What the ledger keeps of each thing that it folds: units, previews, rollouts, what waits and what is open."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -56,6 +56,14 @@ class UnitState:
         if outcome in WENT_BACK and went_back is not None:
             return replace(self, successful=went_back[accepted.unit], outcome=outcome)
         return replace(self, outcome=outcome)
+
+
+def running_again(
+    units: Mapping[str, UnitState], generation: int, accepted: Iterable[Accepted]
+) -> dict[str, UnitState]:
+    """Units of a rollout that had ended and is carried out again, or goes back; none that a newer plan took over."""
+    mine = {one.unit: units[one.unit] for one in accepted if units[one.unit].generation == generation}
+    return {unit: replace(state, outcome="") for unit, state in mine.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ TEXTS: Mapping[Situation, Text] = MappingProxyType(
         _S_.FAILED: Text(
             _A, _F, "batches: {done} of {all}, then {key}: {first}", "批次 {done}/{all}，然后 {key}：{first}"
         ),
-        _S_.ROLLING_BACK: Text(_A, _P, "failed, rolling back: {key}", "失败，正在回滚：{key}"),
+        _S_.ROLLING_BACK: Text(_A, _P, "rolling back: {key}", "正在回滚：{key}"),
         _S_.ROLLED_BACK: Text(
             _A, _F, "rolled back, main ahead: {key}: {first}", "已回滚，主分支领先：{key}：{first}"
         ),

@@ -3,7 +3,13 @@
 Some by default; `pytest tests/story --strategies all` is all of them.
 """
 
+from pathlib import Path
+
+import pytest
+
+from reconciler.app.settings import FILE_NAME
 from reconciler.sandbox.cluster_http import Asked
+from tests.cli.terminal import Terminal
 from tests.failpoints.scenes import JOB, job
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
@@ -54,3 +60,21 @@ def test_g21_a_second_order_of_a_plain_release_goes_where_the_first_one_did(stag
     witness(stage).heal()
     order_back(stage)
     assert (outcome(stage), stage.image()) == ("rolled_back", "v2.0.0")
+
+
+@pytest.mark.parametrize("way", ["order", "return"])
+def test_nothing_says_applied_or_healthy_while_the_traffic_is_stopped(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    witness(stage).refuse(503, makes_job)
+    tag = "v2.0.1-broken" if way == "return" else "v2.0.1"
+    merged = land(stage, {RELEASE: text(stage, tag), JOB: job("downgrade")}, "next")
+    if way == "order":
+        order_back(stage)
+    assert pods(stage) == 0
+    person = Terminal(tmp_path / "person", monkeypatch, ("--config", str(stage.world.home / FILE_NAME)), 220)
+    (line,) = [one for one in person.type("tree").out.splitlines() if "release svc-a " in one]
+    assert "rolling_back" in line
+    assert "rolling_back" in person.type("get", "release", "svc-a").out
+    assert "rollback_requested" in person.type("timeline", "--release", "svc-a").out
+    assert stage.statuses(merged)["reconciler/health: env-k8s-prod"][0] == "pending"
