@@ -107,7 +107,16 @@ def as_it_ran(item: ObservedObject) -> tuple[Any, ...]:
 def is_away(plan: Plan, batch: int) -> bool:
     """Whether traffic is stopped before a batch of a plan, and comes back with this or a later one."""
     stopped = {one.unit for one in _of(plan.batches[:batch], ActionKind.STOP_TRAFFIC)}
-    return any(one.unit in stopped for one in _of(plan.batches[batch:], ActionKind.RESTORE_TRAFFIC))
+    return any(max(_ends(plan, unit)) >= batch for unit in stopped)
+
+
+def _ends(plan: Plan, unit: str) -> list[int]:
+    """The batches that give a unit its traffic back. Where nothing that it stopped is to stay, that is the last one
+    of its steps that does something: with it goes what was stopped."""
+    steps = [(number, one) for number, batch in enumerate(plan.batches) for one in batch if one.step]
+    mine = [(number, one.kind) for number, one in steps if one.unit == unit]
+    restoring = [number for number, kind in mine if kind is ActionKind.RESTORE_TRAFFIC]
+    return restoring or [max(number for number, kind in mine if kind is not ActionKind.ASK)]
 
 
 def away_of(*, stopping: bool, stopped: bool, restoring: bool, restored: bool) -> Away:
@@ -135,8 +144,8 @@ def away_in(plan: Plan, state: RolloutState) -> Away:
         away_of(
             stopping=has(begun, ActionKind.STOP_TRAFFIC, unit),
             stopped=has(done, ActionKind.STOP_TRAFFIC, unit) and not has(left, ActionKind.STOP_TRAFFIC, unit),
-            restoring=state.again or has(begun, ActionKind.RESTORE_TRAFFIC, unit),
-            restored=not has(left, ActionKind.RESTORE_TRAFFIC, unit),
+            restoring=state.again or state.batch >= min(_ends(plan, unit)),
+            restored=state.done >= max(_ends(plan, unit)),
         )
         for unit in units
     )

@@ -3,27 +3,34 @@
 Some by default; `pytest tests/story --strategies all` is all of them.
 """
 
+import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from reconciler.app.traffic import MAY_BE_STOPPED, STOPPED_NOW, Away, away_in, away_of, most_away
+from reconciler.app.traffic import MAY_BE_STOPPED, STOPPED_NOW, Away, away_in, away_of, is_away, most_away
+from reconciler.approval.decision import Verb
 from reconciler.machine.states import RolloutState
 from reconciler.names import EventId
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.sandbox.cluster_http import Asked
-from tests.failpoints.scenes import JOB, job
+from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.faults.far_cluster import Cut, is_write
-from tests.story.stage import RELEASE, Stage
+from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import OURS, land, made, pods, text
 from tests.story.test_way_back_pods import makes_job, mark, order_back, revert, witness
 from tests.story.test_way_back_pods import stage as stage  # a fixture
 from tests.story.test_way_back_pods import theatre as theatre  # a fixture
 
-LONGER = frozenset({"test_the_status_says_of_the_traffic_what_is_so_while_the_cluster_is_away"})
+LONGER = frozenset(
+    {
+        "test_the_status_says_of_the_traffic_what_is_so_while_the_cluster_is_away",
+        "test_g23_a_hold_waits_until_workloads_that_are_not_to_stay_are_gone",
+    }
+)
 NOTHING = "nothing"
 SAID = {
     ("order", "before"): NOTHING,
@@ -92,9 +99,10 @@ def one(kind: ActionKind) -> Action:
     return Action(id=str(kind), kind=kind, unit="release/svc-a", target="cluster/prod", step=1)
 
 
-STOP, RUN, GIVE, ASK = (
-    (one(kind),) for kind in (ActionKind.STOP_TRAFFIC, ActionKind.RUN_JOB, ActionKind.RESTORE_TRAFFIC, ActionKind.ASK)
+STOP, RUN, GIVE, DELETE, ASK = (
+    (one(ActionKind(kind)),) for kind in ("stop_traffic", "run_job", "restore_traffic", "delete_object", "ask")
 )
+CLEAN = (DELETE[0].model_copy(update={"step": 0}),)  # a run of an earlier plan goes when everything is done
 PLACES = [  # of a revert: the last batch that was begun, and the last that is done
     (-1, -1, Away.NOT),
     (0, -1, Away.NOT),  # a batch of another release
@@ -118,6 +126,40 @@ def test_where_a_revert_stands_says_whether_its_traffic_is_stopped(begun: int, d
     assert away_in(plan, state) is away
     given_back = Away.MAYBE if away else Away.NOT
     assert away_in(plan, replace(state, again=True)) is given_back
+
+
+LESS = [  # the same where nothing that was stopped is to stay: the last batch but the questions takes it away
+    (2, 1, Away.MAYBE),
+    (2, 2, Away.STOPPED),
+    (3, 3, Away.STOPPED),
+    (4, 3, Away.MAYBE),
+    (4, 4, Away.NOT),
+]
+
+
+@pytest.mark.parametrize(("begun", "done", "away"), LESS)
+def test_g23_a_revert_to_a_version_without_workloads_is_away_until_they_are_gone(
+    begun: int, done: int, away: Away
+) -> None:
+    plan = Plan.model_construct(batches=(RUN, STOP, STOP, RUN, DELETE, ASK, CLEAN))  # type: ignore[call-arg]
+    passed: Any = None
+    assert away_in(plan, RolloutState(passed, EventId("1"), datetime(2026, 1, 5, tzinfo=UTC), begun, done)) is away
+    assert is_away(plan, done + 1) is (away is not Away.NOT)
+
+
+def test_g23_a_hold_waits_until_workloads_that_are_not_to_stay_are_gone(stage: Stage) -> None:
+    manifest = stage.world.example()[MANIFEST]
+    land(stage, {MANIFEST: None}, "less")
+    new = re.sub(r"success: \[.*\]", "success: []", text(stage, "v2.0.1"))  # readiness alone counts
+    land(stage, {RELEASE: new, JOB: job("downgrade"), MANIFEST: manifest}, "good")
+    witness(stage).refuse(503, makes_job)
+    merged = revert(stage, **{MANIFEST: None})
+    assert (pods(stage), STOPPED_NOW in stage.statuses(merged)[OURS][1]) == (0, True)
+    stage.desk("dev_user").order("release/svc-a", Verb.HOLD, reason="wait")
+    witness(stage).heal()
+    stage.clock.advance(timedelta(minutes=2))
+    stage.settle()
+    assert witness(stage).look(DEPLOYMENT) is None, stage.statuses(merged)[OURS]
 
 
 def test_of_several_releases_the_worst_is_said() -> None:
