@@ -22,6 +22,7 @@ from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, U
 from reconciler.machine.states import RolloutState
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
+from reconciler.plan.stopped import is_empty
 from reconciler.plan.units import ref_of
 from reconciler.plan.way_back import least_of_autoscaler, least_pods, own_pods, pods_of
 from reconciler.ports import Back, DesiredObjects, GivenBack, KubeApi, Targets
@@ -97,7 +98,7 @@ def as_it_ran(item: ObservedObject) -> tuple[Any, ...]:
     without one. Nothing where it has pods: that we took them is then no reason for any difference."""
     spec = item.live.get("spec") if isinstance(item.live, dict) else None
     name = "suspend" if item.ref.kind == SUSPENDED else "replicas"
-    if item.stopped is None or not isinstance(spec, dict) or spec.get(name) not in (0, True):
+    if item.stopped is None or not isinstance(spec, dict) or not is_empty(item):
         return ()
     had = item.stopped == 0 if item.ref.kind == SUSPENDED else item.stopped
     rest = {key: value for key, value in spec.items() if key != name}

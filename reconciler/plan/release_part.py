@@ -19,6 +19,7 @@ from reconciler.plan.part import Part, error, failed
 from reconciler.plan.readiness import sayings
 from reconciler.plan.releases import ReleaseAsk, plan_release
 from reconciler.plan.sources import about_source
+from reconciler.plan.stopped import let_go
 from reconciler.plan.strategies import Staging, staged
 from reconciler.plan.suspension import left_alone
 from reconciler.plan.units import ref_of
@@ -96,11 +97,13 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
     part = replace(part, checks=(*part.checks, *passing.soon_gone(str(ref), wanted, part)))
     if spec.source.type is SourceKind.HELM and isinstance(found, ObservedRelease):
         part = helm.with_entries(_helm_ask(ask, ref, spec, found, removed=new is None), part, ask.key)
+    jobs = JobAsk(str(ref), ref.name, spec.cluster, found, ask.key)
     if new is not None:
         at_once = ask.returning or ref in ask.leaving
         part = staged(part, Staging(str(ref), new, f"cluster/{spec.cluster}", wanted, found, ask.key, at_once))
         part = replace(part, way=(*sayings(new.spec.health, part.steps), *part.way))
-        part = _around(ask, ref, new, part, JobAsk(str(ref), ref.name, spec.cluster, found, ask.key))
+        part = _around(ask, ref, new, part, jobs)
+    part = replace(part, checks=(*part.checks, *let_go(part, jobs)))
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
     told = _connection(ask, ref, cluster, part) if part.steps or part.checks else ()
     told = (*told, *about_source(str(ref), source, part.changes))
