@@ -133,8 +133,8 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     if left is None and (part.steps or ref in ask.unfinished):
         part = hooked(part, jobs, _hooks(new, own, jobs.observed), own)
         part = made_first(part, frozenset(of for of, body in objects.items() if prepares(body)))
-        known = ref in ask.accepted and ref not in ask.fresh
-        part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known=known)
+        known = objects_of(side.desired, ref.name) if side is not None and ref not in ask.fresh else None
+        part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known)
     return cleaned(part, jobs)
 
 

@@ -40,7 +40,6 @@ def set_apart(
     """What stands, and the Jobs that are run on their own. What is wrong is added to `problems`."""
     if release.spec.source.type is SourceKind.COMPOSE:
         return list(items), ()
-    _check_stopped(release, items, problems)
     jobs: dict[str, list[tuple[Object, Place]]] = {}
     for item, place in items:
         if is_job(item):
@@ -60,7 +59,9 @@ def set_apart(
         problems += (Problem(place, VALIDATION, f"Job {name}: {words}", hint) for words, hint in _wrong(item))
         wanted[name] = item
     apart = {id(item) for item in wanted.values()}
-    return [(item, place) for item, place in items if id(item) not in apart], tuple(wanted.values())
+    stands = [(item, place) for item, place in items if id(item) not in apart]
+    _check_stopped(release, stands, problems)
+    return stands, tuple(wanted.values())
 
 
 def _of_charts(
@@ -85,6 +86,11 @@ def _of_charts(
 def is_stopped(group: str, kind: str) -> bool:
     """Whether stop_traffic stops what is of this kind."""
     return (group == "apps" and kind in STOPPED) or (group == "batch" and kind == SUSPENDED)
+
+
+def goes_on(body: Mapping[str, Any]) -> bool:
+    """Whether what stands so has pods that stop_traffic cannot take away; a Job that a release runs never stands."""
+    return body["kind"] in GOES_ON or is_job(body)
 
 
 def job_in(jobs: tuple[Object, ...], name: str) -> Object | None:
@@ -164,9 +170,10 @@ def _check_stopped(release: Spec[Release], items: Items, problems: list[Problem]
         return
     place = release.place_of("rollback", "steps", number, "action")
     for item, _ in items:
-        if item["kind"] in GOES_ON:
+        if goes_on(item):
             message = f"stop_traffic cannot stop {item['kind']} {item['metadata']['name']}: it has no replicas to take"
-            problems.append(Problem(place, VALIDATION, message, "make it a release of its own"))
+            hint = "have hooks run it" if is_job(item) else "make it a release of its own"
+            problems.append(Problem(place, VALIDATION, message, hint))
     if not any(item["kind"] in STOPPED for item, _ in items):
         message = "the source has no Deployment and no StatefulSet that stop_traffic could stop"
         problems.append(Problem(place, VALIDATION, message))

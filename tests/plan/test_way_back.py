@@ -84,9 +84,9 @@ def back(old: Files, new: Files, *lacking: str, done: frozenset[int] = frozenset
     return plan(old.good, new.side, leaving={WEB: left_by(new, done)}, observed=observed)
 
 
-def forth(old: Files, new: Files, *lacking: str) -> Plan:
+def forth(old: Files, new: Files, *lacking: str, **looks: Any) -> Plan:
     """The plan that the next version is approved by."""
-    return plan(new.side, old.good, observed=looked(new.side, old.good, *lacking))
+    return plan(new.side, old.good, observed=looked(new.side, old.good, *lacking, **looks))
 
 
 def words(made: Plan) -> list[str]:

@@ -106,6 +106,12 @@ def test_what_cannot_be_stopped_stands_in_the_way_of_stop_traffic() -> None:
     daemon = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"}}
     (problem,) = apart([WEB, daemon], rollback=steps)[2]
     assert problem == "stop_traffic cannot stop DaemonSet agent: it has no replicas to take"
+    (problem,) = apart([WEB, job("index")], rollback=steps)[2]
+    assert problem == "stop_traffic cannot stop Job index: it has no replicas to take"
+    assert apart([WEB, job()], rollback={"steps": [STOP, MIGRATE, BACK, RESTORE]})[2] == []
+    assert apart([WEB, job("index")], rollback={"steps": [MIGRATE, BACK]})[2] == [
+        "the source holds no Job down (batch/v1)"
+    ]
     (problem,) = apart([{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}], rollback=steps)[2]
     assert problem == "the source has no Deployment and no StatefulSet that stop_traffic could stop"
 
