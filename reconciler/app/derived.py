@@ -19,14 +19,14 @@ RENDERED: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.HELM})
 
 
 def check_derived(side: Side, wanted: Iterable[Accepted]) -> None:
-    """Raise unless each of these old artifacts is what the side says: Unavailable where that passes, else Refused."""
+    """Raise unless each of these artifacts is what the side says: Unavailable where that passes, else Refused."""
     for accepted in wanted:
         ref = UnitRef.parse(accepted.unit)
         _check_rendered(side.desired, ref)
         found = side.units.get(ref)
         if found is None or found.artifact != accepted.artifact:
             raise Refused(
-                f"returning {ref}: its old artifact cannot be derived again from {accepted.revision}",
+                f"returning {ref}: its artifact cannot be derived again from {accepted.revision}",
                 key="release_rollback_failed",
                 hint="restore the bundle and the keys it came from, and the tool that rendered it",
             )

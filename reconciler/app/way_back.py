@@ -147,12 +147,24 @@ class WayBack:
         return self.performer_of(side, dict.fromkeys(self.failed.desired.releases, self.failed.desired))
 
     def _leaving(self, ref: UnitRef, to: Side, performer: Performer) -> Leaving | None:
-        """The steps that a release's way back still has, as the version that is left says."""
+        """The steps that a release's way back still has, as the version that is left says, which is what was approved."""
         if ref.kind is not UnitKind.RELEASE:
             return None
+        if any(unit.unit == str(ref) and unit.back for unit in self.rollout.units):
+            self._check_left(ref)
         done = frozenset(number for unit, number in self.state.walked if unit == str(ref))
         found = leaves(self.failed.desired, to.desired, ref.name, done)
         return replace(found, moved=self._moved(ref, found, performer)) if found is not None else None
+
+    def _check_left(self, ref: UnitRef) -> None:
+        """What cannot be derived here and now is waited for, and so is what is derived otherwise once steps were begun:
+        only it knows how its traffic comes back."""
+        try:
+            check_derived(self.failed, [one for one in self.state.passed.units if one.unit == str(ref)])
+        except Refused as error:
+            if not self._begun([ref]):
+                raise
+            raise Unavailable(error.message, key=error.key, hint=error.own_hint) from error
 
     def _moved(self, ref: UnitRef, left: Leaving, performer: Performer) -> bool:
         """Whether more than its objects may have changed: a Job that is not known to have failed counts."""

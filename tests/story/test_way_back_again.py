@@ -3,6 +3,7 @@
 Some by default; `pytest tests/story --strategies all` is all of them.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,22 @@ from reconciler.app.settings import FILE_NAME
 from reconciler.sandbox.cluster_http import Asked
 from tests.cli.terminal import Terminal
 from tests.failpoints.scenes import JOB, job
+from tests.failpoints.stepped import with_steps
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
+from tests.specs.renderers import Stub
+from tests.story.test_kustomize import FOLDER, Echo, forget_what_was_rendered, kustomized, with_renderer
 from tests.story.test_way_back import OURS, land, made, pods, text
 from tests.story.test_way_back_pods import makes_job, order_back, witness
 from tests.story.test_way_back_pods import stage as stage  # a fixture
 from tests.story.test_way_back_pods import theatre as theatre  # a fixture
 
-LONGER = frozenset({"test_a_second_order_after_a_job_that_failed_goes_back"})
+LONGER = frozenset(
+    {
+        "test_a_second_order_after_a_job_that_failed_goes_back",
+        "test_g21_without_the_tool_that_tells_its_steps_no_version_is_left",
+    }
+)
 ASKS = "success: [{http: {url: 'http://svc-a.svc-a.svc.cluster.local/healthz'}}]"
 
 
@@ -78,3 +87,37 @@ def test_nothing_says_applied_or_healthy_while_the_traffic_is_stopped(
     assert "rolling_back" in person.type("get", "release", "svc-a").out
     assert "rollback_requested" in person.type("timeline", "--release", "svc-a").out
     assert stage.statuses(merged)["reconciler/health: env-k8s-prod"][0] == "pending"
+
+
+def rendered(stage: Stage) -> dict[str, str | None]:
+    """The version with steps as a kustomization with its Job, and how it is left."""
+    files = kustomized(stage)
+    names = "resources: [configmap.yaml, deployment.yaml, job.yaml, service.yaml]\n"
+    more = {f"{FOLDER}/kustomization.yaml": names, f"{FOLDER}/job.yaml": job("downgrade")}
+    return {**files, **more, RELEASE: with_steps(str(files[RELEASE]), said=", reversible: true")}
+
+
+def ordered_without_its_tool(stage: Stage, renderer: Stub) -> None:
+    """A return from what this machine has never rendered."""
+    with_renderer(stage, Echo(text="replicas: 2"))
+    land(stage, rendered(stage), "good")
+    assert (outcome(stage), stage.image()) == ("applied", "v2.0.1")
+    forget_what_was_rendered(stage.world)
+    stage.restart()
+    with_renderer(stage, renderer)
+    order_back(stage)
+
+
+def test_g21_without_the_tool_that_tells_its_steps_no_version_is_left(stage: Stage) -> None:
+    tool = Echo(text="replicas: 2", version="")
+    ordered_without_its_tool(stage, tool)
+    assert (made(stage), stage.image(), pods(stage)) == ([], "v2.0.1", 2)
+    tool.version = "stub v2"
+    stage.clock.advance(timedelta(minutes=30))
+    stage.settle()
+    assert (outcome(stage), stage.image(), len(set(made(stage)))) == ("rolled_back", "v2.0.0", 1)
+
+
+def test_g21_a_tool_that_tells_other_steps_leaves_no_version(stage: Stage) -> None:
+    ordered_without_its_tool(stage, Echo(text="replicas: 9", version="stub v2"))
+    assert (outcome(stage), made(stage), stage.image(), pods(stage)) == ("rollback_failed", [], "v2.0.1", 2)
