@@ -147,7 +147,7 @@ class WayBack:
         return self.performer_of(side, dict.fromkeys(self.failed.desired.releases, self.failed.desired))
 
     def _leaving(self, ref: UnitRef, to: Side, performer: Performer) -> Leaving | None:
-        """The steps that a release's way back still has, as the version that is left says, which is what was approved."""
+        """The steps that a release's way back still has, as the version that is left says: what was approved."""
         if ref.kind is not UnitKind.RELEASE:
             return None
         if any(unit.unit == str(ref) and unit.back for unit in self.rollout.units):

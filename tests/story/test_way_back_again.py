@@ -13,9 +13,9 @@ from reconciler.sandbox.cluster_http import Asked
 from tests.cli.terminal import Terminal
 from tests.failpoints.scenes import JOB, job
 from tests.failpoints.stepped import with_steps
+from tests.specs.renderers import Stub
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
-from tests.specs.renderers import Stub
 from tests.story.test_kustomize import FOLDER, Echo, forget_what_was_rendered, kustomized, with_renderer
 from tests.story.test_way_back import OURS, land, made, pods, text
 from tests.story.test_way_back_pods import makes_job, order_back, witness
