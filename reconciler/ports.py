@@ -265,7 +265,10 @@ class KubeApi(Protocol):
 
     def pods_left(self, ref: ObjectRef) -> int:
         """How many pods of a workload have not ended, those on their way out among them; of a CronJob, how many Jobs
-        that it made. Rejected where it is gone: its pods may live on without it."""
+        that it made; of a Job also where it is gone. Rejected where it is gone: its pods may live on without it."""
+
+    def pods_ready(self, ref: ObjectRef) -> int:
+        """How many pods of a workload are ready now; 0 where it is not there."""
 
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run; there already (of this generation) counts as done. Needs `begin`."""

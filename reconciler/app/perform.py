@@ -263,7 +263,7 @@ class Performer:
         return self._traffic().answers(clusters)
 
     def _traffic(self) -> Traffic:
-        return Traffic(self.targets, self.wanted, self.still, self.identities)
+        return Traffic(self.targets, self.wanted, self.still, self.clock, self.identities, self.stopping)
 
     def _jobs(self) -> JobRunner:
         sides = (self.desired, *self.left.values(), *self.before)

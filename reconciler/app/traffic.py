@@ -12,10 +12,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from reconciler.app.coming_back import ComingBack
 from reconciler.app.jobs import release_of
 from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order
 from reconciler.app.reaching import check_identity
+from reconciler.app.runs_over import RunsOver
 from reconciler.app.step_times import Term
 from reconciler.app.verifying import Interrupted, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Untrusted, Withdrawn
@@ -25,7 +27,7 @@ from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.stopped import is_empty
 from reconciler.plan.units import ref_of
 from reconciler.plan.way_back import least_of_autoscaler, least_pods, own_pods, pods_of
-from reconciler.ports import Back, DesiredObjects, GivenBack, KubeApi, Targets
+from reconciler.ports import Back, Clock, DesiredObjects, GivenBack, KubeApi, Targets
 from reconciler.specs.desired import Desired
 from reconciler.specs.ignoring import ignored
 from reconciler.specs.jobs import SUSPENDED, is_stopped
@@ -53,10 +55,11 @@ class StillStopped(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class LetIn:
-    """What was done to give pods back, in words. `given`: pods are there that were not."""
+    """What was done to give pods back, in words. `given`: pods are ready. `asked`: some were asked for."""
 
     words: tuple[str, ...] = ()
     given: bool = False
+    asked: bool = False
 
 
 def scale(api: KubeApi, action: Action, order: Order, desired: Desired) -> str:
@@ -195,7 +198,9 @@ class Traffic:
     targets: Targets
     wanted: Callable[[Iterable[str]], Sequence[DesiredObjects]]
     still: Callable[[], None]
+    clock: Clock
     identities: Mapping[str, str] = field(default_factory=dict)  # recorded UID of kube-system by cluster
+    stopping: Callable[[], bool] = lambda: False
 
     def let_in(self, releases: Mapping[str, Sequence[str]], begin: Callable[[], Order], *, begun: bool) -> LetIn:
         """Give back what was stopped of these releases, by cluster.
@@ -221,9 +226,12 @@ class Traffic:
         wanted = {one.release: one for one in self.wanted(sorted({release for _, release, _ in found}))}
         refused = self._begin(found, wanted, order)
         self.still()
+        taken = sorted({(cluster, release) for cluster, release, _ in found} - refused.keys())
+        over = [(self.targets.kube(cluster), wanted[release]) for cluster, release in taken]
+        runs = RunsOver(self.clock, self.stopping).end(over, order.generation)
         told: list[str] = []
         failed: list[ReconcilerError] = []
-        pods = 0
+        asked: list[tuple[KubeApi, ObjectRef, GivenBack]] = []
         for cluster, release, item in found:
             api, back = self.targets.kube(cluster), _back(item.ref, wanted[release].objects, lost=begun)
             try:
@@ -231,9 +239,7 @@ class Traffic:
                     raise refused[cluster, release]
                 given = api.restore(release, item.ref, generation=order.generation, expected_uid=item.uid, back=back)
                 if given is not None or begun:  # who did it before us may not have told it
-                    found_pods = given or GivenBack(api.replicas(item.ref))
-                    told.append(_words(item.ref, found_pods))
-                    pods += found_pods.pods
+                    asked.append((api, item.ref, given or GivenBack(api.replicas(item.ref))))
             except ReconcilerError as error:  # the others get theirs first
                 away = isinstance(error, (Unavailable, Withdrawn))
                 if away or item.stopped is not None or not _pods(api, item.ref):
@@ -243,9 +249,13 @@ class Traffic:
         unheard = next((one for one in failed if isinstance(one, (Unavailable, Withdrawn))), None)
         if unheard is not None:
             raise unheard
+        some = [(api, ref, given.pods) for api, ref, given in asked]
+        ready = ComingBack(self.clock, self.stopping).ready(some)
+        words = [_words(ref, given, at) for (_, ref, given), at in zip(asked, ready, strict=True)]
+        told = [*told, *words, *runs]
         if failed:
             raise StillStopped("; ".join([*(one.message for one in failed), *told]), key=failed[0].key)
-        return LetIn(tuple(told), given=pods > 0)
+        return LetIn(tuple(told), given=any(ready), asked=any(given.pods for _, _, given in asked))
 
     def _begin(
         self, found: Sequence[Stopped], wanted: Mapping[str, DesiredObjects], order: Order
@@ -302,11 +312,16 @@ def _back(ref: ObjectRef, objects: Iterable[Any], *, lost: bool) -> Back:
     return Back(least=least_of(ref, bodies.values()), unmarked=lost and own != 0)
 
 
-def _words(ref: ObjectRef, given: GivenBack) -> str:
+def _words(ref: ObjectRef, given: GivenBack, ready: int | None) -> str:
     if ref.kind == SUSPENDED:
         said = "goes on" if given.pods else "stays suspended"
+    elif not given.pods:
+        said = "has no pods, as before it was stopped"
+    elif ready is not None and ready >= given.pods:
+        said = f"is given back its {given.pods} pods"
     else:
-        said = f"is given back its {given.pods} pods" if given.pods else "has no pods, as before it was stopped"
+        known = f"{ready} are ready" if ready is not None else "nobody can say how many are ready"
+        said = f"is asked for its {given.pods} pods: {known}"
     return f"{ref} {said}{f' ({given.words})' if given.words else ''}"
 
 

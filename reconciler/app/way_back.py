@@ -281,8 +281,9 @@ def let_in(
         return error
     told = ", ".join(found.words)
     message = f"{error.message}; {told}"
-    if found.given:
-        message = f"traffic was given back: {error.message}; traffic goes to what stood: {told}"
+    if found.asked:
+        how = "traffic was given back" if found.given else "traffic was asked back, and no pod is ready"
+        message = f"{how}: {error.message}; traffic goes to what stood: {told}"
     return Rejected(message, key=error.key, hint=error.own_hint)
 
 

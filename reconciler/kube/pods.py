@@ -7,6 +7,7 @@ from typing import Final
 
 from reconciler.kube.client import Client
 from reconciler.kube.lists import list_all
+from reconciler.kube.traffic import pods_of
 from reconciler.names import ObjectRef
 from reconciler.specs.jobs import SUSPENDED
 from reconciler.state.observed import Json
@@ -21,8 +22,22 @@ def left(client: Client, ref: ObjectRef, body: Json) -> int:
     if ref.kind == SUSPENDED:
         made = list_all(client, f"/apis/batch/v1/namespaces/{ref.namespace}/jobs", {}, f"listing the Jobs of {ref}")
         return sum(1 for job in made if _is_of(job, body) and not _is_over(job))
+    return _pods(client, ref, selector_of(body))
+
+
+def left_of_job(client: Client, ref: ObjectRef) -> int:
+    """The pods of a Job that have not ended: it counts as over before they have, where they get their grace."""
+    return _pods(client, ref, f"job-name={ref.name}")
+
+
+def ready(body: Json) -> int:
+    """How many pods are ready, as its controller says; a CronJob that goes on counts as one."""
+    return pods_of(body) if body["kind"] == SUSPENDED else int((body.get("status") or {}).get("readyReplicas") or 0)
+
+
+def _pods(client: Client, ref: ObjectRef, selector: str) -> int:
     path = f"/api/v1/namespaces/{ref.namespace}/pods"
-    pods = list_all(client, path, {"labelSelector": selector_of(body)}, f"listing the pods of {ref}")
+    pods = list_all(client, path, {"labelSelector": selector}, f"listing the pods of {ref}")
     return sum(1 for pod in pods if (pod.get("status") or {}).get("phase") not in ENDED)
 
 

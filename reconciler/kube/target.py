@@ -172,10 +172,18 @@ class KubeTarget:
     def pods_left(self, ref: ObjectRef) -> int:
         """The pods of a workload that are there, also those on their way out; of a CronJob its Jobs that run."""
         with self._understood():
+            if ref.kind == "Job":
+                return pods.left_of_job(self.client, ref)
             body = self._body(ref)
             if body is None:  # its pods may live on without it
                 raise Rejected(f"counting the pods of {ref}: it is gone", key="release_rollback_failed")
             return pods.left(self.client, ref, body)
+
+    def pods_ready(self, ref: ObjectRef) -> int:
+        """The pods of a workload that are ready."""
+        with self._understood():
+            body = self._body(ref)
+            return pods.ready(body) if body is not None else 0
 
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run."""

@@ -15,9 +15,9 @@ from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.cluster_http import Asked
+from tests.app.test_jobs import Fast, order
 from tests.app.test_jobs import cluster as cluster  # a fixture
 from tests.app.test_jobs import kube as kube  # a fixture
-from tests.app.test_jobs import order
 from tests.app.test_performing import Only
 from tests.faults.refusing import Fault, RefusingCluster, Strike
 
@@ -90,7 +90,7 @@ class Release:
             return [DesiredObjects(name, "web", tuple(bodies)) for name in names]
 
         only: Any = Only(self.kube)  # type: ignore[arg-type]
-        return Traffic(only, wanted, still, {"one": cluster} if cluster else {})
+        return Traffic(only, wanted, still, Fast(), {"one": cluster} if cluster else {})
 
     def let_in(self, traffic: Traffic, *, begun: bool) -> LetIn:
         return traffic.let_in({"one": ["web"]}, self.begin, begun=begun)
@@ -99,6 +99,9 @@ class Release:
         """How many pods both Deployments are to have, and whether the CronJob rests."""
         found = [self._look(ref) for ref in (WEB, WORKER, HOURLY)]
         return [*(one["spec"]["replicas"] for one in found[:2]), found[2]["spec"].get("suspend", False)]
+
+    def uid(self, ref: ObjectRef) -> str:
+        return str(self._look(ref)["metadata"]["uid"])
 
     def marked(self) -> list[bool]:
         return [STOPPED in self._look(ref)["metadata"]["annotations"] for ref in (WEB, WORKER, HOURLY)]
@@ -135,6 +138,7 @@ def test_every_workload_of_its_own_gets_its_pods_and_that_is_said(web: Release) 
             "CronJob.batch web/hourly goes on",
         ),
         given=True,
+        asked=True,
     )
     assert (web.numbers(), web.marked(), web.begun) == ([3, 2, False], [False] * 3, 1)
 
@@ -148,7 +152,7 @@ def test_where_nobody_had_an_order_and_nothing_is_stopped_nothing_is_written(web
 def test_where_nobody_had_an_order_only_what_is_stopped_is_told(web: Release) -> None:
     web.stop(WORKER)
     found = web.let_in(web.traffic(), begun=False)
-    assert found == LetIn(("Deployment.apps web/worker is given back its 2 pods",), given=True)
+    assert found == LetIn(("Deployment.apps web/worker is given back its 2 pods",), given=True, asked=True)
     assert web.numbers() == [3, 2, False]
 
 
@@ -156,6 +160,16 @@ def test_what_somebody_else_gave_its_pods_is_told_where_it_was_to_be_stopped(web
     found = web.let_in(web.traffic(), begun=True)
     assert [one.partition(" is ")[2] for one in found.words[:2]] == ["given back its 3 pods", "given back its 2 pods"]
     assert found.given
+
+
+def test_pods_that_are_not_ready_are_told_as_asked_for(web: Release) -> None:
+    broken = deployment("web", 3)
+    broken["spec"]["template"]["spec"] = {"containers": [{"name": "it", "image": "registry.example/web:broken"}]}
+    web.kube.observe([DesiredObjects("web", "web", (broken,))])
+    web.kube.apply("web", broken, generation=7, expected_uid=web.uid(WEB))
+    web.stop(WEB)
+    found = web.let_in(web.traffic(), begun=False)
+    assert found == LetIn(("Deployment.apps web/web is asked for its 3 pods: 0 are ready",), asked=True)
 
 
 def test_a_workload_that_had_no_pods_gets_none_and_nothing_is_said_to_be_given(web: Release) -> None:

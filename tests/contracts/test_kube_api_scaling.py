@@ -187,6 +187,24 @@ def test_its_own_pods_that_have_not_ended_are_waited_for(lab: Lab) -> None:
     assert lab.kube.pods_left(lab.ref(body)) == 1
 
 
+def test_pods_that_its_controller_calls_ready_are_counted(lab: Lab) -> None:
+    body = lab.deployment(replicas=2)
+    lab.roll(body)
+    say(lab, lab.path("deployments", "web", "apps"), replicas=2, readyReplicas=1)
+    looks = [lab.kube.pods_ready(lab.ref(body)) for _ in range(3)]  # where a controller is, it says what is so
+    assert looks[-1] in {1, 2}
+    lab.outside.delete(lab.path("deployments", "web", "apps"))
+    assert lab.kube.pods_ready(lab.ref(body)) == 0
+
+
+def test_pods_of_a_job_are_counted_by_its_name_also_where_it_is_gone(lab: Lab) -> None:
+    for name, job in (("a", "run-1"), ("b", "run-2")):
+        body = pod(name, "web")
+        body["metadata"]["labels"]["job-name"] = job
+        lab.outside.create(lab.path("pods"), body)
+    assert lab.kube.pods_left(ObjectRef("batch", "v1", "Job", lab.namespace, "run-1")) == 1
+
+
 def test_the_pods_of_what_is_gone_are_not_counted_as_none(lab: Lab) -> None:
     body = lab.deployment(replicas=0)
     lab.roll(body)

@@ -148,6 +148,7 @@ READS = frozenset(
             "kube.ask_service",
             "kube.replicas",
             "kube.pods_left",
+            "kube.pods_ready",
             "kube.job",
             "kube.job_log",
         ),

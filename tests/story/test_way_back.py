@@ -137,7 +137,7 @@ def test_a_migration_that_fails_leaves_no_traffic_stopped_and_says_so_loudly(sta
     assert entries(stage) == [(1, False), (1, True), (2, False), (0, False)]
     told = next(row.text for row in stage.rows(release="svc-a") if row.action == "rollback_failed")
     assert "Job.batch svc-a/downgrade" in told
-    assert "Deployment.apps svc-a/svc-a is given back its 2 pods" in told
+    assert "Deployment.apps svc-a/svc-a is asked for its 2 pods: 0 are ready" in told
     assert len(made(stage)) == 1
 
 
