@@ -25,6 +25,7 @@ from reconciler.state.observed import Failure, ObservedObject
 
 APART = 1_000_000  # between two steps there is room for every phase of a release
 BELOW = 100_000  # phases of a release may be negative
+ENTRIES = frozenset({ActionKind.HELM_BEGIN, ActionKind.HELM_DEPLOYED})
 HAND = "a person opens the revert pull request: its preview shows these steps, and approving it approves them"
 
 
@@ -99,6 +100,7 @@ def walked(part: Part, ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, A
         base = APART * number
         steps += [Step(base + one.phase, one.action) for one in _actions(part, ask, left, objects, number, step)]
         changes += _changes(ask, left, number, step)
+    steps += _entries(part, left)
     return replace(
         part,
         steps=tuple(steps),
@@ -124,7 +126,7 @@ def _actions(
         case RollbackAction.ROLL_BACK:
             more = {"step": number, "stopped": left.stops, "seconds": seconds}
             for one in part.steps:
-                if not (left.stops and _lets_go(one.action)):
+                if one.action.kind not in ENTRIES and not (left.stops and _lets_go(one.action)):
                     yield Step(BELOW + one.phase, one.action.model_copy(update=more))
         case RollbackAction.RESTORE_TRAFFIC:
             yield from _restored(part, ask, objects, number, seconds)
@@ -144,6 +146,12 @@ def _actions(
                 )
         case _:
             assert_never(step.action)
+
+
+def _entries(part: Part, left: Leaving) -> Iterator[Step]:
+    """What is entered into Helm's history belongs to no step: it is begun before the first, and ends after the last."""
+    for one in (one for one in part.steps if one.action.kind in ENTRIES):
+        yield Step(one.phase if one.action.kind is ActionKind.HELM_BEGIN else APART * (len(left.all) + 1), one.action)
 
 
 def _restored(part: Part, ask: JobAsk, objects: Mapping[ObjectRef, Any], number: int, seconds: int) -> Iterator[Step]:
