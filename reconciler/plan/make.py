@@ -202,7 +202,8 @@ def _guards(ask: PlanAsk, units: tuple[UnitPlan, ...], changes: list[Change], ow
             for ref in objects_of(desired, name):
                 living[f"cluster {release.spec.cluster}", ref.namespace] = name
     remaining = sum(map(len, (desired.environments, desired.clusters, desired.releases)))
-    yield from guards.deletion_cap(changes, owned, ask.limits)
+    if not ask.returning:  # what it deletes is what the rollout made; whoever approved that approved its return (G21)
+        yield from guards.deletion_cap(changes, owned, ask.limits)
     yield from guards.empty_desired(units, changes, remaining=remaining)
     yield from guards.removed_with_dependants(units, needing)
     yield from guards.namespace_in_use(changes, living)

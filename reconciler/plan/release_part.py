@@ -17,7 +17,7 @@ from reconciler.plan.diff import diff
 from reconciler.plan.jobs import JobAsk, cleaned, hooked, made_first
 from reconciler.plan.part import Part, error, failed
 from reconciler.plan.readiness import sayings
-from reconciler.plan.releases import ReleaseAsk, plan_release
+from reconciler.plan.releases import ReleaseAsk, lost_by_return, plan_release
 from reconciler.plan.sources import about_source
 from reconciler.plan.stopped import let_go
 from reconciler.plan.strategies import Staging, staged
@@ -125,6 +125,7 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     source = ask.proposed.desired.sources.get(ref.name)
     own = {body["metadata"]["name"]: body for body in source.jobs} if source is not None else {}
     side = ask.accepted.get(ref)
+    known = objects_of(side.desired, ref.name) if side is not None and ref not in ask.fresh else None
     before = side.desired.sources.get(ref.name) if side is not None else None
     numbers = before is not None and source is not None and _only_numbers(before, source)
     numbers = numbers and ref not in ask.otherwise  # what differs from the accepted side says nothing of what runs
@@ -133,8 +134,8 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     if left is None and (part.steps or ref in ask.unfinished):
         part = hooked(part, jobs, _hooks(new, own, jobs.observed), own)
         part = made_first(part, frozenset(of for of, body in objects.items() if prepares(body)))
-        known = objects_of(side.desired, ref.name) if side is not None and ref not in ask.fresh else None
         part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known)
+        part = replace(part, checks=(*part.checks, *lost_by_return(str(ref), part, objects, known)))
     return cleaned(part, jobs)
 
 

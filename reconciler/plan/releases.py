@@ -306,6 +306,19 @@ def fingerprint(masked: Masked | None) -> str:
     return digest_of("object", masked)
 
 
+def lost_by_return(
+    unit: str, part: Part, wanted: Mapping[ObjectRef, Any], before: Mapping[ObjectRef, Any] | None
+) -> Iterator[Check]:
+    """What a return from this to `before` (None: there is none) would delete with its data, which no grant covers."""
+    if before is None or not part.steps or part.ungranted is not None:
+        return
+    for ref in sorted(wanted.keys() - before.keys()):
+        if ref.kind in DATA_KINDS and not _says(wanted[ref], PRUNE, DISABLED):
+            message = f"{unit}: a return from this would be refused: it would delete {ref} with the data in it"
+            hint = f"add it in a change of its own before, or annotate it with {PRUNE}: {DISABLED}, so that it is left"
+            yield warning(unit, "", message, hint)
+
+
 def _says(body: Any, annotation: str, word: str) -> bool:
     """Whether it is annotated so. Of a live object only what we applied is here, and not what others annotate."""
     metadata = body.get("metadata") if isinstance(body, dict) else None

@@ -142,3 +142,44 @@ def test_a_job_that_stands_may_be_running_beside_a_migration(files: Files, run: 
     made = back(files, stepped(files, *EARLY), extra=(there,))
     message = f"stop_traffic cannot stop {ref}, which runs there: it has no replicas to take"
     assert blocked(made, "cannot stop") == ([] if run else [message])
+
+
+CLAIM = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+KEPT = CLAIM.replace("{name: data}", "{name: data, annotations: {opspilot.spec/prune: disabled}}")
+ADDS: dict[str, tuple[str, str, bool]] = {  # what the old version and the new one hold, and whether it is said
+    "it comes": ("", CLAIM, True),
+    "it was there": (CLAIM, CLAIM, False),
+    "a return would leave it": ("", KEPT, False),
+}
+
+
+@pytest.mark.parametrize("stepwise", [True, False], ids=["by steps", "as every release"])
+@pytest.mark.parametrize(("before", "after", "told"), ADDS.values(), ids=ADDS)
+def test_g21_that_a_return_would_delete_data_is_said_when_it_is_granted(
+    files: Files,
+    before: str,
+    after: str,
+    told: bool,  # noqa: FBT001
+    stepwise: bool,  # noqa: FBT001
+) -> None:
+    old = files.but({"apps/web/claim.yaml": before or None})
+    new = stepped(old, *EARLY) if stepwise else old.edited("apps/web/deployment.yaml", "web:v1", "web:v2")
+    made = forth(old, new.but({"apps/web/claim.yaml": after}))
+    what = "PersistentVolumeClaim web/data with the data in it"
+    message = f"release/web: a return from this would be refused: it would delete {what}"
+    assert [one.message for one in made.checks if "would be refused" in one.message] == ([message] if told else [])
+
+
+@pytest.mark.parametrize("returning", [True, False], ids=["a return that was granted", "a revert"])
+def test_what_a_rollout_made_goes_with_its_return_however_much_it_is(files: Files, returning: bool) -> None:  # noqa: FBT001
+    made = {f"apps/web/more-{number}.yaml": config(f"more-{number}") for number in range(6)}
+    new = files.but({**made})
+    found = plan(files.good, new.side, observed=seen(files.good, new.side), returning=returning)
+    assert blocked(found, "the cap is") == (
+        [] if returning else ["deleting 6 of 9 owned objects: the cap is 3 objects or 10 %"]
+    )
