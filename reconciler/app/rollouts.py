@@ -26,10 +26,11 @@ from reconciler.app.traffic import GIVEN_BACK, Away, away_in, given_up, is_away,
 from reconciler.app.verifying import Interrupted, pause_left
 from reconciler.app.way_back import SETTLE, Walk, WayBack, let_in, timeouts
 from reconciler.errors import LeftBehind, ReconcilerError, Rejected, Unavailable, Withdrawn
-from reconciler.machine.entry import Accepted, Applying, BatchDone, Finished, Hold, Returning
+from reconciler.machine.entry import Applying, BatchDone, Finished, Hold, Returning
 from reconciler.machine.ledger import RolloutState
 from reconciler.machine.rollout import Command, Event, Rollout, resumed, step
 from reconciler.machine.stages import Stage
+from reconciler.machine.states import gone_back_to
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.make import Side
 from reconciler.plan.strategies import standing
@@ -290,7 +291,7 @@ class _Run:
             generation=self._passed.generation,
             path=self._passed.path,
             batches=len(self._plan.batches),
-            to=self._successful(),
+            to=gone_back_to(self._passed, self._context.journal.ledger.units),
             reason=self._reason,
         )
         notes = [*self._told_steps(), *self._story.tell(Stage.FAILED, failure=failure)] if failure is not None else []
@@ -319,11 +320,6 @@ class _Run:
             return Event.RETURN_FAILED if event is Event.FAILED else event
         self._failure = None
         return Event.RETURNED
-
-    def _successful(self) -> tuple[Accepted, ...]:
-        units = self._context.journal.ledger.units
-        found = [units[accepted.unit].successful for accepted in self._passed.units if not accepted.suspended]
-        return tuple(accepted for accepted in found if accepted is not None)
 
     def _told_steps(self) -> tuple[Note, ...]:
         told = tuple(self._story.steps(self._steps, self._task))
@@ -382,9 +378,8 @@ class _Run:
             for one in walk
         )
         self._record([*self._story.steps(ran, self._task), *walked])
-        begun = next((one for one in walk if one.number and not one.done), None)
-        if begun is not None and self._state.returning is not None:
-            self._context.tell(self._state, Situation.ROLLING_BACK, key=f"step {begun.number}, {begun.action}")
+        if walk and walk[0].number and not walk[0].done and self._state.returning is not None:
+            self._context.tell(self._state, Situation.ROLLING_BACK, key=f"step {walk[0].number}, {walk[0].action}")
 
     def _tell_left(self, error: LeftBehind) -> None:
         """Told also where another reconciler went on: it does not know what was left."""

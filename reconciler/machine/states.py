@@ -66,6 +66,12 @@ def running_again(
     return {unit: replace(state, outcome="") for unit, state in mine.items()}
 
 
+def gone_back_to(passed: Passed, units: Mapping[str, UnitState]) -> tuple[Accepted, ...]:
+    """What the units of a rollout that failed go back to, where something ended well before it."""
+    found = [units[accepted.unit].successful for accepted in passed.units if not accepted.suspended]
+    return tuple(accepted for accepted in found if accepted is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How long one environment's plan has stood unchanged in its ticket's previews (G10, G13).
