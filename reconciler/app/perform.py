@@ -24,7 +24,7 @@ from reconciler.app.reaching import check_identity
 from reconciler.app.step_times import Began, term_of
 from reconciler.app.traffic import SCALES, LetIn, Traffic, as_it_ran, scale
 from reconciler.app.verifying import Verifier, object_in
-from reconciler.errors import LeftBehind, ReconcilerError, Refused, Rejected, Untrusted
+from reconciler.errors import LeftBehind, ReconcilerError, Refused, Rejected, Unavailable, Untrusted, Withdrawn
 from reconciler.names import Digest, ObjectRef
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.diff import same
@@ -77,7 +77,31 @@ class Performer:
             found = [job.result() for job in jobs]
         steps = tuple(step for part in found for step in part.steps)
         words = tuple(one for part in found for one in part.words)
-        return BatchResult(steps, next((part.failure for part in found if part.failure is not None), None), words)
+        failure = next((part.failure for part in found if part.failure is not None), None)
+        if failure is None or isinstance(failure, (Unavailable, Withdrawn)):  # who comes back goes on with it
+            return BatchResult(steps, failure, words)
+        ended, failure = self._ended(batch, order, failure)
+        return BatchResult((*steps, *ended), failure, words)
+
+    def _ended(
+        self, batch: Sequence[Action], order: Order, failure: ReconcilerError
+    ) -> tuple[tuple[Step, ...], ReconcilerError]:
+        """The Jobs that a batch began which failed elsewhere: a retry would begin them anew beside themselves. Those
+        that stopped traffic waits for are ended where that is given back (runs_over.py)."""
+        steps: list[Step] = []
+        for action in batch:
+            if action.kind is not ActionKind.RUN_JOB or action.stopped:
+                continue
+            api, run = self.targets.kube(action.target.partition("/")[2]), run_in(order, action)
+            try:
+                if run_seen(api, run, action) is not None:
+                    steps.append(self._jobs().finish(api, action, self._side_of(action), order))
+            except Unavailable as away:
+                return tuple(steps), away
+            except ReconcilerError as unread:
+                words = f"{failure.message}; {run} MAY STILL RUN: {unread.message}"
+                failure = Rejected(words, key=failure.key, hint=failure.own_hint)
+        return tuple(steps), failure
 
     def _target(self, target: str, actions: list[Action], order: Order) -> BatchResult:
         kind, _, name = target.partition("/")

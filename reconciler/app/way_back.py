@@ -122,6 +122,8 @@ class WayBack:
             order = self.order(plan, attempt)
             applied = performer.apply(batch, order)
             if applied.failure is not None:
+                if ended := tuple(one for one in applied.steps if one.run):
+                    self.told((), ended)
                 raise applied.failure
             jobs = performer.finish(batch, order)
             if jobs.failure is not None:
