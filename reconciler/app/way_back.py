@@ -8,7 +8,7 @@ was done, nothing is walked.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from reconciler.app.derived import check_derived
@@ -67,6 +67,7 @@ class WayBack:
     order: Callable[[Plan, int], Order]
     stood: Callable[[], RolloutState]  # as recorded, by now
     told: Callable[[Sequence[Walk], tuple[Step, ...]], None] = lambda *_: None  # records steps, and what Jobs did
+    failed_runs: list[Step] = field(default_factory=list)  # not told yet: with what comes of it, else it is told twice
 
     @property
     def state(self) -> RolloutState:
@@ -98,6 +99,8 @@ class WayBack:
             return self._walk(side, wanted, performer, leaving)
         except ReconcilerError as error:
             failure = self._let_in(performer, leaving, error)
+            if self.failed_runs and not isinstance(failure, Unavailable):
+                self.told((), self._untold())
             if failure is error:
                 raise
             raise failure from error
@@ -122,12 +125,11 @@ class WayBack:
             order = self.order(plan, attempt)
             applied = performer.apply(batch, order)
             if applied.failure is not None:
-                if ended := tuple(one for one in applied.steps if one.run):
-                    self.told((), ended)
+                self.failed_runs.extend(one for one in applied.steps if one.run)
                 raise applied.failure
             jobs = performer.finish(batch, order)
             if jobs.failure is not None:
-                self.told((), jobs.steps)
+                self.failed_runs.extend(jobs.steps)
                 raise jobs.failure
             performer.verify(batch, timeouts(plan))
             if leaving:
@@ -229,10 +231,15 @@ class WayBack:
             stopped.setdefault(leaving[ref].release.cluster or "", []).append(ref.name)
 
         def begin() -> Order:
-            self.told([Walk(str(ref), 0, GIVEN_BACK, done=False) for ref in units], ())
+            self.told([Walk(str(ref), 0, GIVEN_BACK, done=False) for ref in units], self._untold())
             return self.order(self.rollout, RETURNS + self.state.passed.retries)
 
         return let_in(performer, stopped, begin, error, lambda: self._away(leaving)) if stopped else error
+
+    def _untold(self) -> tuple[Step, ...]:
+        runs = tuple(self.failed_runs)
+        self.failed_runs.clear()
+        return runs
 
     def _term(self, leaving: Mapping[UnitRef, Leaving], *, between: bool) -> Term | None:
         """The time of the step that was begun last. `between`: between two steps what is next has some too."""
