@@ -278,9 +278,10 @@ class _Run:
             key=failure.key if failure is not None else "",
             message=words,
         )
-        self._record(
-            [*self._told_steps(), *extra, *self._story.tell(stage, entry=entry, failure=failure, summary=words)]
-        )
+        back = self._state.returning
+        only = {one.unit for one in back.to} if back is not None else None  # others did not go back
+        told = self._story.tell(stage, entry=entry, failure=failure, summary=words, only=only)
+        self._record([*self._told_steps(), *extra, *told])
         self._context.say(self._state, self._plan, outcome, words)
 
     def _record_return(self, _rollout: Rollout) -> None:

@@ -1,6 +1,6 @@
 """Turns what happens to the units of a plan into notes for the journal, in the words of the event dictionary."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,13 +29,19 @@ class Story:
     source: Source = Source.SYSTEM_SCHEDULER
 
     def tell(
-        self, stage: Stage, *, entry: Entry | None = None, failure: ReconcilerError | None = None, summary: str = ""
+        self,
+        stage: Stage,
+        *,
+        entry: Entry | None = None,
+        failure: ReconcilerError | None = None,
+        summary: str = "",
+        only: Collection[str] | None = None,
     ) -> Iterator[Note]:
-        """A note for each unit that has a word for the stage; the entry goes with the first one."""
+        """A note for each unit that has a word for the stage; the entry goes with the first one. `only`: of these."""
         carried = entry
         for ref in self.plan.unit_refs:
             named = ACTIONS.get((ref.kind, stage))
-            if named is None:
+            if named is None or (only is not None and str(ref) not in only):
                 continue
             domain, action = named
             if ref.kind is UnitKind.CLUSTER and self._by_certificate(ref.name):

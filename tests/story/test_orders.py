@@ -158,3 +158,26 @@ def test_g13_a_decision_signed_after_the_merge_and_dated_before_it_approves_noth
     assert stage.image() == "v2.0.0"
     assert stage.statuses(merged)["reconciler/apply: env-k8s-prod"][0] != "success"
     assert stage.ledger.decisions[previewed.ticket]  # it was heard, and did not count
+
+
+def test_g21_a_release_beside_one_that_was_ordered_back_is_not_told_to_have_gone_back(stage: Stage) -> None:
+    text = stage.release_text("v2.0.1")
+    beside = text.replace("name: svc-a}", "name: svc-y}").replace("releases/svc-a/", "releases/svc-y/")
+    parts = ("configmap", "deployment", "service")
+    example = stage.world.example()
+    texts = {part: example[f"releases/svc-a/manifests/{part}.yaml"].replace("svc-a", "svc-y") for part in parts}
+    number = stage.propose(
+        {
+            RELEASE: text,
+            "releases/svc-y/production.yaml": beside,
+            **{f"releases/svc-y/manifests/{part}.yaml": body for part, body in texts.items()},
+        },
+        branch="both",
+    )
+    stage.approve(number)
+    stage.merge(number)
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="now")
+    stage.settle()
+    assert stage.image() == "v2.0.0"
+    told = {name: [row.action for row in stage.rows(release=name)] for name in ("svc-a", "svc-y")}
+    assert ("rollback_completed" in told["svc-a"], "rollback_completed" in told["svc-y"]) == (True, False)
