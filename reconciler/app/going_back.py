@@ -57,9 +57,18 @@ def what_runs(
             return state.successful if str(ref) in back else mine
         if rollout.finished.outcome not in UNFINISHED:
             return state.successful
-        if rollout.finished.outcome != "failed" or not _untouched(rollout, plan_of(rollout.passed.path), str(ref)):
+        if rollout.finished.outcome != "failed":
+            return mine
+        plan = plan_of(rollout.passed.path)
+        if not _untouched(rollout, plan, str(ref)) and not _owes(rollout, plan, str(ref)):
             return mine
     return state.successful
+
+
+def _owes(rollout: RolloutState, plan: Plan, unit: str) -> bool:
+    """Whether a way back of a unit that failed has a Job left that nobody saw end well."""
+    left = (one for batch in plan.batches[rollout.furthest + 1 :] for one in batch if one.unit == unit)
+    return any(one.kind is ActionKind.RUN_JOB and one.step for one in left)
 
 
 def _untouched(rollout: RolloutState, plan: Plan, unit: str) -> bool:

@@ -116,7 +116,7 @@ class WayBack:
             old = performer.wanted(ref.name for ref in refs)
             fence(performer.targets, old, self.rollout, self.order(self.rollout, attempt), performer.identities)
         plan = self.planner.plan(self.rollout.environment, refs, side, looks=True, leaving=leaving)
-        _check(plan)
+        _check(plan, lambda: self._ask_again(performer))
         self._tell_over(side, plan, performer, leaving)
         for number, batch in enumerate(plan.batches):
             before, after = steps_of(plan.batches[:number]), steps_of(plan.batches[number + 1 :])
@@ -172,7 +172,7 @@ class WayBack:
 
     def _moved(self, ref: UnitRef, left: Leaving, performer: Performer) -> bool:
         """Whether more than its objects may have changed: a Job that is not known to have failed counts."""
-        if self._begun([ref]) or ran(self.state, self.rollout, str(ref)):
+        if self._begun([ref]) or self.state.unfinished or ran(self.state, self.rollout, str(ref)):
             return True
         hooks = [action for _, action in hooks_of(self.rollout, str(ref))]
         order = replace(self.order(self.rollout, self.state.passed.retries), once="")
@@ -236,6 +236,16 @@ class WayBack:
 
         return let_in(performer, stopped, begin, error, lambda: self._away(leaving)) if stopped else error
 
+    def _ask_again(self, performer: Performer) -> None:
+        targets = (one.target.partition("/") for batch in self.rollout.batches for one in batch)
+        for cluster in sorted({name for kind, _, name in targets if kind == "cluster"}):
+            try:
+                performer.targets.kube(cluster).facts()
+            except (Unavailable, Withdrawn):
+                raise
+            except ReconcilerError:
+                continue  # it is taken
+
     def _untold(self) -> tuple[Step, ...]:
         runs = tuple(self.failed_runs)
         self.failed_runs.clear()
@@ -296,12 +306,15 @@ def let_in(
     return Rejected(message, key=error.key, hint=error.own_hint)
 
 
-def _check(plan: Plan) -> None:
-    """Raise unless the plan of a return may be carried out under the grant (G21)."""
+def _check(plan: Plan, ask_again: Callable[[], None]) -> None:
+    """Raise unless the plan of a return may be carried out under the grant (G21). `ask_again` raises Withdrawn where
+    no right is missing, but the credential is not taken any more: another one is waited for."""
     if plan.blocked:
         check = plan.blocked[0]
         if check.key in AWAY:  # nobody can say what is there: the return waits, it has not failed
             raise Unavailable(f"returning: {check.message}", key=check.key)
+        if check.key == Withdrawn.default_key:
+            ask_again()
         raise Rejected(f"returning: {check.message}", key=check.key or "release_rollback_failed")
     if plan.static:
         raise Refused("returning: the targets may not be looked at", key="release_rollback_failed")

@@ -231,6 +231,7 @@ def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
     rollout = ledger.rollouts[key]
     passed = ledger.approved(rollout).passed  # after a heal the approved plan goes back, carried by this generation
     afresh |= {"passed": passed.model_copy(update={"generation": entry.generation}), "returns": rollout.returns + 1}
+    afresh["unfinished"] = rollout.finished is not None and rollout.finished.outcome == "rollback_failed"
     ledger.rollouts[key] = _intended(rollout, placed, returning=entry, **afresh)
     ledger.units |= running_again(ledger.units, entry.generation, entry.to)
 

@@ -134,6 +134,7 @@ class RolloutState:
     begun: frozenset[tuple[str, int]] = frozenset()  # steps of the way back that were begun: unit and number
     walked: frozenset[tuple[str, int]] = frozenset()  # and those of them that are done
     again: bool = False  # what was stopped was to be given back: what goes on is a turn of its own
+    unfinished: bool = False  # a return of it failed before this one: it may have left steps undone
     furthest: int = -1  # the last batch that any attempt finished since what ran before stood
     batch_at: datetime | None = None  # when the last intent was recorded: what a pause is measured from
     batches_at: Mapping[int, datetime] = field(default_factory=dict)  # when each batch was first recorded
