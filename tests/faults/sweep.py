@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,7 @@ class Sweep:
     def __init__(self, theatre: Theatre) -> None:
         self.theatre = theatre
         self._played: dict[str, Played] = {}
+        self._kept_at: dict[str, datetime] = {}
         theatre.stage.accept_first()
         theatre.keep(BASE)
 
@@ -101,6 +102,7 @@ class Sweep:
         if name not in self._played:
             self.theatre.play(BASE, SCENES[name].prepare)
             self.theatre.keep(name)
+            self._kept_at[name] = self.theatre.stage.clock.now()
             stage = self.theatre.play(name, lambda _: None)
             cluster = cluster_of(stage)
             before = contents(cluster)
@@ -127,6 +129,7 @@ class Sweep:
         Raises LookupError where it makes fewer such requests.
         """
         played = self.played(name)
+        self.theatre.stage.clock.return_to(self._kept_at[name])  # else a preview grows old while all others are played
         stage = self.theatre.play(name, lambda _: None)
         cluster = cluster_of(stage)
         cluster.strike = Strike(fault, number, lasts=lasts, counts=counts)
@@ -157,7 +160,6 @@ class Sweep:
                 yield "the records say another thing when they are read afresh"
         finally:
             cluster.strike = None
-            stage.clock.advance(-LATER)
 
     def _doubled(self, stage: Stage, played: Played) -> Iterator[str]:
         """What went on by itself changed each object as often as if nothing had been."""
