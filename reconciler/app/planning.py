@@ -216,7 +216,11 @@ class Planner:
                 healing=healing,
                 leaving=going,
                 unfinished=frozenset(ref for ref, state in states.items() if state.outcome in UNFINISHED),
-                otherwise=frozenset(ref for ref, state in states.items() if state.successful != state.accepted),
+                otherwise={
+                    ref: self.desires.at(state.successful.revision) if state.successful is not None else None
+                    for ref, state in states.items()
+                    if state.successful != state.accepted
+                },
             )
         )
 

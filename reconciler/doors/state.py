@@ -14,6 +14,7 @@ from reconciler.doors.specs import spec_json
 from reconciler.errors import Refused
 from reconciler.git.trees import entries
 from reconciler.machine.ledger import RolloutState, UnitState
+from reconciler.machine.stages import Stage
 from reconciler.names import SHORT, UnitKind, UnitRef
 from reconciler.report.timeline import Question, timeline
 from reconciler.specs.desired import Desired
@@ -159,6 +160,8 @@ def state_of(reading: Reading, unit: str) -> str:
     held = reading.ledger.holds.get(unit)
     state = reading.ledger.units.get(unit)
     word = _word(reading, unit, state)
+    if state is not None and state.accepted.suspended and state.outcome:
+        word = f"{Stage.APPROVED} (suspended)"  # nothing of it was done, whatever runs
     return f"{word} (held)" if held is not None and held.until > reading.clock.now() else word
 
 

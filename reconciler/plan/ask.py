@@ -46,5 +46,6 @@ class PlanAsk:
     healing: bool = False  # what others changed of our own fields is what is put back, by name (G22)
     leaving: Mapping[UnitRef, Leaving] = field(default_factory=dict)  # releases that go back, by steps of their own
     unfinished: frozenset[UnitRef] = frozenset()  # their last plan did not end in success: what it ran is run again
-    otherwise: frozenset[UnitRef] = frozenset()  # something else runs than what was accepted: rolled back, suspended
+    # where it is not what was accepted last (rolled back, suspended): the side that ended well, which a return leads to
+    otherwise: Mapping[UnitRef, Side | None] = field(default_factory=dict)
     neighbours: tuple[Desired, ...] = ()  # accepted sides of units that are not planned here; they count for the risk

@@ -125,7 +125,8 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     source = ask.proposed.desired.sources.get(ref.name)
     own = {body["metadata"]["name"]: body for body in source.jobs} if source is not None else {}
     side = ask.accepted.get(ref)
-    known = objects_of(side.desired, ref.name) if side is not None and ref not in ask.fresh else None
+    goal = ask.otherwise.get(ref, side)
+    known = objects_of(goal.desired, ref.name) if goal is not None and ref not in ask.fresh else None
     before = side.desired.sources.get(ref.name) if side is not None else None
     numbers = before is not None and source is not None and _only_numbers(before, source)
     numbers = numbers and ref not in ask.otherwise  # what differs from the accepted side says nothing of what runs

@@ -160,6 +160,9 @@ def test_g13_a_decision_signed_after_the_merge_and_dated_before_it_approves_noth
     assert stage.ledger.decisions[previewed.ticket]  # it was heard, and did not count
 
 
+WORKLOAD = "releases/svc-a/manifests/deployment.yaml"
+
+
 def test_g21_a_release_beside_one_that_was_ordered_back_is_not_told_to_have_gone_back(stage: Stage) -> None:
     text = stage.release_text("v2.0.1")
     beside = text.replace("name: svc-a}", "name: svc-y}").replace("releases/svc-a/", "releases/svc-y/")
@@ -181,3 +184,18 @@ def test_g21_a_release_beside_one_that_was_ordered_back_is_not_told_to_have_gone
     assert stage.image() == "v2.0.0"
     told = {name: [row.action for row in stage.rows(release=name)] for name in ("svc-a", "svc-y")}
     assert ("rollback_completed" in told["svc-a"], "rollback_completed" in told["svc-y"]) == (True, False)
+
+
+def test_g21_what_a_return_would_lose_is_told_of_the_version_that_it_leads_to(stage: Stage) -> None:
+    """What was accepted last brought a claim and failed; the next version keeps it, and its return would delete it."""
+    claim = (
+        "\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"
+        "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n"
+    )
+    kept = stage.release_text("v2.0.1-broken").replace("automatic: true", "automatic: false")
+    number = stage.propose({RELEASE: kept, WORKLOAD: stage.world.example()[WORKLOAD] + claim}, branch="claim")
+    stage.approve(number)
+    stage.merge(number)
+    number = stage.propose({RELEASE: stage.release_text("v2.0.2")}, branch="next")
+    (plan,) = stage.plans(number).plans
+    assert any("would be refused" in check.message for check in plan.checks), plan.checks

@@ -1,6 +1,12 @@
 """What is suspended, an environment or a release: nothing is done there until that is lifted, and then all of it is."""
 
+from pathlib import Path
+
+import pytest
+
+from reconciler.app.settings import FILE_NAME
 from reconciler.approval.decision import Verb
+from tests.cli.terminal import Terminal
 from tests.story.stage import RELEASE, Stage
 
 HOME = "environments/env-k8s-prod.yaml"
@@ -26,6 +32,18 @@ def test_what_lands_in_a_suspended_environment_is_done_when_that_is_lifted(stage
     number = land(stage, {HOME: home}, "lift")
     assert stage.image() == "v2.0.1"
     assert "release/svc-a" in {unit.unit for plan in stage.plans(number).plans for unit in plan.units}
+
+
+def test_what_is_suspended_is_not_said_to_be_applied(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed and went back is suspended after it: the version that was accepted does not run."""
+    broken = stage.release_text("v2.0.1-broken")
+    land(stage, {RELEASE: broken}, "bad")
+    land(stage, {RELEASE: broken + "  suspend: true\n"}, "suspend")
+    person = Terminal(tmp_path / "person", monkeypatch, ("--config", str(stage.world.home / FILE_NAME)), 220)
+    (line,) = [one for one in person.type("tree").out.splitlines() if "release svc-a " in one]
+    assert "approved (suspended)" in line
 
 
 def test_a_failure_after_a_suspension_goes_back_to_what_ran_and_not_to_what_was_accepted_meanwhile(
