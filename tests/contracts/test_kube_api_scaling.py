@@ -190,10 +190,19 @@ def test_its_own_pods_that_have_not_ended_are_waited_for(lab: Lab) -> None:
 def test_pods_that_its_controller_calls_ready_are_counted(lab: Lab) -> None:
     body = lab.deployment(replicas=2)
     lab.roll(body)
-    say(lab, lab.path("deployments", "web", "apps"), replicas=2, readyReplicas=1)
-    looks = [lab.kube.pods_ready(lab.ref(body)) for _ in range(3)]  # where a controller is, it says what is so
-    assert looks[-1] in {1, 2}
-    lab.outside.delete(lab.path("deployments", "web", "apps"))
+    path = lab.path("deployments", "web", "apps")
+    say(lab, path, replicas=2, readyReplicas=1)
+    for _ in range(100):  # where a controller is, it says meanwhile what is so
+        before, ready, after = (
+            lab.outside.must_get(path),
+            lab.kube.pods_ready(lab.ref(body)),
+            lab.outside.must_get(path),
+        )
+        if before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]:
+            break
+    assert before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
+    assert ready == before["status"].get("readyReplicas", 0)
+    lab.outside.delete(path)
     assert lab.kube.pods_ready(lab.ref(body)) == 0
 
 
