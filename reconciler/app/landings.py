@@ -22,9 +22,10 @@ from reconciler.app.previews import Previews
 from reconciler.app.questions import Case, Questions
 from reconciler.app.reverts import Reverts
 from reconciler.app.stories import Story
+from reconciler.app.way_back import AWAY
 from reconciler.approval.denial import Denial
 from reconciler.approval.judgement import Judgement
-from reconciler.errors import ReconcilerError, Unavailable
+from reconciler.errors import ReconcilerError, Unavailable, Withdrawn
 from reconciler.git import history
 from reconciler.git.mirror import Mirror
 from reconciler.machine.entry import Accepted, Ended, Finished, Landed, Over, Passed
@@ -42,7 +43,7 @@ from reconciler.state.forge import PullRequest, Review
 from reconciler.state.observed import Failure
 
 # keys of looks that told nothing of the target: a credential that is not taken, or may not look any more, tells nothing
-UNSEEN = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited", "cluster_permission_insufficient"})
+UNSEEN = AWAY | {Withdrawn.default_key}
 
 
 @dataclass(slots=True)
