@@ -109,6 +109,9 @@ def status(code: int, reason: str, message: str, details: Mapping[str, Any] | No
     return {**found, "reason": reason, "message": message, "details": dict(details or {})}
 
 
+_SILENT = ("GET", "DELETE")  # may come without a body
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -134,8 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(413, json.dumps(status(413, "RequestEntityTooLarge", "the request is too large")))
             return
         raw = self.rfile.read(size)
+        if len(raw) < size:  # whoever sent it died in the middle: it never was a request, as on a real server
+            self.close_connection = True
+            return
         try:
-            body = json.loads(raw) if raw else None
+            body = None if not raw and self.command in _SILENT else json.loads(raw)
         except ValueError:
             self._send(400, json.dumps(status(400, "BadRequest", "the body is not JSON")))
             return

@@ -1,5 +1,8 @@
 """The sandbox cluster itself: what its docstring promises beyond the contract of ports.KubeApi."""
 
+import contextlib
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -124,6 +127,32 @@ def test_it_counts_what_was_asked_and_what_had_an_effect(cluster: SandboxCluster
     assert cluster.real_effects == cluster.effects[1:]
     assert cluster.requests["list"] == 1
     assert kube.client.requests.total() == cluster.requests.total()
+
+
+@contextlib.contextmanager
+def speaking(cluster: SandboxCluster, length: int, sent: bytes) -> Iterator[ssl.SSLSocket]:
+    """A connection on which the head of a write was sent, and something of its body."""
+    said = f"PATCH {WEB} HTTP/1.1\r\nAuthorization: Bearer {cluster.token}\r\nConnection: close\r\n"
+    host, port = "127.0.0.1", int(cluster.endpoint.rpartition(":")[2])
+    trusted = ssl.create_default_context(cadata=cluster.ca_pem)
+    with socket.create_connection((host, port)) as plain, trusted.wrap_socket(plain, server_hostname=host) as far:
+        far.sendall(f"{said}Content-Length: {length}\r\n\r\n".encode() + sent)
+        yield far
+
+
+@pytest.mark.parametrize("sent", [b"", b"{}"])
+def test_what_was_not_sent_whole_is_no_request(cluster: SandboxCluster, sent: bytes) -> None:
+    """Whoever sent it was killed between its head and its end: no server ever saw that it asked for something."""
+    with speaking(cluster, 99, sent) as far, contextlib.suppress(OSError):
+        far.unwrap()  # returns when the other side has closed too
+    assert cluster.effects == []
+
+
+@pytest.mark.parametrize("sent", [b"", b"{"])
+def test_a_write_that_says_nothing_is_refused(cluster: SandboxCluster, sent: bytes) -> None:
+    with speaking(cluster, len(sent), sent) as far:
+        assert far.recv(12) == b"HTTP/1.1 400"
+    assert cluster.effects == []
 
 
 def test_somebody_elses_edit_is_drift_and_is_not_counted(cluster: SandboxCluster, kube: KubeTarget) -> None:
