@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from reconciler.names import ObjectRef, Revision
-from reconciler.plan import late_migration
 from reconciler.plan.change import Action, ActionKind, Change, Check, Line, Operation, Told, Ungranted
 from reconciler.plan.jobs import JobAsk, checks, reference, run_action, run_change
 from reconciler.plan.part import Part, Step, error, warning
@@ -105,7 +104,7 @@ def walked(part: Part, ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, A
         part,
         steps=tuple(steps),
         changes=(*part.changes, *changes),
-        checks=(*part.checks, *_preconditions(ask, left), *_late(ask, left, _goes(part), objects)),
+        checks=(*part.checks, *_preconditions(ask, left)),
         way=tuple(lines(left, objects, [item.ref for item in _workloads(ask)])),
         ungranted=Ungranted.GOES_BACK,
     )
@@ -281,34 +280,12 @@ def lines(left: Leaving, objects: Mapping[ObjectRef, Any], stands: Iterable[Obje
                 assert_never(step.action)
 
 
-def _goes(part: Part) -> set[ObjectRef]:
-    """What is deleted, and not made again."""
-    found: dict[ActionKind, set[ObjectRef]] = {}
-    for action in (one.action for one in part.steps if one.action.object is not None):
-        found.setdefault(action.kind, set()).add(object_in(action))
-    return found.get(ActionKind.DELETE_OBJECT, set()) - found.get(ActionKind.APPLY_OBJECT, set())
-
-
-def _late(ask: JobAsk, left: Leaving, goes: Iterable[ObjectRef], comes: Mapping[ObjectRef, Any]) -> Iterator[Check]:
-    jobs = [left.jobs[name] for name in late_migration.late(left.left)]
-    return late_migration.refused(ask.unit, jobs, frozenset(goes), tuple(comes.values()), stops=left.stops)
-
-
-def prepared(
-    part: Part,
-    ask: JobAsk,
-    own: Leaving | None,
-    objects: Mapping[ObjectRef, Any],
-    before: Mapping[ObjectRef, Any] | None,
-) -> Part:
-    """The part with how it could be gone back from. `before`: the objects that it could go back to; None: none."""
-    known = before is not None
+def prepared(part: Part, ask: JobAsk, own: Leaving | None, objects: Mapping[ObjectRef, Any], *, known: bool) -> Part:
+    """The part with how it could be gone back from. `known`: there is something to go back to."""
     if own is None or not part.steps or part.ungranted is not None:
         return part
     irreversible = [step.job or "" for _, step in own.left if not step.returns]
     found = list(_preconditions(ask, own))
-    if before is not None:
-        found += _late(ask, own, objects.keys() - before.keys(), before)
     if known and irreversible:
         jobs = ", ".join(irreversible)
         message = f"{ask.unit}: no return is granted: Job {jobs} of its way back is not said to be reversible"

@@ -190,10 +190,10 @@ def test_what_is_let_go_of_gets_its_pods_before_it_is_nobodys(files: Files) -> N
     ]
     assert [one.kind for one in made.batches[-1]] == ["forget_object"]
     more = {"apps/web/kept.yaml": kept}
-    assert words(back(files, stepped(files, BACK, MIGRATE, asks="[]", more=more))) == [
-        "1 apply_object Deployment.apps web/web, 600s",
-        "1 forget_object Deployment.apps web/kept, 600s",
-        "2 run_job Job.batch web/down, 180s, new",
+    assert words(back(files, stepped(files, MIGRATE, BACK, asks="[]", more=more))) == [
+        "1 run_job Job.batch web/down, 180s, new",
+        "2 apply_object Deployment.apps web/web, 600s",
+        "2 forget_object Deployment.apps web/kept, 600s",
     ]
 
 

@@ -7,9 +7,8 @@ import pytest
 
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Plan
-from reconciler.plan.late_migration import needed
 from reconciler.state.observed import ObservedObject
-from tests.plan.test_way_back import BACK, HOURLY, JOB, MIGRATE, RESTORE, STOP, VERIFY, back, forth, stepped
+from tests.plan.test_way_back import ALL, HOURLY, back, forth, stepped
 from tests.plan.world import DEPLOYMENT, Edit, Files, config, plan, release, seen
 
 WORKLOAD, CRON = "Deployment.apps web/web", "CronJob.batch web/hourly"
@@ -64,82 +63,11 @@ def test_g23_what_is_stopped_is_not_let_go_of_without_its_pods(
     assert blocked(made, "letting go") == ([message] if refused else [])
 
 
-POD = {"restartPolicy": "Never", "containers": [{"name": "it", "image": "db:v1"}]}
-NEEDS: dict[str, tuple[dict[str, Any], str]] = {
-    "a volume": ({"volumes": [{"name": "x", "configMap": {"name": "it"}}]}, "ConfigMap"),
-    "a secret volume": ({"volumes": [{"name": "x", "secret": {"secretName": "it"}}]}, "Secret"),
-    "projected": ({"volumes": [{"name": "x", "projected": {"sources": [{"secret": {"name": "it"}}]}}]}, "Secret"),
-    "a claim": ({"volumes": [{"name": "x", "persistentVolumeClaim": {"claimName": "it"}}]}, "PersistentVolumeClaim"),
-    "all variables": ({"initContainers": [{"envFrom": [{"configMapRef": {"name": "it"}}]}]}, "ConfigMap"),
-    "all secret variables": ({"containers": [{"envFrom": [{"secretRef": {"name": "it"}}]}]}, "Secret"),
-    "a variable": (
-        {"containers": [{"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "it", "key": "a"}}}]}]},
-        "ConfigMap",
-    ),
-    "a secret variable": (
-        {"containers": [{"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "it", "key": "a"}}}]}]},
-        "Secret",
-    ),
-    "an account": ({"serviceAccountName": "it"}, "ServiceAccount"),
-    "an image's secret": ({"imagePullSecrets": [{"name": "it"}]}, "Secret"),
-    "one that may be missing": ({"volumes": [{"name": "it", "configMap": {"name": "it", "optional": True}}]}, ""),
-    "its own words": ({"containers": [{"name": "it", "env": [{"name": "A", "value": "it"}]}]}, ""),
-}
-
-
-@pytest.mark.parametrize(("pod", "kind"), NEEDS.values(), ids=NEEDS)
-def test_what_a_job_needs_before_its_pods_start(pod: dict[str, Any], kind: str) -> None:
-    body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "down", "namespace": "web"}}
-    found = needed({**body, "spec": {"template": {"spec": {**POD, **pod}}}})
-    assert found == ({ObjectRef("", "v1", kind, "web", "it")} if kind else set())
-
-
-WANTING = JOB.replace('db:v1"}', 'db:v1", envFrom: [{configMapRef: {name: scripts}}]}')
-LATE, EARLY = (STOP, BACK, MIGRATE, RESTORE, VERIFY), (STOP, MIGRATE, BACK, RESTORE, VERIFY)
-
-
-@pytest.mark.parametrize("way", ["accepted", "reverted"])
-@pytest.mark.parametrize(
-    ("steps", "both", "refused"),
-    [(LATE, False, True), (EARLY, False, False), (LATE, True, False), ((BACK, MIGRATE, VERIFY), False, True)],
-    ids=["late", "early", "in both versions", "late, and nothing is stopped"],
-)
-def test_a_late_migration_needs_nothing_that_goes_before_it_runs(
-    files: Files,
-    steps: tuple[str, ...],
-    both: bool,  # noqa: FBT001
-    refused: bool,  # noqa: FBT001
-    way: str,
-) -> None:
-    old = files.but({"apps/web/scripts.yaml": config("scripts")}) if both else files
-    new = stepped(old, *steps, more={"apps/web/scripts.yaml": config("scripts"), "apps/web/job.yaml": WANTING})
-    made = forth(old, new) if way == "accepted" else back(old, new)
-    what = "release/web: Job.batch web/down runs after roll_back, and needs ConfigMap web/scripts"
-    message = f"{what}, which the version that it goes back to lacks"
-    assert blocked(made, "runs after") == ([message] if refused else [])
-
-
-@pytest.mark.parametrize("way", ["accepted", "reverted"])
-@pytest.mark.parametrize(("steps", "refused"), [(LATE, True), (EARLY, False), ((BACK, MIGRATE, VERIFY), False)])
-def test_no_job_of_the_old_version_runs_beside_a_late_migration(
-    files: Files,
-    steps: tuple[str, ...],
-    refused: bool,  # noqa: FBT001
-    way: str,
-) -> None:
-    old = files.but({"apps/web/index.yaml": JOB.replace("name: down", "name: index")})
-    new = stepped(old, *steps, more={"apps/web/index.yaml": None})
-    gone: dict[str, Edit] = {"Job.batch web/index": lambda one: replace(one, exists=False, live=None)}
-    made = forth(old, new, edit=gone) if way == "accepted" else back(old, new, edit=gone)
-    message = "release/web: Job.batch web/index of the version that it goes back to would run beside a late migration"
-    assert blocked(made, "beside a late") == ([message] if refused else [])
-
-
 @pytest.mark.parametrize("run", ["", "abc"], ids=["a Job of the source", "a run of ours"])
 def test_a_job_that_stands_may_be_running_beside_a_migration(files: Files, run: str) -> None:
     ref = ObjectRef("batch", "v1", "Job", "web", "index")
     there = ObservedObject(ref, exists=True, owner="web", run=run)
-    made = back(files, stepped(files, *EARLY), extra=(there,))
+    made = back(files, stepped(files, *ALL), extra=(there,))
     message = f"stop_traffic cannot stop {ref}, which runs there: it has no replicas to take"
     assert blocked(made, "cannot stop") == ([] if run else [message])
 
@@ -168,7 +96,7 @@ def test_g21_that_a_return_would_delete_data_is_said_when_it_is_granted(
     stepwise: bool,  # noqa: FBT001
 ) -> None:
     old = files.but({"apps/web/claim.yaml": before or None})
-    new = stepped(old, *EARLY) if stepwise else old.edited("apps/web/deployment.yaml", "web:v1", "web:v2")
+    new = stepped(old, *ALL) if stepwise else old.edited("apps/web/deployment.yaml", "web:v1", "web:v2")
     made = forth(old, new.but({"apps/web/claim.yaml": after}))
     what = "PersistentVolumeClaim web/data with the data in it"
     message = f"release/web: a return from this would be refused: it would delete {what}"

@@ -121,9 +121,10 @@ WAYS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "stopped for ever": ([STOP, BACK], "stop_traffic and restore_traffic go together"),
     "restored unstopped": ([BACK, RESTORE], "stop_traffic and restore_traffic go together"),
     "twice": ([BACK, BACK], "roll_back is there twice"),
-    "restored too early": ([STOP, RESTORE, BACK], "stop_traffic comes first"),
-    "stopped too late": ([BACK, STOP, RESTORE], "stop_traffic comes first"),
-    "asked too early": ([VERIFY, BACK], "verify last"),
+    "restored too early": ([STOP, RESTORE, BACK], "the order of the steps is"),
+    "stopped too late": ([BACK, STOP, RESTORE], "the order of the steps is"),
+    "asked too early": ([VERIFY, BACK], "the order of the steps is"),
+    "migrated when it is rolled back": ([BACK, MIGRATE], "the order of the steps is"),
     "reversible by itself": ([{**BACK, "reversible": True}], "reversible is said of migrate_database"),
 }
 

@@ -39,7 +39,7 @@ class OnRemoval(StrEnum):
 
 
 class RollbackAction(StrEnum):
-    """A step of the way back."""
+    """A step of the way back, in the order in which they stand; only those that migrate may be several."""
 
     STOP_TRAFFIC = "stop_traffic"
     MIGRATE_DATABASE = "migrate_database"
@@ -117,14 +117,6 @@ class RollbackStep(Model):
 
 
 DEFAULT_WAY_BACK = (RollbackStep(action=RollbackAction.ROLL_BACK), RollbackStep(action=RollbackAction.VERIFY))
-# The order in which the steps of a way back may stand; those of one rank in any order, and only they several times.
-RANKS = {
-    RollbackAction.STOP_TRAFFIC: 0,
-    RollbackAction.MIGRATE_DATABASE: 1,
-    RollbackAction.ROLL_BACK: 1,
-    RollbackAction.RESTORE_TRAFFIC: 2,
-    RollbackAction.VERIFY: 3,
-}
 MOST_STEPS = 12
 
 
@@ -142,15 +134,13 @@ class Rollback(Model):
     @model_validator(mode="after")
     def _a_way_that_arrives(self) -> "Rollback":
         actions = [step.action for step in self.steps]
-        ranks = [RANKS[action] for action in actions]
         for action in RollbackAction:
             if action is not RollbackAction.MIGRATE_DATABASE and actions.count(action) > 1:
                 raise rule("{action} is there twice", "steps", action=action.value)
         if RollbackAction.ROLL_BACK not in actions:
             raise rule("a way back holds the step roll_back", "steps")
-        if ranks != sorted(ranks):
-            words = "stop_traffic comes first, then migrate_database and roll_back, restore_traffic, and verify last"
-            raise rule(words, "steps")
+        if actions != sorted(actions, key=list(RollbackAction).index):
+            raise rule("the order of the steps is {order}", "steps", order=", ".join(RollbackAction))
         if (RollbackAction.STOP_TRAFFIC in actions) != (RollbackAction.RESTORE_TRAFFIC in actions):
             raise rule("stop_traffic and restore_traffic go together", "steps")
         if self.success and RollbackAction.VERIFY not in actions:
