@@ -291,8 +291,9 @@ class KubeApi(Protocol):
     ) -> tuple[Readiness, ...]:
         """Each object's judgement, in the order asked. `sayings`: when a custom resource is ready, by its release."""
 
-    def replicas(self, ref: ObjectRef) -> int:
-        """How many pods a workload is to have now; 0 where it is not there."""
+    def replicas(self, ref: ObjectRef, *, had: bool = True) -> int:
+        """How many pods a workload is to have now; 0 where it is not there. `had`: as many as it had where it is
+        stopped."""
 
     def ask_service(self, asked: GetThrough) -> Answered:
         """One GET to a Service from where the API server stands. May be called by several threads at once.

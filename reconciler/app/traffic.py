@@ -239,13 +239,16 @@ class Traffic:
                     raise refused[cluster, release]
                 given = api.restore(release, item.ref, generation=order.generation, expected_uid=item.uid, back=back)
                 if given is not None or begun:  # who did it before us may not have told it
-                    asked.append((api, item.ref, given or GivenBack(api.replicas(item.ref))))
+                    asked.append((api, item.ref, given or GivenBack(api.replicas(item.ref, had=False))))
             except ReconcilerError as error:  # the others get theirs first
                 away = isinstance(error, (Unavailable, Withdrawn))
-                if away or item.stopped is not None or not _pods(api, item.ref):
+                if away or not _pods(api, item.ref):
                     failed.append(error)
-                else:
+                elif item.stopped is None:
                     told.append(f"{item.ref} was never stopped")
+                else:  # they came by a write of their own, before that of the mark
+                    why = f"its mark stays, which is refused to be taken away: {error.message}"
+                    asked.append((api, item.ref, GivenBack(_pods(api, item.ref), why)))
         unheard = next((one for one in failed if isinstance(one, (Unavailable, Withdrawn))), None)
         if unheard is not None:
             raise unheard
@@ -328,7 +331,7 @@ def _words(ref: ObjectRef, given: GivenBack, ready: int | None) -> str:
 def _pods(api: KubeApi, ref: ObjectRef) -> int:
     """How many pods it is to have; 0 where nobody can say."""
     try:
-        return api.replicas(ref)
+        return api.replicas(ref, had=False)
     except ReconcilerError:
         return 0
 

@@ -222,11 +222,12 @@ class KubeTarget:
             found = self._explainer.judge_all(refs, bodies, sayings)
             return tuple(Readiness(ref, str(one.status), one.message) for ref, one in zip(refs, found, strict=True))
 
-    def replicas(self, ref: ObjectRef) -> int:
-        """How many pods a workload is to have; 0 where it is not there."""
+    def replicas(self, ref: ObjectRef, *, had: bool = True) -> int:
+        """How many pods a workload is to have, or `had` where it is stopped; 0 where it is not there."""
         with self._understood():
             body = self._body(ref)
-            return traffic.pods_to_be(body) if body is not None else 0
+            pods = traffic.pods_to_be if had else traffic.pods_of
+            return pods(body) if body is not None else 0
 
     def ask_service(self, asked: GetThrough) -> Answered:
         """One GET to a Service, through the API server."""

@@ -224,6 +224,16 @@ def test_one_that_was_never_stopped_and_may_not_be_written_is_not_told_as_stoppe
     assert web.numbers()[:2] == [3, 2]
 
 
+def test_one_that_has_its_pods_and_only_keeps_its_mark_is_not_told_as_stopped(
+    web: Release, cluster: RefusingCluster
+) -> None:
+    web.stop(WEB, WORKER)
+    cluster.strike = Strike(Fault.FORBIDDEN, 2, lasts=False, counts=writes(WEB))  # the first is the number
+    found = web.let_in(web.traffic(), begun=True)
+    assert (web.numbers()[:2], web.marked()[:2]) == ([3, 2], [True, False])
+    assert found.words[0].startswith("Deployment.apps web/web is given back its 3 pods (its mark stays")
+
+
 def test_one_that_lost_its_mark_and_may_not_be_written_is_told_as_stopped(
     web: Release, cluster: RefusingCluster
 ) -> None:
