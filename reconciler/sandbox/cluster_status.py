@@ -25,6 +25,12 @@ def is_broken(body: Mapping[str, Any]) -> bool:
     return _has_image(body, BROKEN)
 
 
+def has_ended(job: Mapping[str, Any]) -> bool:
+    """Whether a Job is over, which no later write undoes."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(one["type"] in {"Complete", "Failed"} and one["status"] == "True" for one in conditions)
+
+
 def _has_image(body: Mapping[str, Any], word: str) -> bool:
     pod = body.get("spec", {}).get("template", {}).get("spec", {})
     images = [container.get("image", "") for container in pod.get("containers", [])]
@@ -82,6 +88,8 @@ def _daemon_set(body: Mapping[str, Any], settled: bool) -> Status:  # noqa: FBT0
 
 
 def _job(body: Mapping[str, Any], settled: bool) -> Status:  # noqa: FBT001
+    if has_ended(body):
+        return dict(body["status"])
     if body["spec"].get("suspend"):
         return {"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]}
     if not settled or _has_image(body, HANGING):

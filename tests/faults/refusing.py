@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from reconciler.kube.marks import CLAIMED, EVENT, GENERATION, RUN
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.cluster_http import Asked, status
+from reconciler.sandbox.cluster_status import has_ended
 from tests.faults.far_cluster import BOOKKEEPING, any_request, is_write
 
 
@@ -37,11 +38,6 @@ class Fault(StrEnum):
 def run_of(body: Any) -> str:
     """Which run of a Job an object is; empty for everything else."""
     return str((body["metadata"].get("labels") or {}).get(RUN, "")) if body else ""
-
-
-def _has_ended(job: Any) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(one["type"] in {"Complete", "Failed"} and one["status"] == "True" for one in conditions)
 
 
 def _pods(body: Any) -> int:
@@ -217,7 +213,7 @@ class RefusingCluster(SandboxCluster):
         bodies = self._store.objects.values()
         mine = [one for one in bodies if one["metadata"].get("namespace") == after["metadata"].get("namespace")]
         pods = [one["metadata"]["name"] for one in mine if _pods(one)]
-        open_runs = [one["metadata"]["name"] for one in mine if run_of(one) and not _has_ended(one)]
+        open_runs = [one["metadata"]["name"] for one in mine if run_of(one) and not has_ended(one)]
         if pods and open_runs:
             self.beside.append(f"{path}: {', '.join(open_runs)} beside pods of {', '.join(pods)}")
 

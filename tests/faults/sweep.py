@@ -22,6 +22,7 @@ from reconciler.kube.marks import HAND_OVER_MANAGER, OUR_ANNOTATIONS
 from reconciler.names import Revision
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.cluster_http import Asked
+from reconciler.sandbox.cluster_status import has_ended
 from reconciler.sandbox.world import World
 from tests.failpoints.far_side import audited
 from tests.failpoints.scenes import SCENES
@@ -78,8 +79,9 @@ def _content(key: str, body: Mapping[str, Any]) -> Any:
     holders = {(entry["manager"], entry["operation"]) for entry in metadata.get("managedFields", [])}
     managers = sorted(one for one in holders if one[0] != HAND_OVER_MANAGER)  # what it keeps, we may write
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
-    if body["kind"] == "Job":  # it has what its step had left when it was made
-        rest["spec"] = {name: value for name, value in rest["spec"].items() if name != "activeDeadlineSeconds"}
+    if body["kind"] == "Job":  # it has what its step had left when it was made; one that is over may be stopped, too
+        unlike = ("activeDeadlineSeconds", *(("suspend", "parallelism") if has_ended(body) else ()))
+        rest["spec"] = {name: value for name, value in rest["spec"].items() if name not in unlike}
     return {**rest, "labels": metadata.get("labels"), "annotations": annotations, "managers": managers}
 
 

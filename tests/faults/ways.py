@@ -63,11 +63,11 @@ def _run(content: Any) -> str:
 
 
 def by_one_name(changed: Counter[str], runs: Iterable[Run]) -> Counter[str]:
-    """Counts of changes, those of all runs of a Job together."""
+    """Counts of changes, those of all runs of a Job together; stopping one that may be running adds nothing."""
     names = {run.path: f"{run.path.removesuffix(run.name)}RUN" for run in runs}
     plain: Counter[str] = Counter()
     for path, times in changed.items():
-        plain[names.get(path, path)] += times
+        plain[names.get(path, path)] += 1 if path in names else times
     return +plain
 
 

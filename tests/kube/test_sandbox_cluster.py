@@ -108,6 +108,18 @@ def test_a_broken_image_never_becomes_ready(kube: KubeTarget, kind: str, end: St
     assert statuses == [Status.IN_PROGRESS, end, end, end]
 
 
+@pytest.mark.parametrize(("tag", "end"), [("v1", Status.CURRENT), ("v1-broken", Status.FAILED)])
+def test_what_is_written_on_a_job_that_is_over_begins_it_no_more(
+    cluster: SandboxCluster, kube: KubeTarget, tag: str, end: Status
+) -> None:
+    body = workload("Job", f"registry.example/web:{tag}")
+    roll(kube, body)
+    job = "/apis/batch/v1/namespaces/default/jobs/web"
+    before = [kube.readiness([ref_of(body)])[0].status for _ in range(2)]
+    cluster.edit(job, {"spec": {"suspend": True, "parallelism": 0}})
+    assert (before[1], kube.readiness([ref_of(body)])[0].status) == (end, end)
+
+
 def test_a_deployment_is_repaired_by_the_next_image(kube: KubeTarget) -> None:
     roll(kube, workload("Deployment", "registry.example/web:broken"))
     kube.readiness([REF, REF])
