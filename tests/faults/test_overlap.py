@@ -4,6 +4,7 @@ A few by default; `pytest tests/faults/test_overlap.py --faults all` is every wr
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import count
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import pytest
 
 from reconciler.kube import client
 from tests.failpoints.theatre import Theatre
+from tests.faults.near_git import near_git
 from tests.faults.overlap import ACTS, WAIT, overlapped
 from tests.faults.sweep import Sweep, refusing_world
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
@@ -44,17 +46,14 @@ SOME = {TEST: [Between("canary", "same", answered=False, number=4)]}  # the cana
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+def sweep(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Sweep]:
     """Whoever is slow waits for an answer, however busy this machine is: one that gave up is another fault."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "READ_SECONDS", WAIT)
         patch.setattr(client, "ANSWER_SECONDS", WAIT)
-        yield from _sweep(tmp_path_factory)
-
-
-def _sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
-    with Theatre.opened(tmp_path_factory.mktemp("overlap"), refusing_world) as theatre:
-        yield Sweep(theatre)
+        near = near_git() if request.config.getoption("--faults") == "all" else nullcontext()
+        with near, Theatre.opened(tmp_path_factory.mktemp("overlap"), refusing_world) as theatre:
+            yield Sweep(theatre)
 
 
 def test_g25_of_two_reconcilers_the_slow_one_undoes_nothing_and_says_nothing_wrong(sweep: Sweep, spot: Between) -> None:

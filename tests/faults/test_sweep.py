@@ -5,6 +5,7 @@ ways back by steps (`-k "way-back or reverted"`) what choice.py says; `--faults 
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import count
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import pytest
 from tests.failpoints.scenes import SCENES
 from tests.failpoints.theatre import Theatre
 from tests.faults.choice import Among, everything, in_turn
+from tests.faults.near_git import near_git
 from tests.faults.refusing import Fault
 from tests.faults.sweep import Sweep, refusing_world
 from tests.faults.ways import BY_STEPS
@@ -48,8 +50,9 @@ SOME = {
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
-    with Theatre.opened(tmp_path_factory.mktemp("sweep"), refusing_world) as theatre:
+def sweep(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Sweep]:
+    near = near_git() if request.config.getoption("--faults") == "all" else nullcontext()
+    with near, Theatre.opened(tmp_path_factory.mktemp("sweep"), refusing_world) as theatre:
         yield Sweep(theatre)
 
 
