@@ -20,6 +20,7 @@ from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order, Step
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
+from reconciler.app.returns import in_turns
 from reconciler.app.step_times import Term, latest
 from reconciler.app.traffic import GIVEN_BACK, Away, StillStopped, away_of, given_up, most_away, overdue, waited_for
 from reconciler.app.verifying import APPLIED, Interrupted
@@ -77,9 +78,8 @@ class WayBack:
     def go(self, returning: Returning) -> None:
         """All of it. Raises what stopped it; then it is gone again from the start."""
         by_steps: set[str] = set()
-        for revision in sorted({accepted.revision for accepted in returning.to}):
-            wanted = tuple(accepted for accepted in returning.to if accepted.revision == revision)
-            by_steps |= self._to(self.desires.at(revision), wanted)
+        for wanted in in_turns(returning.to, self.desires.at):
+            by_steps |= self._to(self.desires.at(wanted[0].revision), wanted)
         for accepted in returning.to:
             old = self.desires.at(accepted.revision)
             name = UnitRef.parse(accepted.unit).name

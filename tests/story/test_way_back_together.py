@@ -1,6 +1,6 @@
 """Ways back of several releases at once, which were accepted at different commits."""
 
-from itertools import count
+from itertools import count, groupby
 
 from tests.failpoints.scenes import JOB, job
 from tests.failpoints.stepped import SHOP, SHOP_JOB, shop_text, with_shop, with_steps
@@ -11,33 +11,56 @@ from tests.story.test_way_back import land, made
 SHOP_DEPLOYMENT = "apis/apps/v1/namespaces/svc-a/deployments/shop"
 
 
-def accepted(stage: Stage, name: str) -> str:
-    found = stage.ledger.units[f"release/{name}"].successful
-    assert found is not None
-    return str(found.revision)
-
-
 def shop_image(stage: Stage) -> str:
     found = stage.world.sandbox("prod").look(SHOP_DEPLOYMENT)
     assert found is not None
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
 
-def test_g21_what_one_release_goes_back_to_does_not_wait_for_another_one_that_failed(stage: Stage) -> None:
+def went_back(stage: Stage) -> None:
+    outcomes = {name: stage.ledger.units[f"release/{name}"].outcome for name in ("svc-a", "shop")}
+    assert outcomes == {"svc-a": "rolled_back", "shop": "rolled_back"}, stage.rows(release="shop")[-1].text
+    assert (stage.image(), shop_image(stage)) == ("v2.0.0", "v2.0.0")
+
+
+def written(stage: Stage, since: int) -> list[str]:
+    """The Deployments that were written, in order; each once where it was written several times in a row."""
+    paths = (one.path for one in stage.world.sandbox("prod").real_effects[since:])
+    return [name for name, _ in groupby(path.rpartition("/")[2] for path in paths if "/deployments/" in path)]
+
+
+def accepted(stage: Stage, name: str) -> str:
+    found = stage.ledger.units[f"release/{name}"].successful
+    assert found is not None
+    return str(found.revision)
+
+
+def test_a_release_goes_back_after_what_it_depends_on(stage: Stage) -> None:
     with_shop(stage, after="svc-a")
     for number in count():
         if accepted(stage, "shop") < accepted(stage, "svc-a"):
-            break  # commits are gone back to in their order
+            break  # so neither name nor commit has the order that is wanted
         land(stage, {SHOP: shop_text(stage, f"v1.9.{number}", after="svc-a")}, f"shop-{number}")
-    before = shop_image(stage)
+    since = len(stage.world.sandbox("prod").real_effects)
+    shop = shop_text(stage, "v2.0.1-broken", after="svc-a")
+    land(stage, {RELEASE: stage.release_text("v2.0.1"), SHOP: shop}, "both")
+    assert written(stage, since) == ["svc-a", "shop", "svc-a", "shop"]
+
+
+def test_what_asks_another_release_at_its_end_waits_until_that_went_back(stage: Stage) -> None:
+    with_shop(stage, after="svc-a")
     files: dict[str, str | None] = {
         RELEASE: with_steps(stage.release_text("v2.0.1-broken")),
         JOB: job("downgrade"),
-        SHOP: with_steps(shop_text(stage, "v2.0.1", after="svc-a"), name="downshop"),
+        SHOP: with_steps(shop_text(stage, "v2.0.1", after="svc-a"), name="downshop"),  # it asks svc-a
         SHOP_JOB: job("downshop"),
     }
     land(stage, files, "both")
-    outcomes = {name: stage.ledger.units[f"release/{name}"].outcome for name in ("svc-a", "shop")}
-    assert outcomes == {"svc-a": "rolled_back", "shop": "rolled_back"}
-    assert (stage.image(), shop_image(stage)) == ("v2.0.0", before)
+    went_back(stage)
     assert [name.partition("-")[0] for name in made(stage)] == ["downgrade"]  # of the shop nothing was done yet
+
+
+def test_g21_what_one_release_goes_back_to_does_not_wait_for_another_one_that_failed(stage: Stage) -> None:
+    with_shop(stage)  # it depends on nothing, and is the first by name
+    land(stage, {RELEASE: stage.release_text("v2.0.1-broken"), SHOP: shop_text(stage, "v2.0.1")}, "both")
+    went_back(stage)
