@@ -218,7 +218,7 @@ class Observer:
             return replace(seen, failure=Failure("resource_conflict", message))
         if not found.stopped and traffic.concerns(found.ref, live, stopped=False):
             scaled = found.scaled or autoscaler_owns_replicas(live)
-            pods = traffic.rescued(found.sent, live, autoscaled=scaled)
+            pods = traffic.rescued(found.sent, live, others=scaled or found.uncounted)
             sent = found.sent if pods is None else traffic.with_pods(found.sent, pods)
             found = replace(found, scaled=False, sent=sent, ignored=found.left)
         elif autoscaler_owns_replicas(live) and not found.stopped:

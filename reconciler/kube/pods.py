@@ -11,6 +11,7 @@ from reconciler.kube.traffic import pods_of
 from reconciler.names import ObjectRef
 from reconciler.specs.jobs import SUSPENDED
 from reconciler.state.observed import Json
+from reconciler.state.readiness import is_observed
 from reconciler.state.reasons import selector_of
 
 ENDED: Final = ("Succeeded", "Failed")
@@ -31,8 +32,14 @@ def left_of_job(client: Client, ref: ObjectRef) -> int:
 
 
 def ready(body: Json) -> int:
-    """How many pods are ready, as its controller says; a CronJob that goes on counts as one."""
-    return pods_of(body) if body["kind"] == SUSPENDED else int((body.get("status") or {}).get("readyReplicas") or 0)
+    """How many pods are ready, as its controller says of what stands now; a CronJob that goes on counts as one.
+
+    What it said before the newest change may be of pods that are on their way out: those that are ready are none.
+    """
+    if body["kind"] == SUSPENDED:
+        return pods_of(body)
+    status = body.get("status") or {}
+    return int(status.get("readyReplicas") or 0) if is_observed(body) else 0
 
 
 def _pods(client: Client, ref: ObjectRef, selector: str) -> int:

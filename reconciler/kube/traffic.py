@@ -97,12 +97,16 @@ def without_number(kind: str, body: Json) -> Json:
     return {**outer, "spec": rest} if rest else outer
 
 
-def rescued(sent: Json, live: Json, *, autoscaled: bool) -> int | None:
-    """How many pods what was left stopped gets from an apply; None: as many as the source says."""
-    if _field(sent["kind"]) in (sent.get("spec") or {}) and not autoscaled:
+def rescued(sent: Json, live: Json, *, others: bool) -> int | None:
+    """How many pods what was left stopped gets from an apply; None: as many as the source says. `others`: it says none,
+    for an autoscaler or somebody else has the number."""
+    if _field(sent["kind"]) in (sent.get("spec") or {}) and not others:
         return None
-    known = marks.stopped_at(live)
-    return pods_of(live) or (1 if known in (None, marks.UNREADABLE) else known)
+    known, pods = marks.stopped_at(live), pods_of(live)
+    if known is None or known == marks.UNREADABLE:
+        return pods or SERVERS_DEFAULT
+    mine = not others and not _annotation(live, marks.STOPPED_OF)  # then it was of the version that was stopped
+    return pods or (SERVERS_DEFAULT if mine else known)
 
 
 def written(live: Json, turned: Turned) -> Json:

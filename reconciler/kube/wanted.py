@@ -14,7 +14,7 @@ from reconciler.kube.discovery import ApiResource
 from reconciler.kube.projection import sendable
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
-from reconciler.specs.ways import REPLICAS, Way
+from reconciler.specs.ways import NUMBERS, REPLICAS, Way
 from reconciler.state.observed import Json
 
 AUTOSCALER = "HorizontalPodAutoscaler"
@@ -46,6 +46,11 @@ class Wanted:
     def left(self) -> tuple[Way, ...]:
         """What is left to others beside the number of pods."""
         return tuple(way for way in self.ignored if way != REPLICAS)
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether how many pods it has, or whether it rests, is left to others."""
+        return not NUMBERS.isdisjoint(self.ignored)
 
     @property
     def secret(self) -> bool:

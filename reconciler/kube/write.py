@@ -267,7 +267,7 @@ class Writer:
             annotations |= traffic.mark_to_be(sent, how.replicas) if live is None else traffic.mark_of(live)
             sent = traffic.kept_stopped(sent)
         elif traffic.concerns(found.ref, live, stopped=False):
-            pods = traffic.rescued(sent, live, autoscaled=autoscaled)
+            pods = traffic.rescued(sent, live, others=autoscaled or found.uncounted)
             if pods is not None:
                 keep_number(self._client, found.path, found.ref, live, pods)
                 sent = traffic.without_number(found.ref.kind, sent)

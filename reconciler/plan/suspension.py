@@ -1,7 +1,8 @@
 """What is left as it is for now: a release that says `suspend`, or everything of an environment that does.
 
 What changes there meanwhile is accepted and not done; taking `suspend` away plans all of it, from what is observed to
-what is desired then. What could not be found again after that (a unit that goes, a node that leaves) waits for it.
+what is desired then. What could not be found again after that (a unit that goes, a node that leaves) waits for it, and
+so does what a way back left without its pods.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.ask import PlanAsk
 from reconciler.plan.change import Check
 from reconciler.plan.part import Part, error, warning
+from reconciler.plan.stopped import laid_to_rest
 from reconciler.specs.desired import Desired
 
 HINT = "take `suspend` away first; while it is there nothing is done"
@@ -50,7 +52,7 @@ def left_alone(ask: PlanAsk, ref: UnitRef) -> Part | None:
         return Part(checks=(error(str(ref), "release_state_invalid", message, "open a revert pull request"),))
     about = "" if why.startswith(f"{ref.kind} {ref.name} ") else f" {ref} is"
     told = warning(str(ref), "", f"{why}:{about} accepted, and not applied")
-    return Part(checks=(told, *_lost(ask, ref)))
+    return Part(checks=(told, *_lost(ask, ref), *laid_to_rest(ask, ref)))
 
 
 def _specs(desired: Desired, kind: UnitKind) -> Mapping[str, Any]:

@@ -58,7 +58,7 @@ def judge(body: Body | None, saying: Saying | None = None) -> Judgement:
     if body.get("metadata", {}).get("deletionTimestamp"):
         return Judgement(Status.TERMINATING, f"it is being deleted{held_by(body)}")
     kind = (_group(body), str(body.get("kind", "")))
-    if kind in _WATCHED and not _observed(body):
+    if kind in _WATCHED and not is_observed(body):
         return _waiting("its controller has not seen the newest change yet")
     if saying is not None and kind not in _TABLE:
         judged = _by_saying(body, saying)
@@ -88,7 +88,8 @@ def _group(body: Body) -> str:
     return group if slash else ""
 
 
-def _observed(body: Body) -> bool:
+def is_observed(body: Body) -> bool:
+    """Whether its status speaks of what stands in it now."""
     generation = body.get("metadata", {}).get("generation")
     return isinstance(generation, int) and body.get("status", {}).get("observedGeneration") == generation
 

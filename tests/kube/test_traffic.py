@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.kube import traffic
+from reconciler.kube import pods, traffic
 from reconciler.kube.marks import EVENT, STOPPED, STOPPED_OF
 from reconciler.kube.traffic import Turned, concerns, mark_of, pods_to_be, rescued, restoring, stopping, without_number
 from reconciler.names import ObjectRef
@@ -129,32 +129,36 @@ def test_what_is_read_without_its_number_says_everything_else() -> None:
     assert without_number("CronJob", body) == body
 
 
-# what an apply sends, what stands, whether an autoscaler has the number, and what it gets: None is what is sent
+# what an apply sends, what stands, whether others have the number, and what it gets: None is what is sent
 RESCUED: dict[str, tuple[dict[str, Any], dict[str, Any], bool, int | None]] = {
     "the source says": (live(2), live(0, "3"), False, None),
     "an autoscaler has it": (live(2), live(0, "3"), True, 3),
-    "nobody says": (live(None), live(0, "3"), False, 3),
+    "as many as others had given it": (live(None), live(0, "3", **{STOPPED_OF: "kubectl"}), False, 3),
+    "its number was of the version that was stopped": (live(None), live(0, "3"), False, 1),
     "somebody gave it pods": (live(None), live(6, "3"), False, 6),
     "a mark without a number": (live(None), live(0, "x"), False, 1),
-    "none, as it had none": (live(None), live(0, "0"), False, 0),
+    "none, as others had given it none": (live(None), live(0, "0", **{STOPPED_OF: "kubectl"}), False, 0),
+    "it has none, by whoever has its number": (live(None), live(0, "0"), True, 0),
+    "a CronJob whose rest was of the version that was stopped": (hourly(), hourly("0", suspend=True), False, 1),
+    "a CronJob whose rest is left to others": (hourly(), hourly("0", suspend=True), True, 0),
     "a CronJob that says nothing": (hourly(), hourly("1", suspend=True), False, 1),
     "a CronJob that says so": (hourly(suspend=True), hourly("1", suspend=True), False, None),
 }
 
 
-@pytest.mark.parametrize(("sent", "stands", "autoscaled", "pods"), RESCUED.values(), ids=RESCUED)
+@pytest.mark.parametrize(("sent", "stands", "others", "given"), RESCUED.values(), ids=RESCUED)
 def test_what_a_later_apply_gives_to_what_was_left_stopped(
     sent: dict[str, Any],
     stands: dict[str, Any],
-    autoscaled: bool,  # noqa: FBT001
-    pods: int | None,
+    others: bool,  # noqa: FBT001
+    given: int | None,
 ) -> None:
-    assert rescued(sent, stands, autoscaled=autoscaled) == pods
+    assert rescued(sent, stands, others=others) == given
 
 
-@pytest.mark.parametrize(("body", "pods"), [(live(4), 4), (live(0, "3"), 3), (live(0), 0), (live(0, "x"), 0)])
-def test_how_many_pods_it_is_to_have_counts_those_that_were_taken_away(body: dict[str, Any], pods: int) -> None:
-    assert pods_to_be(body) == pods
+@pytest.mark.parametrize(("body", "number"), [(live(4), 4), (live(0, "3"), 3), (live(0), 0), (live(0, "x"), 0)])
+def test_how_many_pods_it_is_to_have_counts_those_that_were_taken_away(body: dict[str, Any], number: int) -> None:
+    assert pods_to_be(body) == number
 
 
 def test_only_what_has_pods_is_stopped_or_given_them_back() -> None:
@@ -164,3 +168,25 @@ def test_only_what_has_pods_is_stopped_or_given_them_back() -> None:
     assert not concerns(web, live(3), stopped=False)
     assert not concerns(web, None, stopped=False)
     assert not concerns(settings, live(0, "3"), stopped=True)
+
+
+# its status, and how many of its pods count as ready
+READY: dict[str, tuple[dict[str, Any], int]] = {
+    "as its controller says": ({"observedGeneration": 3, "readyReplicas": 2}, 2),
+    "of those before they were taken away": ({"observedGeneration": 2, "readyReplicas": 2}, 0),
+    "none yet": ({"observedGeneration": 3}, 0),
+    "its controller never saw it": ({}, 0),
+}
+
+
+@pytest.mark.parametrize(("status", "count"), READY.values(), ids=READY)
+def test_only_pods_that_its_controller_saw_since_the_newest_change_are_ready(
+    status: dict[str, Any], count: int
+) -> None:
+    body = live(2)
+    body["metadata"]["generation"] = 3
+    assert pods.ready({**body, "status": status}) == count
+
+
+def test_a_cron_job_is_ready_where_it_goes_on() -> None:
+    assert (pods.ready(hourly()), pods.ready(hourly(suspend=True))) == (1, 0)

@@ -7,9 +7,9 @@ import pytest
 
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Plan
-from reconciler.state.observed import ObservedObject
-from tests.plan.test_way_back import ALL, HOURLY, back, forth, stepped
-from tests.plan.world import DEPLOYMENT, Edit, Files, config, plan, release, seen
+from reconciler.state.observed import Failure, Observed, ObservedCluster, ObservedObject
+from tests.plan.test_way_back import ALL, BACK, HOURLY, MIGRATE, VERIFY, back, forth, stepped
+from tests.plan.world import AT, DEPLOYMENT, WEB, Edit, Files, config, environment, plan, release, seen
 
 WORKLOAD, CRON = "Deployment.apps web/web", "CronJob.batch web/hourly"
 
@@ -61,6 +61,64 @@ def test_g23_what_is_stopped_is_not_let_go_of_without_its_pods(
     made = plan(new.side, old.good, observed=seen(new.side, old.good, edit={name: edit}))
     message = f"letting go of {name}: a way back stopped its traffic, and it would be left without pods"
     assert blocked(made, "letting go") == ([message] if refused else [])
+
+
+# as above, and whether suspending it is refused
+REST = {name: found for name, found in LET_GO.items() if name != "somebody gave it one pod"}
+
+
+@pytest.mark.parametrize("whose", ["release", "environment"])
+@pytest.mark.parametrize(("name", "edit", "refused"), REST.values(), ids=REST)
+def test_g23_what_is_stopped_is_not_suspended_without_its_pods(
+    files: Files,
+    name: str,
+    edit: Edit,
+    refused: bool,  # noqa: FBT001
+    whose: str,
+) -> None:
+    old = files.but({"apps/web/hourly.yaml": HOURLY})
+    more = ", suspend: true"
+    new = old.but(
+        {"web.yaml": release("web", more=more)} if whose == "release" else {"env.yaml": environment("dev", more=more)}
+    )
+    for before in (old, new):  # also a change while it is suspended
+        then = new.edited("apps/web/deployment.yaml", "web:v1", "web:v2")
+        made = plan(then.side, before.good, observed=seen(then.side, old.good, edit={name: edit}))
+        message = f"suspending release/web: a way back stopped the traffic of {name}, and it would be left so"
+        assert blocked(made, "suspending") == ([message] if refused else [])
+        assert (made.changes, made.batches) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("steps", "unfinished", "refused"),
+    [
+        (ALL, True, True),
+        (ALL, False, False),
+        ((MIGRATE, BACK, VERIFY), True, False),
+    ],
+    ids=["it may be stopped", "it ended well", "it is never stopped"],
+)
+@pytest.mark.parametrize("left", ["accepted", "otherwise"])
+def test_g23_what_may_be_stopped_is_not_suspended_unseen(
+    files: Files,
+    steps: tuple[str, ...],
+    unfinished: bool,  # noqa: FBT001
+    refused: bool,  # noqa: FBT001
+    left: str,
+) -> None:
+    with_steps = stepped(files, *steps)
+    last, other = (with_steps, files) if left == "accepted" else (files, with_steps)
+    new = last.but({"env.yaml": environment("dev", more=", suspend: true")}).good
+    away = ObservedCluster("one", failure=Failure("cluster_connect_failed", "it does not answer"))
+    made = plan(
+        new,
+        last.good,
+        observed=Observed("dev", AT, {"one": away}),
+        unfinished=frozenset({WEB} if unfinished else ()),
+        otherwise={WEB: other.good},
+    )
+    message = "suspending release/web: it did not end well, and nobody can look whether its traffic is stopped"
+    assert blocked(made, "suspending") == ([message] if refused else [])
 
 
 @pytest.mark.parametrize("run", ["", "abc"], ids=["a Job of the source", "a run of ours"])
