@@ -52,12 +52,9 @@ def what_runs(
         mine = next((one for one in rollout.passed.units if one.unit == str(ref)), None)
         if mine is None or mine.suspended or rollout.finished is None:
             continue
-        if rollout.finished.outcome == "rolled_back" and rollout.returning is not None:
-            back = {one.unit for one in rollout.returning.to}
-            return state.successful if str(ref) in back else mine
-        if rollout.finished.outcome not in UNFINISHED:
+        if rollout.ends[str(ref)] not in UNFINISHED:
             return state.successful
-        if rollout.finished.outcome != "failed":
+        if str(ref) in rollout.owing:
             return mine
         plan = plan_of(rollout.passed.path)
         if not _untouched(rollout, plan, str(ref)) and not _owes(rollout, plan, str(ref)):
@@ -65,15 +62,32 @@ def what_runs(
     return state.successful
 
 
+def gone_back(left: Desired, state: RolloutState) -> tuple[str, ...]:
+    """The units of a return that failed of which every step is done; none where that is all of them."""
+    units = [one.unit for one in state.returning.to] if state.returning is not None else []
+    back = tuple(unit for unit in units if (steps := _steps(left, unit)) and steps <= state.walked)
+    return back if len(back) < len(units) else ()
+
+
+def _steps(left: Desired, unit: str) -> set[tuple[str, int]]:
+    release = left.releases.get(unit.removeprefix("release/"))
+    return {(unit, number) for number, _ in enumerate(release.spec.rollback.steps, start=1)} if release else set()
+
+
 def _owes(rollout: RolloutState, plan: Plan, unit: str) -> bool:
     """Whether a way back of a unit that failed has a Job left that nobody saw end well."""
-    left = (one for batch in plan.batches[rollout.furthest + 1 :] for one in batch if one.unit == unit)
+    left = (one for batch in plan.batches[rollout.furthest(unit) + 1 :] for one in batch if one.unit == unit)
     return any(one.kind is ActionKind.RUN_JOB and one.step for one in left)
 
 
 def _untouched(rollout: RolloutState, plan: Plan, unit: str) -> bool:
-    """Whether nothing of a unit was begun but Jobs before it, of which none ended well."""
-    begun = [one for batch in plan.batches[: rollout.furthest + 2] for one in batch if one.unit == unit]
+    """Whether nothing of a unit was begun but Jobs before it, of which none ended well.
+
+    What was begun when its return was, nobody knows of a Job: it counts.
+    """
+    begun = [one for batch in plan.batches[: rollout.furthest(unit) + 2] for one in batch if one.unit == unit]
+    if rollout.ends[unit] == "rollback_failed":
+        return not begun
     return not ran(rollout, plan, unit) and all(one.kind is ActionKind.RUN_JOB for one in begun)
 
 
@@ -127,9 +141,10 @@ def ran(rollout: RolloutState, plan: Plan, unit: str) -> bool:
     Where it did not, and its objects are as they were, there is nothing to walk back. Where several units share a batch
     that did not end, nobody knows of their Jobs.
     """
-    if rollout.furthest >= len(plan.batches):
+    furthest = rollout.furthest(unit)
+    if furthest >= len(plan.batches):
         return True
     shared = (number for number, _ in hooks_of(plan, unit) if {one.unit for one in plan.batches[number]} != {unit})
-    return any(number <= rollout.furthest for number, _ in hooks_of(plan, unit)) or any(
+    return any(number <= furthest for number, _ in hooks_of(plan, unit)) or any(
         number <= rollout.batch for number in shared
     )

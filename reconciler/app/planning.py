@@ -229,7 +229,7 @@ class Planner:
         rollout = self.journal.ledger.rollouts.get((state.environment, state.generation))
         if rollout is None or state.outcome != "failed":
             return True
-        return ran(rollout, self._plan_at(rollout.passed.path), str(ref))
+        return str(ref) in rollout.owing or ran(rollout, self._plan_at(rollout.passed.path), str(ref))
 
     def _runs(self, ref: UnitRef, state: UnitState) -> Accepted | None:
         """What stands of a release, where what was accepted last is not it."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from reconciler.app.desire import Desires
+from reconciler.app.going_back import gone_back
 from reconciler.app.journal import Note, Overtaken
 from reconciler.app.operations import Order, Step, task_of
 from reconciler.app.patience import Patience
@@ -271,17 +272,17 @@ class _Run:
     def _end(self, stage: Stage, outcome: str, extra: tuple[Note, ...] = ()) -> None:
         failure = self._failure
         words = failure.message if failure is not None else self._reason
+        back = gone_back(self._desired, self._state) if outcome == "rollback_failed" else ()
+        environment, generation = self._place()
         entry = Finished(
-            environment=self._passed.environment,
-            generation=self._passed.generation,
-            outcome=outcome,
-            key=failure.key if failure is not None else "",
-            message=words,
-        )
-        back = self._state.returning
-        only = {one.unit for one in back.to} if back is not None else None  # others did not go back
+            environment=environment, generation=generation, outcome=outcome,
+            key=failure.key if failure is not None else "", message=words, back=back,
+        )  # fmt: skip
+        to = self._state.returning
+        only = {one.unit for one in to.to} - {*back} if to is not None else None  # others did not go back
         told = self._story.tell(stage, entry=entry, failure=failure, summary=words, only=only)
-        self._record([*self._told_steps(), *extra, *told])
+        well = self._story.tell(Stage.ROLLED_BACK, summary=self._reason, only=back)
+        self._record([*self._told_steps(), *extra, *told, *well])
         self._context.say(self._state, self._plan, outcome, words)
 
     def _record_return(self, _rollout: Rollout) -> None:

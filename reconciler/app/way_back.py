@@ -132,16 +132,24 @@ class WayBack:
                 self.failed_runs.extend(jobs.steps)
                 raise jobs.failure
             performer.verify(batch, timeouts(plan))
+            over = {unit for unit, _ in now} - {unit for unit, _ in after}
+            settled = [ref for ref in leaving if str(ref) in over | _asked(batch)]
+            performer.verify(returned_before(self.rollout, side.desired, plan, settled), timeouts(plan))
             if leaving:
                 performer.ask(batch)
-            self._tell(leaving, now - after, done=True, ran=jobs.steps, words="; ".join(applied.words))
-        performer.verify(returned_before(self.rollout, side.desired, plan, refs), timeouts(plan))
-        return {unit for unit, _ in steps_of(plan.batches) | self.state.begun}
+            done = (now - after) | (_rest(leaving, over) - self.state.walked)
+            self._tell(leaving, done, done=True, ran=jobs.steps, words="; ".join(applied.words))
+        stepped = {unit for unit, _ in steps_of(plan.batches)}
+        others = [ref for ref in refs if str(ref) not in stepped]
+        performer.verify(returned_before(self.rollout, side.desired, plan, others), timeouts(plan))
+        return stepped | {unit for unit, _ in self.state.begun}
 
     def _tell_over(self, side: Side, plan: Plan, performer: Performer, leaving: Mapping[UnitRef, Leaving]) -> None:
         """Tell the steps of which everything was done when a process ended before it said so."""
         mine = {step for step in self.state.begun - self.state.walked if step[0] in {str(ref) for ref in leaving}}
-        over = mine - steps_of(plan.batches)
+        later = steps_of(plan.batches)
+        ended = {unit for unit, _ in self.state.begun} - {unit for unit, _ in later}
+        over = (mine - later) | (_rest(leaving, ended) - self.state.walked)
         if over:
             left = returned_before(self.rollout, side.desired, plan, leaving)
             performer.verify([_in_step(one, over, leaving) for one in left], timeouts(plan))
@@ -172,7 +180,7 @@ class WayBack:
 
     def _moved(self, ref: UnitRef, left: Leaving, performer: Performer) -> bool:
         """Whether more than its objects may have changed: a Job that is not known to have failed counts."""
-        if self._begun([ref]) or self.state.unfinished or ran(self.state, self.rollout, str(ref)):
+        if self._begun([ref]) or str(ref) in self.state.owing or ran(self.state, self.rollout, str(ref)):
             return True
         hooks = [action for _, action in hooks_of(self.rollout, str(ref))]
         order = replace(self.order(self.rollout, self.state.passed.retries), once="")
@@ -329,6 +337,16 @@ def _check(plan: Plan, ask_again: Callable[[], None]) -> None:
 def steps_of(batches: Iterable[Iterable[Action]]) -> frozenset[tuple[str, int]]:
     """The steps of ways back that batches hold."""
     return frozenset((one.unit, one.step) for batch in batches for one in batch if one.step)
+
+
+def _rest(leaving: Mapping[UnitRef, Leaving], over: Collection[str]) -> set[tuple[str, int]]:
+    """The steps of units that are over: those of which nothing had to be done are done too."""
+    return {(str(ref), number) for ref, left in leaving.items() if str(ref) in over for number, _ in left.left}
+
+
+def _asked(batch: Iterable[Action]) -> set[str]:
+    """Units that are asked something: also what this return found as it is to be is ready by then."""
+    return {one.unit for one in batch if one.kind is ActionKind.ASK}
 
 
 def _in_step(action: Action, steps: Collection[tuple[str, int]], leaving: Mapping[UnitRef, Leaving]) -> Action:

@@ -201,7 +201,10 @@ class Returning(Value):
 
 
 class Finished(Value):
-    """How a rollout ended. `outcome`: applied|no_change|failed|rolled_back|rollback_failed|superseded."""
+    """How a rollout ended. `outcome`: applied|no_change|failed|rolled_back|rollback_failed|superseded.
+
+    `back`: units that went back wholly, by every step, where the return of another one failed.
+    """
 
     type: Literal["finished"] = "finished"
     environment: str
@@ -209,6 +212,11 @@ class Finished(Value):
     outcome: str
     key: str = ""
     message: str = ""
+    back: tuple[str, ...] = ()
+
+    def outcome_of(self, unit: str) -> str:
+        """How it ended for one unit."""
+        return "rolled_back" if unit in self.back else self.outcome
 
 
 class Hold(Value):

@@ -221,8 +221,7 @@ def _intended(rollout: RolloutState, placed: Placed, **changes: Any) -> RolloutS
 
 def _batch_done(ledger: Ledger, _placed: Placed, entry: BatchDone) -> None:
     key = (entry.environment, entry.generation)
-    rollout = ledger.rollouts[key]
-    ledger.rollouts[key] = replace(rollout, done=entry.batch, furthest=max(rollout.furthest, entry.batch))
+    ledger.rollouts[key] = ledger.rollouts[key].finishing(entry.batch)
 
 
 def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
@@ -231,7 +230,6 @@ def _returning(ledger: Ledger, placed: Placed, entry: Returning) -> None:
     rollout = ledger.rollouts[key]
     passed = ledger.approved(rollout).passed  # after a heal the approved plan goes back, carried by this generation
     afresh |= {"passed": passed.model_copy(update={"generation": entry.generation}), "returns": rollout.returns + 1}
-    afresh["unfinished"] = rollout.finished is not None and rollout.finished.outcome == "rollback_failed"
     ledger.rollouts[key] = _intended(rollout, placed, returning=entry, **afresh)
     ledger.units |= running_again(ledger.units, entry.generation, entry.to)
 
@@ -252,7 +250,7 @@ def _finished(ledger: Ledger, _placed: Placed, entry: Finished) -> None:
         state = ledger.units[accepted.unit]
         if state.generation != entry.generation:
             continue  # a newer plan took the unit over
-        ledger.units[accepted.unit] = state.ended(accepted, entry.outcome, went_back)
+        ledger.units[accepted.unit] = state.ended(accepted, entry.outcome_of(accepted.unit), went_back)
         if rollout.passed.heals and entry.outcome in SUCCESSES:
             ledger.drifts.end(accepted.unit)
 

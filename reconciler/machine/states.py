@@ -20,6 +20,7 @@ from reconciler.names import Digest, EventId, Revision
 NO_CHANGE = "no_change"
 EARLIER = 100  # successes that are looked through for the version before this one
 EVERY = 10**9  # batches: all of them, however many
+FAR: Mapping[str, int] = {"applied": EVERY, "rolled_back": -1}  # how far a version came that ended so
 SUCCESSES = frozenset({"applied", NO_CHANGE})
 WENT_BACK = frozenset({"rolled_back", "rollback_failed"})  # wholly, or in part
 
@@ -134,15 +135,25 @@ class RolloutState:
     begun: frozenset[tuple[str, int]] = frozenset()  # steps of the way back that were begun: unit and number
     walked: frozenset[tuple[str, int]] = frozenset()  # and those of them that are done
     again: bool = False  # what was stopped was to be given back: what goes on is a turn of its own
-    unfinished: bool = False  # a return of it failed before this one: it may have left steps undone
-    furthest: int = -1  # the last batch that any attempt finished since what ran before stood
+    ends: Mapping[str, str] = field(default_factory=dict)  # how it ended last, by unit
+    owing: frozenset[str] = frozenset()  # units of which a return failed after one of its steps was begun
+    far: Mapping[str, int] = field(default_factory=dict)  # by unit, see `furthest`
     batch_at: datetime | None = None  # when the last intent was recorded: what a pause is measured from
     batches_at: Mapping[int, datetime] = field(default_factory=dict)  # when each batch was first recorded
     steps_at: Mapping[tuple[str, int], datetime] = field(default_factory=dict)  # and each step that was begun
 
+    def furthest(self, unit: str) -> int:
+        """The last batch that any attempt finished since what ran before of a unit stood; -1: none."""
+        return self.far.get(unit, -1)
+
     def intended(self, batch: int, at: datetime) -> "RolloutState":
         """After the intent of a batch."""
         return replace(self, batch=batch, batch_at=at, again=False, batches_at={batch: at, **self.batches_at})
+
+    def finishing(self, batch: int) -> "RolloutState":
+        """After a batch was applied and is ready."""
+        far = {one.unit: max(self.furthest(one.unit), batch) for one in self.passed.units}
+        return replace(self, done=batch, far=far)
 
     def stepped(self, entry: BackStep, at: datetime) -> "RolloutState":
         """After a step of its way back was begun, or done; or (0) what was stopped is given back."""
@@ -154,9 +165,14 @@ class RolloutState:
         return replace(self, again=False, begun=self.begun | step, walked=walked, steps_at=times)
 
     def ended(self, entry: Finished) -> "RolloutState":
-        """After it ended so."""
-        furthest = {"applied": EVERY, "rolled_back": -1}.get(entry.outcome, self.furthest)
-        return replace(self, finished=entry, furthest=furthest)
+        """After it ended so. A return says nothing of units that it was not about."""
+        mine = self.passed.units if self.returning is None else self.returning.to
+        ended = {one.unit: entry.outcome_of(one.unit) for one in mine}
+        ends = {**{one.unit: "failed" for one in self.passed.units}, **self.ends, **ended}
+        far = {unit: FAR.get(end, self.furthest(unit)) for unit, end in ended.items()}
+        owing = self.owing | {unit for unit, _ in self.begun}
+        owing -= {unit for unit, end in ended.items() if end in FAR}
+        return replace(self, finished=entry, ends=ends, owing=owing, far={**self.far, **far})
 
 
 @dataclass(frozen=True, slots=True)

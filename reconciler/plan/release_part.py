@@ -135,7 +135,8 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     if left is None and (part.steps or ref in ask.unfinished):
         part = hooked(part, jobs, _hooks(new, own, jobs.observed), own)
         part = made_first(part, frozenset(of for of, body in objects.items() if prepares(body)))
-        part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known=known is not None)
+    if left is None:
+        part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known)
         part = replace(part, checks=(*part.checks, *lost_by_return(str(ref), part, objects, known)))
     return cleaned(part, jobs)
 

@@ -310,7 +310,7 @@ def lost_by_return(
     unit: str, part: Part, wanted: Mapping[ObjectRef, Any], before: Mapping[ObjectRef, Any] | None
 ) -> Iterator[Check]:
     """What a return from this to `before` (None: there is none) would delete with its data, which no grant covers."""
-    if before is None or not part.steps or part.ungranted is not None:
+    if before is None or part.ungranted is not None:
         return
     for ref in sorted(wanted.keys() - before.keys()):
         if ref.kind in DATA_KINDS and not _says(wanted[ref], PRUNE, DISABLED):

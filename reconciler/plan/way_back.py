@@ -280,9 +280,20 @@ def lines(left: Leaving, objects: Mapping[ObjectRef, Any], stands: Iterable[Obje
                 assert_never(step.action)
 
 
-def prepared(part: Part, ask: JobAsk, own: Leaving | None, objects: Mapping[ObjectRef, Any], *, known: bool) -> Part:
-    """The part with how it could be gone back from. `known`: there is something to go back to."""
-    if own is None or not part.steps or part.ungranted is not None:
+def prepared(
+    part: Part,
+    ask: JobAsk,
+    own: Leaving | None,
+    objects: Mapping[ObjectRef, Any],
+    before: Mapping[ObjectRef, Any] | None,
+) -> Part:
+    """The part with how it could be gone back from, also where nothing has to be done: an approval grants its return.
+
+    `before`: the objects that it would go back to; None: there are none.
+    """
+    known = before is not None
+    leads_away = before is not None and not only_numbers([*objects.values()], [*before.values()])
+    if own is None or not (part.steps or leads_away) or part.ungranted is not None:
         return part
     irreversible = [step.job or "" for _, step in own.left if not step.returns]
     found = list(_preconditions(ask, own))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.app.going_back import going_back, leaves, ran, what_runs
+from reconciler.app.going_back import going_back, gone_back, leaves, ran, what_runs
 from reconciler.machine.entry import Accepted, Finished, Passed, Returning
 from reconciler.machine.states import EVERY, RolloutState, UnitState
 from reconciler.names import Digest, Revision, UnitKind, UnitRef
@@ -44,15 +44,19 @@ def plan(*batches: Sequence[Action]) -> Plan:
     return found
 
 
-def rollout(version: Accepted, outcome: str = "", *, back: Sequence[Accepted] = (), **more: Any) -> RolloutState:
-    """One that ended so, or runs."""
+def rollout(
+    version: Accepted, outcome: str = "", *, back: Sequence[Accepted] = (), wholly: str = "", **more: Any
+) -> RolloutState:
+    """One that ended so, or runs. `wholly`: what went back where the rest did not."""
     made: Any = Passed
     passed: Passed = made.model_construct(units=(version,), path=f"plans/{version.artifact}", retries=0)
     found: Any = Returning
     returning: Returning | None = found.model_construct(to=tuple(back)) if back else None
-    ended = Finished(environment="dev", generation=1, outcome=outcome) if outcome else None
-    values: dict[str, Any] = {"finished": ended, "returning": returning, **more}
-    return RolloutState(passed, "event", None, **values)  # type: ignore[arg-type]
+    ended = Finished(environment="dev", generation=1, outcome=outcome, back=(wholly,)) if outcome else None
+    far = {version.unit: more.pop("furthest")} if "furthest" in more else {}
+    made_so: Any = RolloutState
+    found_so: RolloutState = made_so(passed, "event", None, returning=returning, far=far, **more)
+    return found_so.ended(ended) if ended is not None else found_so
 
 
 # rollouts of versions from 2 on, the newest last, each with its plan; and the version that stands
@@ -68,6 +72,23 @@ PASTS: dict[str, tuple[Sequence[Past], int]] = {
     "its return failed": (
         [(rollout(accepted(2), "rollback_failed", back=[accepted(1)]), plan([JOB], [WRITE]))],
         2,
+    ),
+    "its return failed, and nothing was done before": (
+        [(rollout(accepted(2), "rollback_failed", back=[accepted(1)]), plan([OTHERS], [WRITE]))],
+        1,
+    ),
+    "its return failed half-way, and nothing was done before": (
+        [
+            (
+                rollout(accepted(2), "rollback_failed", back=[accepted(1)], begun=frozenset({("release/web", 1)})),
+                plan([OTHERS], [WRITE]),
+            )
+        ],
+        2,
+    ),
+    "it went back wholly, and another one's return failed": (
+        [(rollout(accepted(2), "rollback_failed", back=[accepted(1)], wholly="release/web"), plan([WRITE]))],
+        1,
     ),
     "it failed, and the next ended well": ([FAILED, (rollout(accepted(3), "applied"), plan([WRITE]))], 1),
     "its last Job failed": ([(rollout(accepted(2), "failed", batch=1, furthest=0), plan([WRITE], [JOB]))], 2),
@@ -216,6 +237,25 @@ def test_what_was_removed_in_between_is_no_version_to_go_back_to() -> None:
 )
 def test_what_is_not_there_is_not_left(left: Desired) -> None:
     assert leaves(left, SIDES[1].desired, "web") is None
+
+
+# steps of a return that are done: of web, whose version has two, and of one without steps
+GONE: dict[str, tuple[set[tuple[str, int]], tuple[str, ...], tuple[str, ...]]] = {
+    "nothing": (set(), ("web", "other"), ()),
+    "in part": ({("release/web", 1)}, ("web", "other"), ()),
+    "another one's": ({("release/web", 1), ("release/other", 2)}, ("web", "other"), ()),
+    "wholly": ({("release/web", 1), ("release/web", 2)}, ("web", "other"), ("release/web",)),
+    "wholly, and what failed is of no step": ({("release/web", 1), ("release/web", 2)}, ("web",), ()),
+}
+
+
+@pytest.mark.parametrize(("walked", "names", "back"), GONE.values(), ids=GONE)
+def test_what_went_back_wholly_beside_what_did_not_is_known_by_its_steps(
+    walked: set[tuple[str, int]], names: tuple[str, ...], back: tuple[str, ...]
+) -> None:
+    to = [accepted(1, f"release/{name}") for name in names]
+    found = rollout(accepted(2), "", back=to, walked=frozenset(walked))
+    assert gone_back(SIDES[2].desired, found) == back
 
 
 def test_the_steps_that_were_done_already_are_told_of_what_is_left() -> None:

@@ -54,13 +54,53 @@ def test_the_time_of_a_step_counts_from_its_first_record_and_that_of_another_try
 
 def test_how_far_a_version_came_is_kept_until_what_ran_before_stands_again() -> None:
     done = BatchDone(environment="dev", generation=1, batch=1)
-    assert after().furthest == -1
-    assert after(begun(1), done, ended("failed")).furthest == 1
+    assert after().furthest("release/a") == -1
+    assert after(begun(1), done, ended("failed")).furthest("release/a") == 1
     retry = Retry(environment="dev", generation=1, by="x")
-    assert after(begun(1), done, ended("failed"), retry).furthest == 1
-    assert after(begun(1), done, ended("applied")).furthest == EVERY
-    assert after(begun(1), done, returning(unit("a")), ended("rollback_failed")).furthest == 1
-    assert after(begun(1), done, returning(unit("a")), ended("rolled_back")).furthest == -1
+    assert after(begun(1), done, ended("failed"), retry).furthest("release/a") == 1
+    assert after(begun(1), done, ended("applied")).furthest("release/a") == EVERY
+    assert after(begun(1), done, returning(unit("a")), ended("rollback_failed")).furthest("release/a") == 1
+    assert after(begun(1), done, returning(unit("a")), ended("rolled_back")).furthest("release/a") == -1
+
+
+def mixed(*after: Entry) -> Ledger:
+    """Two releases that failed: b went back wholly, the return of a was begun and failed."""
+    both = passed(unit("a", "b"), unit("b", "b"), generation=2)
+    steps = [BackStep(environment="dev", generation=2, unit=f"release/{name}", number=1, action="x") for name in "ab"]
+    done = BatchDone(environment="dev", generation=2, batch=1)
+    back = Finished(environment="dev", generation=2, outcome="rollback_failed", back=("release/b",))
+    first = (passed(unit("a"), unit("b")), ended("applied"))
+    return fold(*first, both, done, returning(unit("a"), unit("b"), generation=2), *steps, back, *after)
+
+
+def test_g21_of_a_return_that_failed_each_release_ends_as_it_went_back_itself() -> None:
+    found = mixed()
+    assert {name: state.outcome for name, state in found.units.items()} == {
+        "release/a": "rollback_failed",
+        "release/b": "rolled_back",
+    }
+    rollout = found.rollouts["dev", 2]
+    assert rollout.owing == {"release/a"}
+    assert (rollout.furthest("release/a"), rollout.furthest("release/b")) == (1, -1)
+
+
+def test_g21_the_return_of_one_release_alone_says_nothing_of_another_one() -> None:
+    alone = (returning(unit("a"), generation=2), ended("rolled_back", 2))
+    rollout = mixed(*alone).rollouts["dev", 2]
+    assert (rollout.owing, dict(rollout.ends)) == (
+        frozenset(),
+        {"release/a": "rolled_back", "release/b": "rolled_back"},
+    )
+    other = (returning(unit("b"), generation=2), ended("rolled_back", 2))
+    rollout = mixed(*other).rollouts["dev", 2]
+    assert rollout.owing == {"release/a"}
+    assert rollout.ends["release/a"] == "rollback_failed"
+
+
+def test_g21_what_a_return_left_undone_is_owed_also_after_a_retry_that_did_nothing() -> None:
+    retry = Retry(environment="dev", generation=2, by="x")
+    assert mixed(retry, ended("failed", 2)).rollouts["dev", 2].owing == {"release/a"}
+    assert mixed(retry, ended("applied", 2)).rollouts["dev", 2].owing == frozenset()
 
 
 def succeeded(*units: Accepted) -> Ledger:

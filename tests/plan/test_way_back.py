@@ -276,6 +276,15 @@ def test_where_nothing_is_to_be_done_nothing_is_said_of_going_back(files: Files)
     assert (made.units[0].back, made.units[0].ungranted, said(made)) == ((), None, [])
 
 
+def test_g21_a_plan_that_changes_no_object_shows_the_way_back_that_its_approval_grants(files: Files) -> None:
+    for migrate, ungranted in ((MIGRATE, None), (LOSING, Ungranted.IRREVERSIBLE)):
+        new = stepped(files, migrate, BACK, asks="[]")
+        failed = {"otherwise": {WEB: files.good}, "unfinished": frozenset({WEB})}
+        again = new.edited("web.yaml", "rollback: {", "onRemoval: forget, rollback: {")
+        made = plan(again.side, new.good, observed=looked(again.side, new.good), **failed)
+        assert (made.batches, len(made.units[0].back), made.units[0].ungranted) == ((), 2, ungranted)
+
+
 def test_where_its_release_was_not_seen_nothing_is_planned_and_that_is_said(files: Files) -> None:
     new = stepped(files, *ALL)
     found = looked(files.good, new.side)

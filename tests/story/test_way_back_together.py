@@ -2,11 +2,17 @@
 
 from itertools import count, groupby
 
+from reconciler.approval.decision import Verb
 from tests.failpoints.scenes import JOB, job
 from tests.failpoints.stepped import SHOP, SHOP_JOB, shop_text, with_shop, with_steps
+from tests.story.altered import altered
+from tests.story.altered import quick as quick  # a fixture
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, made
+from tests.story.test_way_back_pods import makes_job
 
 SHOP_DEPLOYMENT = "apis/apps/v1/namespaces/svc-a/deployments/shop"
 
@@ -17,9 +23,12 @@ def shop_image(stage: Stage) -> str:
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
 
+def outcomes(stage: Stage) -> dict[str, str]:
+    return {name: stage.ledger.units[f"release/{name}"].outcome for name in ("svc-a", "shop")}
+
+
 def went_back(stage: Stage) -> None:
-    outcomes = {name: stage.ledger.units[f"release/{name}"].outcome for name in ("svc-a", "shop")}
-    assert outcomes == {"svc-a": "rolled_back", "shop": "rolled_back"}, stage.rows(release="shop")[-1].text
+    assert outcomes(stage) == {"svc-a": "rolled_back", "shop": "rolled_back"}, stage.rows(release="shop")[-1].text
     assert (stage.image(), shop_image(stage)) == ("v2.0.0", "v2.0.0")
 
 
@@ -27,6 +36,23 @@ def written(stage: Stage, since: int) -> list[str]:
     """The Deployments that were written, in order; each once where it was written several times in a row."""
     paths = (one.path for one in stage.world.sandbox("prod").real_effects[since:])
     return [name for name, _ in groupby(path.rpartition("/")[2] for path in paths if "/deployments/" in path)]
+
+
+def both(stage: Stage, ours: str, shop: str) -> None:
+    """One change of both, which are left by steps; the shop depends on svc-a, and asks it."""
+    with_shop(stage, after="svc-a")
+    files: dict[str, str | None] = {
+        RELEASE: with_steps(stage.release_text(ours)),
+        JOB: job("downgrade"),
+        SHOP: with_steps(shop_text(stage, shop, after="svc-a"), name="downshop"),
+        SHOP_JOB: job("downshop"),
+    }
+    land(stage, files, "both")
+
+
+def migrated(stage: Stage) -> list[str]:
+    """Of which releases the database was taken back, each run once."""
+    return [name.rpartition("-")[0] for name in dict.fromkeys(made(stage))]
 
 
 def accepted(stage: Stage, name: str) -> str:
@@ -48,16 +74,32 @@ def test_a_release_goes_back_after_what_it_depends_on(stage: Stage) -> None:
 
 
 def test_what_asks_another_release_at_its_end_waits_until_that_went_back(stage: Stage) -> None:
-    with_shop(stage, after="svc-a")
-    files: dict[str, str | None] = {
-        RELEASE: with_steps(stage.release_text("v2.0.1-broken")),
-        JOB: job("downgrade"),
-        SHOP: with_steps(shop_text(stage, "v2.0.1", after="svc-a"), name="downshop"),  # it asks svc-a
-        SHOP_JOB: job("downshop"),
-    }
-    land(stage, files, "both")
+    both(stage, "v2.0.1-broken", "v2.0.1")
     went_back(stage)
-    assert [name.partition("-")[0] for name in made(stage)] == ["downgrade"]  # of the shop nothing was done yet
+    assert migrated(stage) == ["downgrade"]  # of the shop nothing was done yet
+
+
+def test_g21_what_went_back_wholly_beside_one_that_failed_is_not_left_by_its_steps_again(stage: Stage) -> None:
+    altered(stage).refuse(403, lambda asked: makes_job(asked) and "downshop" in asked.path)
+    both(stage, "v2.0.1", "v2.0.1-broken")
+    assert outcomes(stage) == {"svc-a": "rolled_back", "shop": "rollback_failed"}
+    words = [row.action for row in stage.rows(release="svc-a")]
+    assert words.count("rollback_completed") == 1
+    assert "rollback_failed" not in words
+    altered(stage).heal()
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="now")
+    stage.settle()
+    assert migrated(stage) == ["downgrade"]
+    old: dict[str, str | None] = {
+        RELEASE: stage.release_text("v2.0.0"),
+        SHOP: shop_text(stage, "v2.0.0", after="svc-a"),
+    }
+    number = stage.propose({**old, JOB: None, SHOP_JOB: None}, branch="revert")
+    for login in ("approver_user", "admin"):
+        stage.approve(number, login, reason=stage.preview(number).previewed.digest)
+    stage.merge(number)
+    assert outcomes(stage) == {"svc-a": "applied", "shop": "applied"}
+    assert (stage.image(), shop_image(stage), migrated(stage)) == ("v2.0.0", "v2.0.0", ["downgrade", "downshop"])
 
 
 def test_g21_what_one_release_goes_back_to_does_not_wait_for_another_one_that_failed(stage: Stage) -> None:
