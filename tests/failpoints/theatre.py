@@ -20,6 +20,7 @@ from reconciler.sandbox.world import STAGING_TOKEN, World
 from tests.failpoints.far_side import HEARD, Left, audited, known_names, look
 from tests.failpoints.points import Kill, Point
 from tests.failpoints.watched import Watched
+from tests.git.world import git
 from tests.story.clock import MovableClock
 from tests.story.stage import Stage
 
@@ -100,6 +101,8 @@ class Theatre:
     def keep(self, name: str) -> None:
         """Remember this moment. Nothing of the world is open after it."""
         self.leave()
+        for path in sorted(self.world.folder.rglob("*.git")):  # else each play copies thousands of files
+            git(path, "repack", "-a", "-d", "-k", "-q")
         copy = self.folder / "moments" / name
         shutil.copytree(self.world.folder, copy, symlinks=True)
         saved = {name: self.world.sandbox(name).save() for name in self.world.clusters}
