@@ -1,6 +1,6 @@
-"""A world whose cluster says what a test has it say: each answer may be altered, and somebody may act before a request.
+"""A world whose cluster says what a test has it say: each answer may be altered, and somebody may act at a request.
 
-The clock's waits cost nothing.
+It is put back to one moment: svc-a v2.0.0 runs in production. With `quick` the clock's waits cost nothing.
 """
 
 import json
@@ -11,28 +11,49 @@ from typing import Any
 
 import pytest
 
+from reconciler.kube.marks import STOPPED
 from reconciler.sandbox.cluster_http import Asked
 from reconciler.sandbox.world import World
 from tests.failpoints.theatre import Theatre
+from tests.faults.far_cluster import FarCluster, is_write
 from tests.faults.release import cluster_of
 from tests.story.clock import MovableClock
 from tests.story.stage import DEPLOYMENT, Stage
-from tests.story.test_way_back_pods import PODS, Witness
 
+PODS = "api/v1/namespaces/svc-a/pods"
 Alter = Callable[[dict[str, Any]], None]
 
 
-class Altered(Witness):
-    """`before` is told of each request; `status` may change what is said of svc-a's Deployment where it has pods."""
+def makes_job(asked: Asked) -> bool:
+    return is_write(asked) and "/jobs/" in asked.path and asked.method == "PATCH"
+
+
+class Altered(FarCluster):
+    """`before` is told of each request, `on_made` when a Job was made; `status` may change what is said of svc-a's
+    Deployment where it has pods. `when_made`: how many pods each Deployment of svc-a was to have then."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.when_made: list[dict[str, int]] = []
+        self.act_no_more()
+
+    def act_no_more(self) -> None:
         self.before: Callable[[Asked], None] = lambda _asked: None
+        self.on_made: Callable[[], None] = lambda: None
         self.status: Alter | None = None
+
+    def numbers(self) -> dict[str, int]:
+        """How many pods each Deployment of svc-a is to have."""
+        found = [one for one in self.contents().values() if one["kind"] == "Deployment"]
+        mine = (one for one in found if one["metadata"]["namespace"] == "svc-a")
+        return {one["metadata"]["name"]: one["spec"].get("replicas", 1) for one in mine}
 
     def _respond(self, asked: Asked) -> tuple[int, str | bytes]:
         self.before(asked)
         code, answer = super()._respond(asked)
+        if code == 201 and makes_job(asked):
+            self.when_made.append(self.numbers())
+            self.on_made()
         if self.status is None or code != 200 or asked.method != "GET" or not asked.path.endswith(DEPLOYMENT):
             return code, answer
         body = json.loads(answer)
@@ -81,13 +102,21 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def stage(theatre: Theatre) -> Iterator[Stage]:
     found = theatre.play("first", lambda _: None)
+    altered(found).when_made.clear()
     yield found
-    cluster = altered(found)
-    cluster.before, cluster.status = lambda _asked: None, None
-    cluster.heal()
+    altered(found).act_no_more()
+    altered(found).heal()
 
 
 def altered(stage: Stage) -> Altered:
     found = cluster_of(stage)
     assert isinstance(found, Altered)
     return found
+
+
+def mark(stage: Stage) -> str | None:
+    """How many pods svc-a had, where it was stopped."""
+    found = cluster_of(stage).look(DEPLOYMENT)
+    assert found is not None
+    said: str | None = found["metadata"]["annotations"].get(STOPPED)
+    return said

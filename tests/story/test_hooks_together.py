@@ -1,14 +1,13 @@
 """Hooks of two releases in one batch of a plan, of which one is refused."""
 
 from tests.failpoints.scenes import JOB, job
-from tests.story.altered import altered
+from tests.story.altered import altered, makes_job
 from tests.story.altered import quick as quick  # a fixture
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.test_way_back import land, made
 from tests.story.test_way_back_beside import unread
-from tests.story.test_way_back_pods import makes_job
 
 OTHER = "releases/svc-x"
 

@@ -14,13 +14,14 @@ from tests.cli.terminal import Terminal
 from tests.failpoints.scenes import JOB, job
 from tests.failpoints.stepped import with_steps
 from tests.specs.renderers import Stub
+from tests.story.altered import altered, makes_job
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_kustomize import FOLDER, Echo, forget_what_was_rendered, kustomized, with_renderer
 from tests.story.test_way_back import OURS, land, made, pods, text
-from tests.story.test_way_back_pods import makes_job, order_back, witness
-from tests.story.test_way_back_pods import stage as stage  # a fixture
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+from tests.story.test_way_back_pods import order_back
 
 LONGER = frozenset(
     {
@@ -41,10 +42,10 @@ def outcome(stage: Stage) -> str:
 
 def test_a_second_order_after_questions_that_failed_leaves_the_old_version_on_the_old_database(stage: Stage) -> None:
     merged = land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
-    witness(stage).refuse(503, is_probe)
+    altered(stage).refuse(503, is_probe)
     order_back(stage)
     assert (outcome(stage), stage.image(), len(set(made(stage)))) == ("rollback_failed", "v2.0.0", 1)
-    witness(stage).heal()
+    altered(stage).heal()
     order_back(stage)
     assert (outcome(stage), stage.image(), pods(stage)) == ("rolled_back", "v2.0.0", 2), stage.statuses(merged)[OURS]
     assert len(set(made(stage))) == 2  # another operation: its Job finds that it is done
@@ -52,10 +53,10 @@ def test_a_second_order_after_questions_that_failed_leaves_the_old_version_on_th
 
 def test_a_second_order_after_a_job_that_failed_goes_back(stage: Stage) -> None:
     land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
-    witness(stage).refuse(403, makes_job)
+    altered(stage).refuse(403, makes_job)
     order_back(stage)
     assert (outcome(stage), stage.image(), pods(stage)) == ("rollback_failed", "v2.0.1", 2)
-    witness(stage).heal()
+    altered(stage).heal()
     order_back(stage)
     assert (outcome(stage), stage.image(), pods(stage)) == ("rolled_back", "v2.0.0", 2)
 
@@ -63,10 +64,10 @@ def test_a_second_order_after_a_job_that_failed_goes_back(stage: Stage) -> None:
 def test_g21_a_second_order_of_a_plain_release_goes_where_the_first_one_did(stage: Stage) -> None:
     plain = "rollback: {automatic: true"
     land(stage, {RELEASE: stage.release_text("v2.0.1").replace(plain, f"{plain}, {ASKS}")}, "good")
-    witness(stage).refuse(503, is_probe)
+    altered(stage).refuse(503, is_probe)
     order_back(stage)
     assert (outcome(stage), stage.image()) == ("rollback_failed", "v2.0.0")
-    witness(stage).heal()
+    altered(stage).heal()
     order_back(stage)
     assert (outcome(stage), stage.image()) == ("rolled_back", "v2.0.0")
 
@@ -75,7 +76,7 @@ def test_g21_a_second_order_of_a_plain_release_goes_where_the_first_one_did(stag
 def test_nothing_says_applied_or_healthy_while_the_traffic_is_stopped(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    witness(stage).refuse(503, makes_job)
+    altered(stage).refuse(503, makes_job)
     tag = "v2.0.1-broken" if way == "return" else "v2.0.1"
     merged = land(stage, {RELEASE: text(stage, tag), JOB: job("downgrade")}, "next")
     if way == "order":

@@ -10,14 +10,14 @@ import pytest
 
 from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, job
-from tests.story.altered import Altered, altered
+from tests.story.altered import Altered, altered, makes_job
 from tests.story.altered import quick as quick  # a fixture
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, made, pods, text
-from tests.story.test_way_back_pods import makes_job, order_back, told
+from tests.story.test_way_back_pods import order_back, told
 from tests.story.test_way_back_refused import gives
 
 LONGER = frozenset({"test_a_job_that_may_neither_be_read_nor_stopped_is_told"})

@@ -15,12 +15,13 @@ from reconciler.kube.target import KubeTarget
 from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.faults.far_cluster import Cut, is_write
+from tests.story.altered import PODS, altered, makes_job
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, notes, pods, text
-from tests.story.test_way_back_pods import PODS, makes_job, order_back, revert, witness
-from tests.story.test_way_back_pods import stage as stage  # a fixture
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+from tests.story.test_way_back_pods import order_back, revert
 
 LONGER = frozenset(
     {
@@ -44,7 +45,7 @@ def test_no_migration_is_run_beside_traffic_that_was_given_back(
 ) -> None:
     both = with_worker(stage)
     land(stage, {MANIFEST: both}, "both")
-    cluster = witness(stage)
+    cluster = altered(stage)
     assert cluster.numbers() == {"svc-a": 2, "worker": 2}
     land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
     cluster.refuse(403, makes_job)  # a quota of Jobs, say
@@ -71,7 +72,7 @@ def test_no_migration_is_run_beside_traffic_that_was_given_back(
 
 @pytest.mark.parametrize("code", [500, 503, 429])
 def test_g23_traffic_is_not_stopped_for_hours_because_jobs_alone_cannot_be_made(stage: Stage, code: int) -> None:
-    witness(stage).refuse(code, makes_job)  # the webhook that judges Jobs is down
+    altered(stage).refuse(code, makes_job)  # the webhook that judges Jobs is down
     land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
     assert pods(stage) == 0 or stage.ledger.units["release/svc-a"].outcome == "rollback_failed"
     for _ in range(12):  # the step says that it takes ten minutes at most

@@ -4,12 +4,12 @@ Some by default; `pytest tests/story --strategies all` is all of them.
 """
 
 from tests.failpoints.scenes import JOB, job
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, text
-from tests.story.test_way_back_pods import stage as stage  # a fixture
 from tests.story.test_way_back_pods import steps
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
 
 LONGER = frozenset(
     {

@@ -5,12 +5,12 @@ from typing import Any
 
 from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.faults.release import cluster_of
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, text
 from tests.story.test_way_back_made import order_back
-from tests.story.test_way_back_pods import stage as stage  # a fixture
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
 
 NIGHTLY = """---
 apiVersion: batch/v1

@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 
 from tests.failpoints.scenes import JOB, job
+from tests.story.altered import altered
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, made
 from tests.story.test_way_back_again import outcome
-from tests.story.test_way_back_pods import order_back, witness
-from tests.story.test_way_back_pods import stage as stage  # a fixture
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+from tests.story.test_way_back_pods import order_back
 
 MIGRATE = "{action: migrate_database, job: downgrade, reversible: true}"
 ROLL_BACK, VERIFY = "{action: roll_back}", "{action: verify}"
@@ -27,10 +28,10 @@ def stepped(stage: Stage, tag: str, *steps: str) -> str:
 def test_f15_a_return_waits_for_a_credential_that_ends_while_it_looks(stage: Stage, steps: tuple[str, ...]) -> None:
     new = stepped(stage, "v2.0.1", *steps) if steps else stage.release_text("v2.0.1")
     land(stage, {RELEASE: new, JOB: job("downgrade") if steps else None}, "good")
-    witness(stage).refuse(401, lambda _: bool(made(stage)) or not steps)
+    altered(stage).refuse(401, lambda _: bool(made(stage)) or not steps)
     order_back(stage)
     assert (outcome(stage), stage.image()) == ("", "v2.0.1")
-    witness(stage).heal()
+    altered(stage).heal()
     stage.clock.advance(timedelta(minutes=2))
     stage.settle()
     assert (outcome(stage), stage.image()) == ("rolled_back", "v2.0.0")

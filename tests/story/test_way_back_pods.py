@@ -4,21 +4,18 @@ Some by default; `pytest tests/story --strategies all` is all of them.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from reconciler.approval.decision import Verb
 from reconciler.kube.marks import STOPPED
 from reconciler.names import Revision
-from reconciler.sandbox.cluster_http import Asked
-from reconciler.sandbox.world import World
 from tests.failpoints.scenes import JOB, MANIFEST, job
-from tests.failpoints.theatre import Theatre
-from tests.faults.far_cluster import FarCluster, is_write
+from tests.faults.far_cluster import is_write
 from tests.faults.release import cluster_of
-from tests.story.clock import MovableClock
+from tests.story.altered import altered, mark
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import OURS, land, plan_of, pods, text
@@ -32,69 +29,10 @@ LONGER = frozenset(
     }
 )
 WORKER = "apis/apps/v1/namespaces/svc-a/deployments/worker"
-PODS = "api/v1/namespaces/svc-a/pods"
-
-
-class Witness(FarCluster):
-    """Tells how many pods each Deployment of svc-a was to have at the moment at which a Job was made."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.when_made: list[dict[str, int]] = []
-        self.on_made: Callable[[], None] = lambda: None
-
-    def numbers(self) -> dict[str, int]:
-        found = [one for one in self.contents().values() if one["kind"] == "Deployment"]
-        mine = (one for one in found if one["metadata"]["namespace"] == "svc-a")
-        return {one["metadata"]["name"]: one["spec"].get("replicas", 1) for one in mine}
-
-    def _respond(self, asked: Asked) -> tuple[int, str | bytes]:
-        code, body = super()._respond(asked)
-        if code == 201 and makes_job(asked):
-            self.when_made.append(self.numbers())
-            self.on_made()
-        return code, body
-
-
-def makes_job(asked: Asked) -> bool:
-    return is_write(asked) and "/jobs/" in asked.path and asked.method == "PATCH"
-
-
-def _world(folder: Path, clock: MovableClock) -> World:
-    return World(folder, clock=clock, hosts_wanted=(), make_cluster=lambda _name: Witness())
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with Theatre.opened(tmp_path_factory.mktemp("hostile"), _world) as opened:
-        opened.stage.accept_first()
-        opened.keep("first")
-        yield opened
-
-
-@pytest.fixture
-def stage(theatre: Theatre) -> Iterator[Stage]:
-    found = theatre.play("first", lambda _: None)
-    witness(found).when_made.clear()
-    yield found
-    witness(found).on_made = lambda: None
-    cluster_of(found).heal()
-
-
-def witness(stage: Stage) -> Witness:
-    found = cluster_of(stage)
-    assert isinstance(found, Witness)
-    return found
-
-
-def mark(stage: Stage) -> str | None:
-    found = cluster_of(stage).look(DEPLOYMENT)
-    assert found is not None
-    said: str | None = found["metadata"]["annotations"].get(STOPPED)
-    return said
 
 
 def revert(stage: Stage, **more: str | None) -> Revision:
+    """To v2.0.0, by steps."""
     files: dict[str, str | None] = {RELEASE: stage.release_text("v2.0.0"), JOB: None, **more}
     number = stage.propose(files, branch="revert")
     assert steps(stage, number), "the revert has no steps"
@@ -153,7 +91,7 @@ def test_a_mark_that_somebody_took_away_is_not_silence_about_stopped_traffic(sta
     def unmark() -> None:
         cluster_of(stage).edit(DEPLOYMENT, {"metadata": {"annotations": {STOPPED: None}}}, "kubectl")
 
-    witness(stage).on_made = unmark
+    altered(stage).on_made = unmark
     merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade", "broken")}, "bad")
     assert stage.ledger.units["release/svc-a"].outcome == "rollback_failed"
     words = told(stage, "rollback_failed")
@@ -174,10 +112,10 @@ def test_a_workload_without_its_mark_is_not_left_empty_by_the_plans_after_it(sta
     def unmark() -> None:
         cluster_of(stage).edit(DEPLOYMENT, {"metadata": {"annotations": {STOPPED: None}}}, "kubectl")
 
-    witness(stage).on_made = unmark
+    altered(stage).on_made = unmark
     land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade", "broken")}, "bad")
     assert stage.ledger.units["release/svc-a"].outcome == "rollback_failed"
-    witness(stage).on_made = lambda: None
+    altered(stage).on_made = lambda: None
     number = stage.propose({RELEASE: text(stage, "v2.0.2")}, branch="next")
     stage.approve(number, reason=stage.preview(number).previewed.digest)
     merged = stage.merge(number)

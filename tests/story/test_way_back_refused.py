@@ -1,27 +1,26 @@
 """A way back by steps that is refused, held or suspended where traffic is stopped: what is done, and what is said."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from reconciler.app import rollouts
 from reconciler.approval.decision import Verb
-from reconciler.kube.marks import STOPPED
 from reconciler.names import Revision
 from reconciler.sandbox.cluster_http import Asked
-from reconciler.sandbox.world import World
 from tests.failpoints.scenes import JOB, MANIFEST, job
-from tests.failpoints.theatre import Theatre
-from tests.faults.far_cluster import FarCluster, is_write
+from tests.faults.far_cluster import is_write
 from tests.faults.release import cluster_of
-from tests.story.clock import MovableClock
+from tests.story.altered import altered, mark
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import OURS, land, made, pods, text
+from tests.story.test_way_back_pods import revert
 
 NOW = "AND TRAFFIC IS STOPPED"
-BACK = "traffic was asked back, and no pod is ready"
+BACK = "traffic was asked back"  # a status has no room for more
 ENVIRONMENT = "environments/env-k8s-prod.yaml"
 LONGER = frozenset(
     {
@@ -37,33 +36,6 @@ LONGER = frozenset(
         "test_a_return_that_fails_and_gives_pods_back_says_that_in_every_place",
     }
 )
-
-
-def _world(folder: Path, clock: MovableClock) -> World:
-    return World(folder, clock=clock, hosts_wanted=(), make_cluster=lambda _name: FarCluster())
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    """A world that is put back to one moment, whose clusters can refuse: svc-a v2.0.0 runs in production."""
-    with Theatre.opened(tmp_path_factory.mktemp("refused"), _world) as opened:
-        opened.stage.accept_first()
-        opened.keep("first")
-        yield opened
-
-
-@pytest.fixture
-def stage(theatre: Theatre) -> Iterator[Stage]:
-    found = theatre.play("first", lambda _: None)
-    yield found
-    cluster_of(found).heal()
-
-
-def mark(stage: Stage) -> str | None:
-    found = cluster_of(stage).look(DEPLOYMENT)
-    assert found is not None
-    text: str | None = found["metadata"]["annotations"].get(STOPPED)
-    return text
 
 
 def gives(asked: Asked) -> bool:
@@ -88,12 +60,6 @@ def sinks(stage: Stage, merged: Revision, action: str) -> dict[str, str]:
         "event": str(event.detail.get("summary")),
         "record": ended.message,
     }
-
-
-def revert(stage: Stage, *, settle: bool = True) -> Revision:
-    number = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="revert")
-    stage.approve(number, reason=stage.preview(number).previewed.digest)
-    return stage.merge(number, settle=settle)
 
 
 def test_a_return_that_may_not_give_pods_back_says_in_every_place_that_traffic_is_stopped(stage: Stage) -> None:
@@ -168,8 +134,7 @@ def test_a_retry_that_may_not_go_on_gives_back_what_was_left_stopped(stage: Stag
     assert stage.ledger.units["release/svc-a"].outcome == "failed"
     assert (pods(stage), mark(stage)) == (2, None)
     words = stage.statuses(stage.tip())[OURS][1]
-    assert "target_changed" in words
-    assert BACK in words
+    assert "target_changed: traffic was given back" in words  # what somebody wrote there runs
 
 
 def test_a_revert_that_fails_while_traffic_is_stopped_says_so_everywhere(stage: Stage) -> None:
@@ -181,41 +146,37 @@ def test_a_revert_that_fails_while_traffic_is_stopped_says_so_everywhere(stage: 
     assert all(NOW in words for words in found.values()), found
 
 
-@pytest.mark.parametrize("way", ["return", "revert"])
-def test_f15_a_credential_that_ends_while_traffic_is_stopped_is_waited_for_and_said(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, way: str
-) -> None:
-    monkeypatch.setattr(rollouts, "replaceable", lambda _desired, _plan: False)  # as where it is sealed in Git
-    cluster = cluster_of(stage)
+def waiting(stage: Stage, way: str, code: int) -> Revision:
+    """A way back whose traffic is stopped, and that waits: each write is answered with this."""
     if way == "revert":
         land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
-    cluster.refuse(401, after_stop(stage, is_write))
+    cluster_of(stage).refuse(code, after_stop(stage, is_write))
     if way == "revert":
         merged = revert(stage)
     else:
         merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
     state, words = stage.statuses(merged)[OURS]
     assert (state, NOW in words, pods(stage)) == ("pending", True, 0), words
-    cluster.heal()
+    return merged
+
+
+@pytest.mark.parametrize("way", ["return", "revert"])
+def test_f15_a_credential_that_ends_while_traffic_is_stopped_is_waited_for_and_said(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(rollouts, "replaceable", lambda _desired, _plan: False)  # as where it is sealed in Git
+    waiting(stage, way, 401)
+    cluster_of(stage).heal()
     stage.settle()
     assert (stage.image(), pods(stage), mark(stage), len(made(stage))) == ("v2.0.0", 2, None, 1)
 
 
 @pytest.mark.parametrize("way", ["return", "revert"])
 def test_g23_a_hold_waits_until_the_traffic_that_is_stopped_is_back(stage: Stage, way: str) -> None:
-    cluster = cluster_of(stage)
-    if way == "revert":
-        land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
-    cluster.refuse(503, after_stop(stage, is_write))
-    if way == "revert":
-        merged = revert(stage)
-    else:
-        merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
-    assert (stage.statuses(merged)[OURS][0], pods(stage)) == ("pending", 0)
-    assert NOW in stage.statuses(merged)[OURS][1]
+    merged = waiting(stage, way, 503)
     stage.desk("dev_user").order("release/svc-a", Verb.HOLD, reason="wait")
     stage.settle()
-    cluster.heal()
+    cluster_of(stage).heal()
     stage.settle()
     assert (stage.image(), pods(stage), mark(stage)) == ("v2.0.0", 2, None)
     if way == "revert":
@@ -226,28 +187,20 @@ def test_g23_a_hold_waits_until_the_traffic_that_is_stopped_is_back(stage: Stage
 
 
 def test_a_release_that_is_suspended_while_its_traffic_is_stopped_gets_it_back(stage: Stage) -> None:
-    cluster = cluster_of(stage)
-    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
-    cluster.refuse(503, after_stop(stage, is_write))
-    merged = revert(stage)
-    assert (stage.statuses(merged)[OURS][0], pods(stage)) == ("pending", 0)
+    waiting(stage, "revert", 503)
     number = stage.propose({ENVIRONMENT: stage.world.example()[ENVIRONMENT] + "  suspend: true\n"}, branch="suspend")
     stage.approve(number)
     stage.merge(number)
-    cluster.heal()
+    cluster_of(stage).heal()
     stage.settle()
     assert (stage.image(), pods(stage), mark(stage)) == ("v2.0.0", 2, None)
 
 
 def test_no_migration_is_run_where_somebody_gave_pods_back_meanwhile(stage: Stage) -> None:
-    cluster = cluster_of(stage)
-    cluster.refuse(503, after_stop(stage, is_write))
-    merged = land(stage, {RELEASE: text(stage, "v2.0.1-broken"), JOB: job("downgrade")}, "bad")
-    assert (stage.statuses(merged)[OURS][0], pods(stage)) == ("pending", 0)
+    merged, cluster = waiting(stage, "return", 503), altered(stage)
     cluster.heal()
     cluster.edit(DEPLOYMENT, {"spec": {"replicas": 3}}, "kubectl-edit")
-    pod = {"metadata": {"name": "svc-a-1", "labels": {"app": "svc-a"}}, "spec": {"containers": []}}
-    cluster.place("api/v1/namespaces/svc-a/pods", {"apiVersion": "v1", "kind": "Pod", **pod}, "kube-controller-manager")
+    cluster.place_pod("svc-a-1", {"app": "svc-a"})
     stage.settle()
     words = stage.statuses(merged)[OURS][1]
     assert (stage.ledger.units["release/svc-a"].outcome, made(stage)) == ("rollback_failed", []), words

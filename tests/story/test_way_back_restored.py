@@ -4,12 +4,13 @@ import re
 
 from tests.failpoints.scenes import JOB, job
 from tests.failpoints.stepped import NOBODY, with_steps
+from tests.story.altered import mark
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import entries, land, made, pods
-from tests.story.test_way_back_pods import mark, told
-from tests.story.test_way_back_pods import stage as stage  # a fixture
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+from tests.story.test_way_back_pods import told
 
 LONGER = frozenset({"test_a_question_that_is_not_answered_well_gives_back_no_traffic_that_is_back"})
 OF_TRAFFIC = re.compile("traffic|given back", re.IGNORECASE)

@@ -2,12 +2,12 @@
 
 from reconciler.plan.change import Told
 from tests.failpoints.scenes import JOB, MANIFEST, job
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, plan_of, text
 from tests.story.test_way_back_made import renamed
-from tests.story.test_way_back_pods import stage as stage  # a fixture
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
 
 
 def test_the_preview_of_a_revert_names_the_workloads_that_are_stopped(stage: Stage) -> None:

@@ -16,12 +16,13 @@ from reconciler.ports import Answered
 from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.faults.far_cluster import Cut, any_request, is_write
+from tests.story.altered import altered, mark
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import OURS, land, made, plan_of, pods, text
-from tests.story.test_way_back_pods import mark, order_back, revert, told, witness
-from tests.story.test_way_back_pods import stage as stage  # a fixture
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+from tests.story.test_way_back_pods import order_back, revert, told
 
 NOW = "TRAFFIC IS STOPPED"
 MINUTE = timedelta(minutes=1)
@@ -57,7 +58,7 @@ def asking(stage: Stage, then: Callable[[int], int]) -> list[Asked]:
         seen.append(asked)
         return then(len(seen)), {}
 
-    witness(stage).behind["svc-a", "svc-a"] = answer
+    altered(stage).behind["svc-a", "svc-a"] = answer
     return seen
 
 
@@ -93,13 +94,13 @@ def unfinished(stage: Stage) -> bool:
 
 def away(stage: Stage, wanted: Callable[[Asked], bool], passes: timedelta, way: str) -> None:
     """Go back, have no answer to what is wanted, and come back so much later."""
-    witness(stage).refuse(503, wanted)
+    altered(stage).refuse(503, wanted)
     if way == "order":
         order_back(stage)
     else:
         revert(stage)
     assert unfinished(stage)
-    witness(stage).heal()
+    altered(stage).heal()
     stage.clock.advance(passes)
     stage.restart()
     stage.settle()
@@ -171,7 +172,7 @@ def test_all_batches_of_roll_back_share_its_time(stage: Stage) -> None:
             stage.clock.advance(4 * MINUTE)
         return asked.method == "DELETE" and asked.path.endswith("/late")
 
-    witness(stage).refuse(503, deletes)
+    altered(stage).refuse(503, deletes)
     revert(stage, **{MANIFEST: old})
     assert (applied != [], unfinished(stage), pods(stage)) == (True, True, 0)
     stage.clock.advance(2 * MINUTE)
@@ -195,12 +196,12 @@ def test_a_question_that_is_never_answered_ends_with_the_time_of_verify_and_a_cl
         else:
             merged = revert(stage)
         assert unfinished(stage)
-        witness(stage).cut_at(Cut.UNHEARD, 1, any_request, away=True)
+        altered(stage).cut_at(Cut.UNHEARD, 1, any_request, away=True)
         stage.clock.advance(2 * MINUTE)
         stage.settle()
         state, words = stage.statuses(merged)[OURS]
         assert (unfinished(stage), state, NOW in words) == (True, "pending", False), words
-        witness(stage).heal()
+        altered(stage).heal()
         stage.clock.advance(2 * MINUTE)
         stage.settle()
     assert ended(stage) == (FAILED[way], "v2.0.0", 2, None)

@@ -5,14 +5,13 @@ from itertools import count, groupby
 from reconciler.approval.decision import Verb
 from tests.failpoints.scenes import JOB, job
 from tests.failpoints.stepped import SHOP, SHOP_JOB, shop_text, with_shop, with_steps
-from tests.story.altered import altered
+from tests.story.altered import altered, makes_job
 from tests.story.altered import quick as quick  # a fixture
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, made
-from tests.story.test_way_back_pods import makes_job
 
 SHOP_DEPLOYMENT = "apis/apps/v1/namespaces/svc-a/deployments/shop"
 

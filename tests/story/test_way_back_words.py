@@ -18,12 +18,13 @@ from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.faults.far_cluster import Cut, is_write
+from tests.story.altered import altered, makes_job, mark
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import OURS, land, made, pods, text
-from tests.story.test_way_back_pods import makes_job, mark, order_back, revert, witness
-from tests.story.test_way_back_pods import stage as stage  # a fixture
-from tests.story.test_way_back_pods import theatre as theatre  # a fixture
+from tests.story.test_way_back_pods import order_back, revert
 
 LONGER = frozenset(
     {
@@ -64,7 +65,7 @@ def meets(stage: Stage, step: str, asked: Asked) -> bool:
 @pytest.mark.parametrize(("way", "step"), SAID)
 def test_the_status_says_of_the_traffic_what_is_so_while_the_cluster_is_away(stage: Stage, way: str, step: str) -> None:
     merged = land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
-    cluster = witness(stage)
+    cluster = altered(stage)
     cluster.cut_at(Cut.UNHEARD, 1, lambda asked: meets(stage, step, asked), away=True)
     if way == "order":
         order_back(stage)
@@ -103,48 +104,37 @@ STOP, RUN, GIVE, DELETE, ASK = (
     (one(ActionKind(kind)),) for kind in ("stop_traffic", "run_job", "restore_traffic", "delete_object", "ask")
 )
 CLEAN = (DELETE[0].model_copy(update={"step": 0}),)  # a run of an earlier plan goes when everything is done
-PLACES = [  # of a revert: the last batch that was begun, and the last that is done
-    (-1, -1, Away.NOT),
-    (0, -1, Away.NOT),  # a batch of another release
-    (1, 0, Away.MAYBE),
-    (1, 1, Away.MAYBE),  # the second half of stopping follows
-    (2, 1, Away.MAYBE),
-    (2, 2, Away.STOPPED),
-    (3, 2, Away.STOPPED),
-    (4, 3, Away.MAYBE),
-    (4, 4, Away.NOT),
-    (5, 4, Away.NOT),
+WHOLE = (RUN, STOP, STOP, RUN, GIVE, ASK)  # the first is of another release
+LESS = (RUN, STOP, STOP, RUN, DELETE, ASK, CLEAN)  # nothing that was stopped is to stay: it goes with the last but one
+PLACES = [  # of a revert: its batches, the last one that was begun, and the last that is done
+    (WHOLE, -1, -1, Away.NOT),
+    (WHOLE, 0, -1, Away.NOT),
+    (WHOLE, 1, 0, Away.MAYBE),
+    (WHOLE, 1, 1, Away.MAYBE),  # the second half of stopping follows
+    (WHOLE, 2, 1, Away.MAYBE),
+    (WHOLE, 2, 2, Away.STOPPED),
+    (WHOLE, 3, 2, Away.STOPPED),
+    (WHOLE, 4, 3, Away.MAYBE),
+    (WHOLE, 4, 4, Away.NOT),
+    (WHOLE, 5, 4, Away.NOT),
+    (LESS, 2, 1, Away.MAYBE),
+    (LESS, 2, 2, Away.STOPPED),
+    (LESS, 3, 3, Away.STOPPED),
+    (LESS, 4, 3, Away.MAYBE),
+    (LESS, 4, 4, Away.NOT),
 ]
 
 
-@pytest.mark.parametrize(("begun", "done", "away"), PLACES)
-def test_where_a_revert_stands_says_whether_its_traffic_is_stopped(begun: int, done: int, away: Away) -> None:
-    batches = (RUN, STOP, STOP, RUN, GIVE, ASK)
+@pytest.mark.parametrize(("batches", "begun", "done", "away"), PLACES)
+def test_g23_where_a_revert_stands_says_whether_its_traffic_is_stopped(
+    batches: tuple[tuple[Action, ...], ...], begun: int, done: int, away: Away
+) -> None:
     plan = Plan.model_construct(batches=batches)  # type: ignore[call-arg]
     passed: Any = None
     state = RolloutState(passed, EventId("1"), datetime(2026, 1, 5, tzinfo=UTC), begun, done)
     assert away_in(plan, state) is away
-    given_back = Away.MAYBE if away else Away.NOT
-    assert away_in(plan, replace(state, again=True)) is given_back
-
-
-LESS = [  # the same where nothing that was stopped is to stay: the last batch but the questions takes it away
-    (2, 1, Away.MAYBE),
-    (2, 2, Away.STOPPED),
-    (3, 3, Away.STOPPED),
-    (4, 3, Away.MAYBE),
-    (4, 4, Away.NOT),
-]
-
-
-@pytest.mark.parametrize(("begun", "done", "away"), LESS)
-def test_g23_a_revert_to_a_version_without_workloads_is_away_until_they_are_gone(
-    begun: int, done: int, away: Away
-) -> None:
-    plan = Plan.model_construct(batches=(RUN, STOP, STOP, RUN, DELETE, ASK, CLEAN))  # type: ignore[call-arg]
-    passed: Any = None
-    assert away_in(plan, RolloutState(passed, EventId("1"), datetime(2026, 1, 5, tzinfo=UTC), begun, done)) is away
-    assert is_away(plan, done + 1) is (away is not Away.NOT)
+    assert away_in(plan, replace(state, again=True)) is (Away.MAYBE if away else Away.NOT)
+    assert is_away(plan, done + 1) is (done > 0 and away is not Away.NOT)  # what a hold asks before the next batch
 
 
 def test_g23_a_hold_waits_until_workloads_that_are_not_to_stay_are_gone(stage: Stage) -> None:
@@ -152,14 +142,14 @@ def test_g23_a_hold_waits_until_workloads_that_are_not_to_stay_are_gone(stage: S
     land(stage, {MANIFEST: None}, "less")
     new = re.sub(r"success: \[.*\]", "success: []", text(stage, "v2.0.1"))  # readiness alone counts
     land(stage, {RELEASE: new, JOB: job("downgrade"), MANIFEST: manifest}, "good")
-    witness(stage).refuse(503, makes_job)
+    altered(stage).refuse(503, makes_job)
     merged = revert(stage, **{MANIFEST: None})
     assert (pods(stage), STOPPED_NOW in stage.statuses(merged)[OURS][1]) == (0, True)
     stage.desk("dev_user").order("release/svc-a", Verb.HOLD, reason="wait")
-    witness(stage).heal()
+    altered(stage).heal()
     stage.clock.advance(timedelta(minutes=2))
     stage.settle()
-    assert witness(stage).look(DEPLOYMENT) is None, stage.statuses(merged)[OURS]
+    assert altered(stage).look(DEPLOYMENT) is None, stage.statuses(merged)[OURS]
 
 
 def test_of_several_releases_the_worst_is_said() -> None:
