@@ -23,9 +23,10 @@ from reconciler.app.sides import accepted_before, left_by, left_stopped, namespa
 from reconciler.app.step_times import Term, began, latest, term_of
 from reconciler.app.stories import Story
 from reconciler.app.targets import Connections, replaceable
-from reconciler.app.traffic import GIVEN_BACK, Away, away_in, given_up, is_away, overdue, stopped_by, waited_for
+from reconciler.app.traffic import Away, away_in, given_up, is_away, overdue, stopped_by, waited_for
 from reconciler.app.verifying import Interrupted, pause_left
-from reconciler.app.way_back import SETTLE, Walk, WayBack, let_in, timeouts
+from reconciler.app.walked import SETTLE, Walk, Walked, giving_back, let_in
+from reconciler.app.way_back import WayBack, timeouts
 from reconciler.errors import LeftBehind, ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Applying, BatchDone, Finished, Hold, Returning
 from reconciler.machine.ledger import RolloutState
@@ -242,8 +243,7 @@ class _Run:
 
     def _let_in(self, stopped: Mapping[str, Sequence[str]]) -> Order:
         """Record that the traffic is given back, which is a turn of its own."""
-        walk = [Walk(f"release/{name}", 0, GIVEN_BACK, done=False) for names in stopped.values() for name in names]
-        self._tell_walk(walk, ())
+        self._tell_walk(giving_back(f"release/{name}" for names in stopped.values() for name in names), ())
         return self._order(self._plan, self._passed.retries)
 
     def _away(self, failure: Unavailable | Withdrawn) -> Event:
@@ -311,9 +311,7 @@ class _Run:
             self._performer_of,
             self._plan,
             self._context.desires.at(self._passed.commit),
-            self._order_back,
-            lambda: self._state,
-            self._tell_walk,
+            Walked(self._plan, self._order_back, lambda: self._state, self._tell_walk),
         )
         try:
             way.go(returning)

@@ -2,13 +2,12 @@
 
 Safe to repeat: what was returned already is found returned. Pauses and shares are for going forward; a return is done
 at once, so that nothing rests where it should not. Whether it succeeded is asked at its end each time, as the release
-says that is rolled back. Where that names steps, each is recorded before and after, and done once; whatever fails while
-traffic is stopped gives it back to what stands before it is told (docs/decisions/0020). Where nothing of what failed
-was done, nothing is walked.
+says that is rolled back. Where that names steps, each is recorded before and after, and done once (walked.py). Where
+nothing of what failed was done, nothing is walked.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from reconciler.app.derived import check_derived
@@ -16,14 +15,12 @@ from reconciler.app.desire import Desires
 from reconciler.app.fencing import fence
 from reconciler.app.going_back import hooks_of, leaves, ran
 from reconciler.app.jobs import run_in
-from reconciler.app.journal import Overtaken
-from reconciler.app.operations import Order, Step
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
 from reconciler.app.returns import in_turns
-from reconciler.app.step_times import Term, latest
-from reconciler.app.traffic import GIVEN_BACK, Away, StillStopped, away_of, given_up, most_away, overdue, waited_for
-from reconciler.app.verifying import APPLIED, Interrupted
+from reconciler.app.traffic import given_up
+from reconciler.app.verifying import APPLIED
+from reconciler.app.walked import Walked
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
 from reconciler.machine.entry import Accepted, Returning
 from reconciler.machine.states import RolloutState
@@ -36,8 +33,6 @@ from reconciler.plan.way_back import Leaving
 from reconciler.specs.desired import Desired
 
 AWAY = frozenset({"cluster_connect_failed", "ssh_unreachable", "rate_limited"})  # keys of failures that pass
-SETTLE = timedelta(minutes=10)  # of what has no time of its own
-RETURNS = 1000  # attempts of returns count from here; retries of one approval are three (G22)
 
 
 def timeouts(plan: Plan) -> dict[str, timedelta]:
@@ -46,34 +41,20 @@ def timeouts(plan: Plan) -> dict[str, timedelta]:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
-    """One step of a way back, begun or done."""
-
-    unit: str
-    number: int
-    action: str
-    done: bool
-    words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class WayBack:
-    """The way back from one rollout. `order`: what the actions of a plan belong to, by plan and attempt."""
+    """The way back from one rollout."""
 
     planner: Planner
     desires: Desires
     performer_of: Callable[[Side, Mapping[str, Desired]], Performer]
     rollout: Plan
     failed: Side  # what the rollout was to bring
-    order: Callable[[Plan, int], Order]
-    stood: Callable[[], RolloutState]  # as recorded, by now
-    told: Callable[[Sequence[Walk], tuple[Step, ...]], None] = lambda *_: None  # records steps, and what Jobs did
-    failed_runs: list[Step] = field(default_factory=list)  # not told yet: with what comes of it, else it is told twice
+    walked: Walked
 
     @property
     def state(self) -> RolloutState:
         """The rollout as it is recorded by now."""
-        return self.stood()
+        return self.walked.state
 
     def go(self, returning: Returning) -> None:
         """All of it. Raises what stopped it; then it is gone again from the start."""
@@ -98,9 +79,7 @@ class WayBack:
                 raise given_up()  # never a migration beside pods
             return self._walk(side, wanted, performer, leaving)
         except ReconcilerError as error:
-            failure = self._let_in(performer, leaving, error)
-            if self.failed_runs and not isinstance(failure, Unavailable):
-                self.told((), self._untold())
+            failure = self.walked.failure(performer, leaving, error)
             if failure is error:
                 raise
             raise failure from error
@@ -111,25 +90,25 @@ class WayBack:
         refs = tuple(UnitRef.parse(accepted.unit) for accepted in wanted)
         self._derived(side, wanted, leaving)
         # a return is another operation on a host than the way forward, also where it runs the same hook
-        attempt = RETURNS + self.state.passed.retries
-        if not self._begun(refs):  # else it was done before the first step was recorded
+        attempt = self.walked.attempt
+        if not self.walked.begun(refs):  # else it was done before the first step was recorded
             old = performer.wanted(ref.name for ref in refs)
-            fence(performer.targets, old, self.rollout, self.order(self.rollout, attempt), performer.identities)
+            fence(performer.targets, old, self.rollout, self.walked.order(self.rollout, attempt), performer.identities)
         plan = self.planner.plan(self.rollout.environment, refs, side, looks=True, leaving=leaving)
         _check(plan, lambda: self._ask_again(performer))
         self._tell_over(side, plan, performer, leaving)
         for number, batch in enumerate(plan.batches):
             before, after = steps_of(plan.batches[:number]), steps_of(plan.batches[number + 1 :])
             now = steps_of([batch])
-            self._tell(leaving, now - before - self.state.begun, done=False)
-            order = self.order(plan, attempt)
+            self.walked.tell(leaving, now - before - self.state.begun, done=False)
+            order = self.walked.order(plan, attempt)
             applied = performer.apply(batch, order)
             if applied.failure is not None:
-                self.failed_runs.extend(one for one in applied.steps if one.run)
+                self.walked.failed_runs.extend(one for one in applied.steps if one.run)
                 raise applied.failure
             jobs = performer.finish(batch, order)
             if jobs.failure is not None:
-                self.failed_runs.extend(jobs.steps)
+                self.walked.failed_runs.extend(jobs.steps)
                 raise jobs.failure
             performer.verify(batch, timeouts(plan))
             over = {unit for unit, _ in now} - {unit for unit, _ in after}
@@ -138,7 +117,7 @@ class WayBack:
             if leaving:
                 performer.ask(batch)
             done = (now - after) | (_rest(leaving, over) - self.state.walked)
-            self._tell(leaving, done, done=True, ran=jobs.steps, words="; ".join(applied.words))
+            self.walked.tell(leaving, done, done=True, ran=jobs.steps, words="; ".join(applied.words))
         stepped = {unit for unit, _ in steps_of(plan.batches)}
         others = [ref for ref in refs if str(ref) not in stepped]
         performer.verify(returned_before(self.rollout, side.desired, plan, others), timeouts(plan))
@@ -153,7 +132,7 @@ class WayBack:
         if over:
             left = returned_before(self.rollout, side.desired, plan, leaving)
             performer.verify([_in_step(one, over, leaving) for one in left], timeouts(plan))
-            self._tell(leaving, over, done=True)
+            self.walked.tell(leaving, over, done=True)
 
     def _performer(self, side: Side) -> Performer:
         return self.performer_of(side, dict.fromkeys(self.failed.desired.releases, self.failed.desired))
@@ -174,75 +153,19 @@ class WayBack:
         try:
             check_derived(self.failed, [one for one in self.state.passed.units if one.unit == str(ref)])
         except Refused as error:
-            if not self._begun([ref]):
+            if not self.walked.begun([ref]):
                 raise
             raise Unavailable(error.message, key=error.key, hint=error.own_hint) from error
 
     def _moved(self, ref: UnitRef, left: Leaving, performer: Performer) -> bool:
         """Whether more than its objects may have changed: a Job that is not known to have failed counts."""
-        if self._begun([ref]) or str(ref) in self.state.owing or ran(self.state, self.rollout, str(ref)):
+        if self.walked.begun([ref]) or str(ref) in self.state.owing or ran(self.state, self.rollout, str(ref)):
             return True
         hooks = [action for _, action in hooks_of(self.rollout, str(ref))]
-        order = replace(self.order(self.rollout, self.state.passed.retries), once="")
+        order = replace(self.walked.order(self.rollout, self.state.passed.retries), once="")
         api = performer.targets.kube(left.release.cluster or "") if hooks else None
         seen = (api.job(run_in(order, action)) for action in hooks) if api is not None else ()
         return any(one is not None and not one.failed and not one.stopped for one in seen)
-
-    def _away(self, leaving: Mapping[UnitRef, Leaving]) -> Away:
-        """Whether traffic is stopped now, as is recorded: somebody has, or had, an order to do so."""
-        state, found = self.state, list[Away]()
-        for unit, left in ((str(ref), left) for ref, left in leaving.items() if left.stop):
-            stop, restore = (unit, left.stop), (unit, left.restore)
-            found.append(
-                away_of(
-                    stopping=stop in state.begun,
-                    stopped=stop in state.walked,
-                    restoring=state.again or restore in state.begun,
-                    restored=restore in state.walked,
-                )
-            )
-        return most_away(found)
-
-    def _begun(self, refs: Collection[UnitRef]) -> bool:
-        return bool({unit for unit, _ in self.state.begun} & {str(ref) for ref in refs})
-
-    def _tell(
-        self,
-        leaving: Mapping[UnitRef, Leaving],
-        steps: Collection[tuple[str, int]],
-        *,
-        done: bool,
-        ran: tuple[Step, ...] = (),
-        words: str = "",
-    ) -> None:
-        names = {(str(ref), number): step.action.value for ref, left in leaving.items() for number, step in left.left}
-        if steps or ran:
-            walk = [Walk(unit, number, names[unit, number], done, words) for unit, number in sorted(steps)]
-            self.told(walk, ran)
-
-    def _let_in(
-        self, performer: Performer, leaving: Mapping[UnitRef, Leaving], error: ReconcilerError
-    ) -> ReconcilerError:
-        """Where traffic may be stopped, and this return goes no further: what stands gets its pods back (G23)."""
-        if isinstance(error, (Interrupted, Overtaken)):
-            return error
-        away = self._away(leaving)
-        late = overdue(error, self._term(leaving, between=bool(away)), performer.clock.now())
-        if away or (late is not error and performer.answers(left.release.cluster or "" for left in leaving.values())):
-            error = late
-        if isinstance(error, (Unavailable, Withdrawn)):
-            return waited_for(error, away) if away else error
-        stopped: dict[str, list[str]] = {}
-        done = self.state.walked
-        units = [ref for ref, left in leaving.items() if left.stops and (str(ref), left.restore) not in done]
-        for ref in units:
-            stopped.setdefault(leaving[ref].release.cluster or "", []).append(ref.name)
-
-        def begin() -> Order:
-            self.told([Walk(str(ref), 0, GIVEN_BACK, done=False) for ref in units], self._untold())
-            return self.order(self.rollout, RETURNS + self.state.passed.retries)
-
-        return let_in(performer, stopped, begin, error, lambda: self._away(leaving)) if stopped else error
 
     def _ask_again(self, performer: Performer) -> None:
         targets = (one.target.partition("/") for batch in self.rollout.batches for one in batch)
@@ -254,64 +177,14 @@ class WayBack:
             except ReconcilerError:
                 continue  # it is taken
 
-    def _untold(self) -> tuple[Step, ...]:
-        runs = tuple(self.failed_runs)
-        self.failed_runs.clear()
-        return runs
-
-    def _term(self, leaving: Mapping[UnitRef, Leaving], *, between: bool) -> Term | None:
-        """The time of the step that was begun last. `between`: between two steps what is next has some too."""
-        begun = self.state.begun
-        found = [((str(ref), number), step) for ref, left in leaving.items() for number, step in left.all]
-        terms = {key: Term(step.timeout, self.state.steps_at[key]) for key, step in found if key in begun}
-        last = latest([term for key, term in terms.items() if key not in self.state.walked])
-        if last is not None or not between:
-            return last
-        over = latest([*terms.values()])
-        return Term(over.limit + SETTLE, over.since) if over is not None else None
-
     def _derived(self, side: Side, wanted: tuple[Accepted, ...], leaving: Mapping[UnitRef, Leaving]) -> None:
         """What cannot be derived here and now is waited for, but not while traffic is stopped."""
         try:
             check_derived(side, wanted)
         except Unavailable as error:
-            if not self._away(leaving):
+            if not self.walked.away(leaving):
                 raise
             raise Rejected(error.message, key="release_rollback_failed", hint=error.own_hint) from error
-
-
-def let_in(
-    performer: Performer,
-    releases: Mapping[str, Sequence[str]],
-    begin: Callable[[], Order],
-    error: ReconcilerError,
-    away: Callable[[], Away],
-) -> ReconcilerError:
-    """The failure, once what stands has its pods back. Raises Unavailable where nobody could give them.
-
-    `away`: whether they are away, as is recorded by then.
-    """
-    try:
-        found = performer.let_traffic_in(releases, begin, begun=bool(away()))
-    except Overtaken:
-        raise
-    except (Unavailable, Withdrawn) as unheard:
-        raise waited_for(unheard, away()) from unheard
-    except ReconcilerError as worse:
-        state = Away.STOPPED if isinstance(worse, StillStopped) else away()
-        if not state:
-            return error
-        message = f"{state}: {worse.message}; after: {error.message}"
-        hint = "give the workload its pods by hand; its annotation says how many it had"
-        return Rejected(message, key=error.key, hint=hint)
-    if not found.words:
-        return error
-    told = ", ".join(found.words)
-    message = f"{error.message}; {told}"
-    if found.asked:
-        how = "traffic was given back" if found.given else "traffic was asked back, and no pod is ready"
-        message = f"{how}: {error.message}; traffic goes to what stood: {told}"
-    return Rejected(message, key=error.key, hint=error.own_hint)
 
 
 def _check(plan: Plan, ask_again: Callable[[], None]) -> None:

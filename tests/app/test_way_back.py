@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.app.walked import Walked
 from reconciler.app.way_back import WayBack
 from reconciler.errors import Refused, Rejected, Unavailable
 from reconciler.machine.entry import Accepted
@@ -52,7 +53,7 @@ def leaving(steps: Any = STOPS, done: frozenset[int] = frozenset()) -> Leaving:
 def way(state: RolloutState, made: Plan = HOOKED) -> WayBack:
     """The way back from a rollout that is recorded so."""
     nobody: Any = None
-    return WayBack(nobody, nobody, nobody, made, Side(Desired()), lambda *_: order(), lambda: state)
+    return WayBack(nobody, nobody, nobody, made, Side(Desired()), Walked(made, lambda *_: order(), lambda: state))
 
 
 def failed(**more: Any) -> RolloutState:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.app.traffic import MAY_BE_STOPPED, STOPPED_NOW
-from reconciler.app.way_back import RETURNS
+from reconciler.app.walked import RETURNS
 from reconciler.kube.marks import RUN, STOPPED
 from reconciler.machine.states import RolloutState
 from reconciler.plan.change import ActionKind
