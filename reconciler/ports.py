@@ -171,12 +171,14 @@ class ClusterFacts:
 class Readiness:
     """Whether an object reached its desired state.
 
-    `status` is one of kstatus' words: Current|InProgress|Failed|Terminating|NotFound|Unknown.
+    `status` is one of kstatus' words: Current|InProgress|Failed|Terminating|NotFound|Unknown. `why`: what in its words
+    is of its pods, or of the events about it.
     """
 
     ref: ObjectRef
     status: str
     message: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

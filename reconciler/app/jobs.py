@@ -1,9 +1,10 @@
 """Runs a Job of a release's source as one operation: makes it once, waits for its end, tells its last words.
 
 A run is named after its operation, so a process that comes back finds it and waits on (G24). Rules: what is run is what
-was approved; what did not end in time is stopped for good, so that it can do nothing later; what its pods wrote is told
-without any secret that the release's objects hold, in the version that comes or in the one that was there (a Job before
-a rollout still reads the old Secrets), or that is written like one.
+was approved; what did not end in time is stopped for good, so that it can do nothing later; what kept its pods from
+starting is looked for while they are there, and changes no judgement; what its pods wrote is told without any secret
+that the release's objects hold, in the version that comes or in the one that was there (a Job before a rollout still
+reads the old Secrets), or that is written like one.
 """
 
 import re
@@ -32,6 +33,7 @@ WAITED = "it stood suspended {limit} after {begun}: whoever admits Jobs there (s
 STOPS = 3  # times that what is late is stopped, where somebody else lets it go on
 LATE = timedelta(seconds=60)  # after its deadline the cluster has ended it; then nobody there does
 LAST_WORDS = 300  # characters of its log that a failure quotes
+UNKNOWN_LOG = "("  # a log that could not be read begins so
 KEPT = 64 * 1024  # characters of its log that are kept: the last ones
 END_OF_KEY = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
 OF_KEY = re.compile(r"[ \t]*[\w+/=:-]+[ \t\r]*")  # a line within one
@@ -83,7 +85,7 @@ class JobRunner:
         ref = ref_of(self._run(action, desired, order, action.seconds)[0])
         limit = timedelta(seconds=action.seconds) + LATE
         term = Term(limit, self.began(action) or self.clock.now())
-        pauses, passed, waited, stops = iter(READINESS_PAUSES), timedelta(), False, 0
+        pauses, passed, waited, stops, last = iter(READINESS_PAUSES), timedelta(), False, 0, ""
         while True:
             seen = run_seen(api, ref, action)
             if seen is None:
@@ -96,6 +98,8 @@ class JobRunner:
                     break
                 waited, stops = seen.suspended if not stops else waited, stops + 1
                 api.stop_job(release_of(action), ref, generation=order.generation, expected_uid=seen.uid)
+            elif not stops and not seen.suspended:
+                last = _looked(api, ref) or last
             pause = next(pauses, READINESS_PAUSE)
             self.clock.wait(pause)
             passed += pause
@@ -110,9 +114,14 @@ class JobRunner:
         now = "is stopped" if seen.stopped else "GOES ON: something there undoes it when it is stopped"
         begun = "it was made" if self.began(action) is None else "its step was begun"
         why = hidden(seen.words) if seen.ended else f"{late.format(limit=limit, begun=begun)}, and {now}"
-        last = " ".join(log.split())[-LAST_WORDS:]
-        words = f"{why}{'; its log ends: ' if last else ''}{last}"
-        return Step(action, result, _failure(action, ref, words), run=ref.name)
+        wrote = " ".join(log.split())[-LAST_WORDS:]
+        if not last and seen.ended and (not wrote or wrote.startswith(UNKNOWN_LOG)):
+            last = _looked(api, ref)
+        more = [
+            f"last seen: {hidden(last)}" if last and last not in why else "",
+            f"its log ends: {wrote}" if wrote else "",
+        ]
+        return Step(action, result, _failure(action, ref, "; ".join([why, *filter(None, more)])), run=ref.name)
 
     def _run(self, action: Action, desired: Desired, order: Order, seconds: int) -> tuple[dict[str, Any], str]:
         source = desired.sources.get(release_of(action))
@@ -134,6 +143,14 @@ def run_seen(api: KubeApi, ref: ObjectRef, action: Action) -> JobSeen | None:
         if isinstance(error, Withdrawn) or not action.step:
             raise
         raise Unavailable(error.message, key=error.key, hint=error.own_hint) from error
+
+
+def _looked(api: KubeApi, ref: ObjectRef) -> str:
+    """What its pods say that do not run, or the events about it; nothing where nobody may look."""
+    try:
+        return "".join(found.why for found in api.readiness([ref]))
+    except ReconcilerError:
+        return ""
 
 
 def run_in(order: Order, action: Action) -> ObjectRef:

@@ -75,7 +75,9 @@ def scale(api: KubeApi, action: Action, order: Order, desired: Desired) -> str:
     silent = own is None and not others and not floor and ref in map(ref_of, objects)
     back = Back(own=own, least=least_of(ref, objects), unmarked=True, floor=floor, silent=silent)
     given = api.restore(release, ref, generation=order.generation, expected_uid=action.uid, back=back)
-    return f"{ref} is given {given.pods} pods: {given.words}" if given is not None and given.words else ""
+    if given is None or not given.words:
+        return ""
+    return _words(ref, given, None) if ref.kind == SUSPENDED else f"{ref} is given {given.pods} pods: {given.words}"
 
 
 def least_of(ref: ObjectRef, objects: Iterable[Any]) -> int:
@@ -254,11 +256,16 @@ class Traffic:
             raise unheard
         some = [(api, ref, given.pods) for api, ref, given in asked]
         ready = ComingBack(self.clock, self.stopping).ready(some)
+        pods = [(one.pods, at) for (_, ref, one), at in zip(asked, ready, strict=True) if ref.kind != SUSPENDED]
         words = [_words(ref, given, at) for (_, ref, given), at in zip(asked, ready, strict=True)]
         told = [*told, *words, *runs]
         if failed:
             raise StillStopped("; ".join([*(one.message for one in failed), *told]), key=failed[0].key)
-        return LetIn(tuple(told), given=any(ready), asked=any(given.pods for _, _, given in asked))
+        return LetIn(
+            tuple(told),
+            given=any(at for _, at in pods) if any(one for one, _ in pods) else any(ready),
+            asked=any(given.pods for _, _, given in asked),
+        )
 
     def _begin(
         self, found: Sequence[Stopped], wanted: Mapping[str, DesiredObjects], order: Order
@@ -278,7 +285,8 @@ class Traffic:
         api = self.targets.kube(cluster)
         for _, _, item in self._workloads(cluster, [release]):
             if api.pods_left(item.ref):
-                message = f"going on without traffic: {item.ref} has pods again, which somebody gave it meanwhile"
+                again = "a Job again" if item.ref.kind == SUSPENDED else "pods again"
+                message = f"going on without traffic: {item.ref} has {again}, which somebody gave it meanwhile"
                 raise Rejected(message, key="release_rollback_failed")
 
     def answers(self, clusters: Iterable[str]) -> bool:

@@ -36,6 +36,12 @@ LEAVING = frozenset({"NotFound", "Terminating"})
 UNSEEN = frozenset({"InProgress", "Unknown"})  # its controller may not know yet how many pods it is to have
 
 
+ORDERED = {
+    "StatefulSet": "; one that does not say podManagementPolicy: Parallel waits for pods that are not ready before it"
+    " takes others away: delete those by hand"
+}
+
+
 class Interrupted(Unavailable):
     """The process was asked to stop between two looks; the recorded plan goes on after the next start."""
 
@@ -51,6 +57,14 @@ def _is_done(item: Readiness, gone: Collection[ObjectRef], ended: Collection[Obj
     if item.ref in gone:
         return item.status == "NotFound"
     return item.status == "Current" or (item.status in LEAVING and item.ref in ended)
+
+
+def _still_there(found: Readiness, left: int | None) -> str:
+    """What of a workload that is stopped has not ended, and what its controller waits for."""
+    one = "Job" if found.ref.kind == SUSPENDED else "pod"
+    counted = f"{left} {one}{'' if left == 1 else 's'}" if left is not None else f"{one}s"
+    why = f" ({hidden(found.message)})" if found.status in UNSEEN else ""
+    return f"{counted} of {found.ref} {'has' if left == 1 else 'have'} not ended{why}"
 
 
 def _limit(action: Action, timeouts: Mapping[str, timedelta]) -> timedelta:
@@ -164,12 +178,13 @@ class Verifier:
             if found.status == "NotFound":  # its pods may live on, and nobody could count them
                 message = f"stopping traffic: {ref} was deleted meanwhile: nobody knows whether pods of it are left"
                 raise Rejected(message, key="release_rollback_failed")
-            empty = found.status not in UNSEEN and not api.pods_left(ref)
+            left = api.pods_left(ref) if found.status not in UNSEEN else None
+            empty = left == 0
             found_empty = found_empty - 1 if empty else wanted
             if not found_empty:
                 return
             if not empty and term.over(self.clock.now(), waited):
-                message = f"stopping traffic: pods of {ref} are still there after {term.limit}"
+                message = f"stopping traffic: {_still_there(found, left)} after {term.limit}{ORDERED.get(ref.kind, '')}"
                 raise Rejected(message, key="release_rollback_failed")
             pause = next(pauses, READINESS_PAUSE)
             self.clock.wait(pause)

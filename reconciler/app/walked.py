@@ -174,6 +174,6 @@ def let_in(
     told = ", ".join(found.words)
     message = f"{error.message}; {told}"
     if found.asked:
-        how = "traffic was given back" if found.given else "traffic was asked back, and no pod is ready"
+        how = "traffic was given back" if found.given else "no pod is ready, traffic was asked back"
         message = f"{how}: {error.message}; traffic goes to what stood: {told}"
     return Rejected(message, key=error.key, hint=error.own_hint)

@@ -220,7 +220,9 @@ class KubeTarget:
         with self._understood():
             bodies = all_of([partial(self._body, ref) for ref in refs], WORKERS)
             found = self._explainer.judge_all(refs, bodies, sayings)
-            return tuple(Readiness(ref, str(one.status), one.message) for ref, one in zip(refs, found, strict=True))
+            return tuple(
+                Readiness(ref, str(one.status), one.message, one.why) for ref, one in zip(refs, found, strict=True)
+            )
 
     def replicas(self, ref: ObjectRef, *, had: bool = True) -> int:
         """How many pods a workload is to have, or `had` where it is stopped; 0 where it is not there."""

@@ -8,6 +8,7 @@ a claim whose class binds it with its first pod is not waited for, since that po
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -131,4 +132,5 @@ class Explainer:
 
 
 def _with(found: Judgement, words: str, after: str = ": ") -> Judgement:
-    return Judgement(found.status, f"{found.message}{after}{words}") if words else found
+    why = f"{found.why}; {words}" if found.why else words
+    return replace(found, message=f"{found.message}{after}{words}", why=why) if words else found

@@ -14,6 +14,7 @@ from reconciler.names import ObjectRef, Revision
 from reconciler.plan.change import Action, ActionKind, Change, Check, Line, Operation, Told, Ungranted
 from reconciler.plan.jobs import JobAsk, checks, reference, run_action, run_change
 from reconciler.plan.part import Part, Step, error, warning
+from reconciler.plan.pods_in_order import in_order
 from reconciler.plan.questions import SUCCESS, probes, words_of
 from reconciler.plan.units import object_in, ref_of
 from reconciler.specs.jobs import GOES_ON, STOPPED, SUSPENDED, is_stopped
@@ -104,7 +105,7 @@ def walked(part: Part, ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, A
         part,
         steps=tuple(steps),
         changes=(*part.changes, *changes),
-        checks=(*part.checks, *_preconditions(ask, left)),
+        checks=(*part.checks, *_preconditions(ask, left), *_runs_in_order(ask, left)),
         way=tuple(lines(left, objects, [item.ref for item in _workloads(ask)])),
         ungranted=Ungranted.GOES_BACK,
     )
@@ -280,6 +281,17 @@ def lines(left: Leaving, objects: Mapping[ObjectRef, Any], stands: Iterable[Obje
                 assert_never(step.action)
 
 
+def _runs_in_order(ask: JobAsk, left: Leaving) -> Iterator[Check]:
+    """What is said of what stands. Of a live object only what is ours is known: a number that is not says nothing."""
+    found = ((item.ref, item.live or {}) for item in (_workloads(ask) if left.stop else ()))
+    yield from in_order(ask.unit, ((ref, live, (live.get("spec") or {}).get("replicas")) for ref, live in found))
+
+
+def _comes_in_order(ask: JobAsk, left: Leaving, objects: Mapping[ObjectRef, Any]) -> Iterator[Check]:
+    found = sorted(ref for ref in objects if left.stop and is_stopped(ref.group, ref.kind))
+    yield from in_order(ask.unit, ((ref, objects[ref], own_pods(objects[ref], objects)) for ref in found))
+
+
 def prepared(
     part: Part,
     ask: JobAsk,
@@ -296,7 +308,7 @@ def prepared(
     if own is None or not (part.steps or leads_away) or part.ungranted is not None:
         return part
     irreversible = [step.job or "" for _, step in own.left if not step.returns]
-    found = list(_preconditions(ask, own))
+    found = [*_preconditions(ask, own), *_comes_in_order(ask, own, objects)]
     if known and irreversible:
         jobs = ", ".join(irreversible)
         message = f"{ask.unit}: no return is granted: Job {jobs} of its way back is not said to be reversible"

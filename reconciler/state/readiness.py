@@ -30,10 +30,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A status and why, in words."""
+    """A status and why, in words. `why`: what in them is of its pods, or of the events about it."""
 
     status: Status
     message: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ import pytest
 
 from reconciler.app.jobs import JobRunner
 from reconciler.app.operations import Order, Step
-from reconciler.errors import Refused, Rejected, Unavailable
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
 from reconciler.kube.kubeconfig import parse_kubeconfig
 from reconciler.kube.target import KubeTarget
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.jobs import JobAsk, run_action
 from reconciler.plan.units import ref_of
-from reconciler.ports import Clock
+from reconciler.ports import Clock, Readiness
 from reconciler.sandbox.cluster import SandboxCluster
 from reconciler.sandbox.cluster_http import Asked
 from reconciler.secret import MASK
@@ -181,6 +181,33 @@ def test_one_that_does_not_end_is_stopped_so_that_it_does_nothing_later(
     again = ran(kube, job("hanging"))  # as after a crash: it is not begun again
     assert again.failure is not None
     assert len(jobs(cluster)) == 1
+
+
+PULLS = "pod down-x: container it cannot pull image db:gone: ErrImagePull"
+STOPPED = "it had not ended 0:01:30 after it was made, and is stopped"
+LAST: dict[str, tuple[str, str | ReconcilerError, str]] = {  # its image, what its pods say, and what is told
+    "it never ran": ("hanging", PULLS, f"{STOPPED}; last seen: {PULLS}"),
+    "it ran": ("hanging", "", STOPPED),
+    "it ended": ("broken", PULLS, f"BackoffLimitExceeded; last seen: {PULLS}"),
+    "its event says what it says": ("broken", "BackoffLimitExceeded", "failed: BackoffLimitExceeded"),
+    "nobody may look": ("hanging", Rejected("no", key=""), STOPPED),
+    "nobody can look": ("broken", Unavailable("no", key=""), "failed: BackoffLimitExceeded"),
+}
+
+
+@pytest.mark.parametrize(("tag", "seen", "words"), LAST.values(), ids=LAST)
+def test_one_whose_pod_never_ran_says_why(
+    kube: KubeTarget, monkeypatch: pytest.MonkeyPatch, tag: str, seen: str | ReconcilerError, words: str
+) -> None:
+    def readiness(refs: list[ObjectRef]) -> tuple[Readiness, ...]:
+        if isinstance(seen, ReconcilerError):
+            raise seen
+        return tuple(Readiness(ref, "InProgress", "it runs", seen) for ref in refs)
+
+    monkeypatch.setattr(kube, "readiness", readiness)
+    step = ran(kube, job(tag))
+    assert step.failure is not None
+    assert step.failure.message.endswith(words)
 
 
 def test_one_that_admission_suspended_is_waited_for_and_not_taken_for_one_that_ended(

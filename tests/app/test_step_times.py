@@ -47,10 +47,11 @@ class Cluster:
     statuses: list[str] = field(default_factory=lambda: ["Current"])
     pods: list[int] = field(default_factory=lambda: [0])
     looks: int = 0
+    words: str = ""
 
     def readiness(self, refs: list[ObjectRef], _sayings: Any = None) -> tuple[Readiness, ...]:
         self.looks += 1
-        return tuple(Readiness(ref, self.statuses[min(self.looks, len(self.statuses)) - 1], "") for ref in refs)
+        return tuple(Readiness(ref, self.statuses[min(self.looks, len(self.statuses)) - 1], self.words) for ref in refs)
 
     def pods_left(self, _ref: ObjectRef) -> int:
         return self.pods[min(self.looks, len(self.pods)) - 1]
@@ -105,6 +106,25 @@ def test_who_comes_back_after_the_time_looks_once_and_then_judges(make: Any, awa
 def test_what_was_done_while_nobody_watched_counts_after_the_time_too(one: Action, looks: int) -> None:
     assert performed(cluster := Cluster(), one, after=timedelta(hours=3)) is not None
     assert cluster.looks == looks
+
+
+SET = ObjectRef("apps", "v1", "StatefulSet", "svc", "db")
+ENDS = [
+    (KEPT, ["Current"], [2], f"2 pods of {KEPT} have not ended after 0:00:30"),
+    (KEPT, ["Current"], [1], f"1 pod of {KEPT} has not ended after 0:00:30"),
+    (CRON, ["Current"], [1], f"1 Job of {CRON} has not ended after 0:00:30"),
+    (SET, ["InProgress"], [3], f"pods of {SET} have not ended (not yet) after 0:00:30; one that does not say"),
+]
+
+
+@pytest.mark.parametrize(("ref", "statuses", "pods", "words"), ENDS)
+def test_what_has_not_ended_when_traffic_is_stopped_is_named(
+    ref: ObjectRef, statuses: list[str], pods: list[int], words: str
+) -> None:
+    with pytest.raises(Rejected) as failed:
+        performed(Cluster(statuses, pods, words="not yet"), stopping(ref))
+    assert failed.value.message.startswith(f"stopping traffic: {words}")
+    assert ("podManagementPolicy: Parallel" in failed.value.message) is (ref is SET)
 
 
 @pytest.mark.parametrize("make", WAITS)

@@ -414,3 +414,35 @@ def test_which_step_stops_the_traffic_and_whether_it_is_away(files: Files) -> No
     assert (never.stop, never.stops) == (0, False)
     assert leaving(files.good.desired.releases["web"].spec, ()) is None
     assert left_by(late).moved
+
+
+SETS: dict[str, tuple[str, bool]] = {  # what the StatefulSet says, and whether something is said of it
+    "in order": ("replicas: 3", True),
+    "in order, and others say how many": ("serviceName: web", True),
+    "at once": ("replicas: 3, podManagementPolicy: Parallel", False),
+    "one pod": ("replicas: 1", False),
+}
+
+
+@pytest.mark.parametrize("way", [forth, back], ids=["accepted", "reverted"])
+@pytest.mark.parametrize("stops", [True, False])
+@pytest.mark.parametrize(("said", "warned"), SETS.values(), ids=SETS)
+def test_pods_that_go_in_order_may_not_go_when_they_are_not_ready(
+    files: Files,
+    said: str,
+    warned: bool,  # noqa: FBT001
+    stops: bool,  # noqa: FBT001
+    way: Any,
+) -> None:
+    template = (
+        "template: {metadata: {labels: {app: db}}, spec: {containers: [{name: it, image: 'registry.example/db:v1'}]}}"
+    )
+    spec = f"spec: {{{said}, selector: {{matchLabels: {{app: db}}}}, {template}}}"
+    text = f"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: db}}\n{spec}\n"
+    old = files.but({"apps/web/db.yaml": text})
+    ref = "StatefulSet.apps web/db"
+    ours: Edit = lambda item: replace(item, live={"spec": item.live["spec"]})  # noqa: E731  as a cluster shows it
+    made = way(old, stepped(old, *(ALL if stops else (MIGRATE, BACK, VERIFY))), edit={ref: ours})
+    message = f"release/web: stop_traffic fails where several pods of {ref} are not ready: they go in order"
+    found = [check.message for check in made.checks if "in order" in check.message]
+    assert found == ([message] if warned and stops else [])

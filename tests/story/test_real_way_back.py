@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.failpoints.scenes import JOB
+from reconciler.approval.decision import Verb
+from tests.failpoints.scenes import JOB, MANIFEST
 from tests.servers.nodecluster import NodeCluster
 from tests.servers.processes import wait_until
 from tests.story.stage import RELEASE, Stage
@@ -20,7 +21,14 @@ SERVICE = "http://svc-a.svc-a.svc.cluster.local"
 MORE: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["services/proxy", "pods/log"], "verbs": ["get"]},
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": WRITING},
+    {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": WRITING},
 ]
+# every program of a container stands still, and answers no probe: a shell cannot stop itself
+FREEZE = """for one in /proc/[0-9]*; do
+  read -r name < $one/comm
+  [ "$name" = sh ] || { [ -d "$one" ] && kill -STOP ${one#/proc/}; }
+done
+exit 0"""
 
 
 @pytest.fixture
@@ -43,11 +51,13 @@ spec:
 """
 
 
-def land(stage: Stage, more: str, jobs: str, branch: str, *, health: str = "") -> tuple[str, str]:
+def land(
+    stage: Stage, more: str, jobs: str, branch: str, *, health: str = "", files: dict[str, str | None] | None = None
+) -> tuple[str, str]:
     """How a version ended."""
     text = stage.release_text("v2.0.1", **{"timeout: 2m": f"timeout: 2m{health}"})
     text = f"{text.replace('  rollback: {automatic: true}', '').rstrip()}\n{more}"
-    number = stage.propose({RELEASE: text, JOB: jobs}, branch=branch)
+    number = stage.propose({RELEASE: text, JOB: jobs, **(files or {})}, branch=branch)
     assert not stage.plans(number).plans[0].blocked, stage.plans(number).plans[0].blocked
     stage.approve(number)
     return stage.statuses(stage.merge(number))[OURS]
@@ -105,3 +115,43 @@ def test_hooks_run_before_and_after_the_pods(stage: Stage, real_node: NodeCluste
     made = [pod["metadata"]["creationTimestamp"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     assert first["status"]["completionTime"] <= min(made)
     assert last["metadata"]["creationTimestamp"] >= max(made)
+
+
+def returned(stage: Stage) -> str:
+    """What is told of a return that was ordered and failed."""
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="now")
+    stage.settle()
+    return next(row.text for row in stage.rows(release="svc-a") if row.action == "rollback_failed")
+
+
+def test_a_migration_whose_pod_never_runs_says_why(stage: Stage) -> None:
+    quick = steps().replace("reversible: true, timeout: 2m", "reversible: true, timeout: 15s")
+    land(stage, quick, job("downgrade", 0).replace(":v2.0.0", ":absent"), "by-steps")
+    words = returned(stage)
+    assert f"cannot pull image {IMAGE}:absent" in words, words
+
+
+def of_three(manifest: str) -> str:
+    """A StatefulSet like a Deployment."""
+    made = manifest.replace("kind: Deployment", "kind: StatefulSet").replace("name: svc-a\n", "name: db\n", 1)
+    made = made.replace("app: svc-a", "app: db").replace("  replicas: 2", "  replicas: 3\n  serviceName: db")
+    return made.replace("port: http}\n          res", "port: http}\n            failureThreshold: 1\n          res")
+
+
+def test_pods_that_go_in_order_do_not_go_when_they_are_not_ready(stage: Stage, real_node: NodeCluster) -> None:
+    manifest = stage.world.example()[MANIFEST]
+    files: dict[str, str | None] = {MANIFEST: f"{manifest.rstrip()}\n---\n{of_three(manifest)}"}
+    quick = steps().replace("stop_traffic, timeout: 2m", "stop_traffic, timeout: 20s")
+    assert land(stage, quick, job("downgrade", 0), "by-steps", files=files)[0] == "success"
+
+    def ready() -> int:
+        return int(real_node.get("statefulset", "db", "--namespace=svc-a")["status"].get("readyReplicas", 0))
+
+    for number in (0, 1):
+        real_node.kubectl("exec", "--namespace=svc-a", f"db-{number}", "--", "sh", "-c", FREEZE)
+    wait_until(lambda: ready() == 1, "two pods not to be ready", SECONDS)
+    words = returned(stage)
+    assert "pods of StatefulSet.apps svc-a/db have not ended" in words, words
+    assert "pod db-0" in words, words
+    assert "podManagementPolicy: Parallel" in words, words
+    assert "Deployment.apps svc-a/svc-a is given back its 2 pods" in words, words

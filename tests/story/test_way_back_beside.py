@@ -121,4 +121,4 @@ def test_pods_that_did_not_come_are_not_told_as_traffic_that_was_given_back(stag
     words = told(stage, "rollback_failed")
     assert f"Deployment.apps svc-a/svc-a is asked for its 2 pods: {ready} are ready" in words
     assert ("traffic was given back" in words) is bool(ready)
-    assert ("traffic was asked back, and no pod is ready" in words) is not ready
+    assert ("no pod is ready, traffic was asked back" in words) is not ready

@@ -20,7 +20,7 @@ from tests.story.test_way_back import OURS, land, made, pods, text
 from tests.story.test_way_back_pods import revert
 
 NOW = "AND TRAFFIC IS STOPPED"
-BACK = "traffic was asked back"  # a status has no room for more
+BACK = "no pod is ready"  # what a status keeps of its words, too
 ENVIRONMENT = "environments/env-k8s-prod.yaml"
 LONGER = frozenset(
     {
