@@ -21,6 +21,7 @@ from reconciler.plan.change import Plan
 from reconciler.plan.way_back import Leaving
 
 SETTLE = timedelta(minutes=10)  # of what has no time of its own
+MAY_RUN = "nobody could look whether a Job of it STILL RUNS"
 RETURNS = 1000  # attempts of returns count from here; retries of one approval are three (G22)
 
 
@@ -166,7 +167,8 @@ def let_in(
         state = Away.STOPPED if isinstance(worse, StillStopped) else away()
         if not state:
             return error
-        message = f"{state}: {worse.message}; after: {error.message}"
+        runs = "" if isinstance(worse, StillStopped) else f"; {MAY_RUN}"
+        message = f"{state}: {worse.message}{runs}; after: {error.message}"
         hint = "give the workload its pods by hand; its annotation says how many it had"
         return Rejected(message, key=error.key, hint=hint)
     if not found.words:

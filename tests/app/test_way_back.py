@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.app.walked import Walked
+from reconciler.app.traffic import Away, StillStopped
+from reconciler.app.walked import MAY_RUN, Walked, let_in
 from reconciler.app.way_back import WayBack
 from reconciler.errors import Refused, Rejected, Unavailable
 from reconciler.machine.entry import Accepted
@@ -122,3 +123,14 @@ def test_what_is_derived_otherwise_is_refused_at_once() -> None:
     with pytest.raises(Refused):
         way(failed())._derived(side(1, 1), other, {WEB: leaving()})
     way(failed())._derived(side(1, 1), (accepted(1),), {WEB: leaving()})
+
+
+@pytest.mark.parametrize(("worse", "said"), [(Rejected("no"), True), (StillStopped("no"), False)])
+def test_where_nobody_may_look_it_is_said_that_a_run_may_go_on(worse: Rejected, *, said: bool) -> None:
+    class Blind:
+        def let_traffic_in(self, *_: object, **__: object) -> None:
+            raise worse
+
+    blind: Any = Blind()
+    failure = let_in(blind, {"one": ["web"]}, order, Rejected("why"), lambda: Away.STOPPED)
+    assert (MAY_RUN in failure.message, failure.message.startswith(Away.STOPPED)) == (said, True)

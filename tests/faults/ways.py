@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.app.traffic import MAY_BE_STOPPED, STOPPED_NOW
-from reconciler.app.walked import RETURNS
+from reconciler.app.walked import MAY_RUN, RETURNS
 from reconciler.kube.marks import RUN, STOPPED
 from reconciler.machine.states import RolloutState
 from reconciler.plan.change import ActionKind
@@ -132,7 +132,8 @@ def _of_records(stage: Stage, cluster: RefusingCluster) -> Iterator[str]:
     logs = Counter(_log(event) for event in events)
     for run in cluster.runs:
         told = sum(times for name, times in logs.items() if name.endswith(f"-{run.name}.log"))
-        lost = any(run.name in str(event.detail.get("summary")) for event in events)  # its end is not known to anybody
+        words = [str(event.detail.get("summary")) for event in events]
+        lost = any(run.name in one or MAY_RUN in one for one in words)  # its end is not known to anybody
         if told > 1 or (not told and not lost):
             yield f"{run.path} is told of {told} times"
     if MIGRATES in last.walked and not cluster.runs:
