@@ -263,7 +263,8 @@ class _Run:
         self._end(Stage.FAILED, "failed")
 
     def _record_returned(self, _rollout: Rollout) -> None:
-        self._reason = f"back to what ran before, after: {self._reason}"
+        ordered = self._state.returning is not None and self._state.returning.ordered_by
+        self._reason = f"back to what ran before{', as ordered' if ordered else ', after'}: {self._reason}"
         self._end(Stage.ROLLED_BACK, "rolled_back")
 
     def _record_return_failed(self, _rollout: Rollout) -> None:

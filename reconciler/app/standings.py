@@ -68,7 +68,7 @@ class Standings:
                 return [commit_status(Situation.NO_CHANGE, environment=environment, locale=locale), *since]
             case _:
                 finished = state.finished
-                key = (finished.key if finished is not None else "") or "release_apply_failed"
+                key = (finished.key if finished is not None else "") or _why(state)
                 facts: Facts = {"key": key, "first": words}
                 situation = ENDED.get(outcome, Situation.FAILED)
                 if situation is Situation.FAILED:
@@ -119,6 +119,12 @@ def since(ledger: Ledger, passed: Passed) -> tuple[Situation, Facts] | None:
     if not told or any(state.outcome not in SUCCESSES for state in units.values()):
         return None
     return Situation.AS_APPLIED, {"objects": sum(state.drifted.objects for state in told.values())}
+
+
+def _why(state: RolloutState) -> str:
+    """What stands for the key of what ended without one: a return that a person asked for failed at nothing."""
+    ordered = state.returning is not None and state.returning.ordered_by
+    return f"ordered by {ordered}" if ordered else "release_apply_failed"
 
 
 def _release(passed: Passed) -> str:

@@ -142,12 +142,16 @@ def test_a_migration_that_fails_leaves_no_traffic_stopped_and_says_so_loudly(sta
 
 
 def test_an_ordered_return_runs_the_steps_of_the_version_that_is_left(stage: Stage) -> None:
-    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    merged = land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
     assert (stage.image(), made(stage)) == ("v2.0.1", [])
     stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="now")
     stage.settle()
     assert (stage.image(), pods(stage), len(made(stage))) == ("v2.0.0", 2, 1)
     assert stage.ledger.units["release/svc-a"].outcome == "rolled_back"
+    assert stage.statuses(merged)[OURS] == (
+        "failure",  # what that commit says does not run
+        "rolled back, main ahead: ordered by dev_user: back to what ran before, as ordered: now",
+    )
 
     # what is back already is not walked back again by its revert; the run of the return goes with the next plan
     number = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="revert")
