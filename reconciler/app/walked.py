@@ -81,6 +81,14 @@ class Walked:
         """Whether a step of one of these was begun."""
         return bool({unit for unit, _ in self.state.begun} & {str(ref) for ref in refs})
 
+    def passed(
+        self, leaving: Mapping[UnitRef, Leaving], units: Collection[str], later: Collection[tuple[str, int]]
+    ) -> set[tuple[str, int]]:
+        """The steps of units that are over, for others come `later`: also those of which nothing had to be done."""
+        found = {(str(ref), number) for ref, left in leaving.items() for number, _ in left.left if str(ref) in units}
+        comes = {unit: min(number for one, number in later if one == unit) for unit, _ in later}
+        return {(unit, number) for unit, number in found if number < comes.get(unit, number + 1)} - self.state.walked
+
     def tell(
         self,
         leaving: Mapping[UnitRef, Leaving],

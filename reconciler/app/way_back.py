@@ -116,7 +116,7 @@ class WayBack:
             performer.verify(returned_before(self.rollout, side.desired, plan, settled), timeouts(plan))
             if leaving:
                 performer.ask(batch)
-            done = (now - after) | (_rest(leaving, over) - self.state.walked)
+            done = self.walked.passed(leaving, {unit for unit, _ in now}, after)
             self.walked.tell(leaving, done, done=True, ran=jobs.steps, words="; ".join(applied.words))
         stepped = {unit for unit, _ in steps_of(plan.batches)}
         others = [ref for ref in refs if str(ref) not in stepped]
@@ -125,13 +125,11 @@ class WayBack:
 
     def _tell_over(self, side: Side, plan: Plan, performer: Performer, leaving: Mapping[UnitRef, Leaving]) -> None:
         """Tell the steps of which everything was done when a process ended before it said so."""
-        mine = {step for step in self.state.begun - self.state.walked if step[0] in {str(ref) for ref in leaving}}
-        later = steps_of(plan.batches)
-        ended = {unit for unit, _ in self.state.begun} - {unit for unit, _ in later}
-        over = (mine - later) | (_rest(leaving, ended) - self.state.walked)
+        over = self.walked.passed(leaving, {unit for unit, _ in self.state.begun}, steps_of(plan.batches))
         if over:
             left = returned_before(self.rollout, side.desired, plan, leaving)
-            performer.verify([_in_step(one, over, leaving) for one in left], timeouts(plan))
+            begun = over & self.state.begun
+            performer.verify([_in_step(one, begun, leaving) for one in left], timeouts(plan))
             self.walked.tell(leaving, over, done=True)
 
     def _performer(self, side: Side) -> Performer:
@@ -210,11 +208,6 @@ def _check(plan: Plan, ask_again: Callable[[], None]) -> None:
 def steps_of(batches: Iterable[Iterable[Action]]) -> frozenset[tuple[str, int]]:
     """The steps of ways back that batches hold."""
     return frozenset((one.unit, one.step) for batch in batches for one in batch if one.step)
-
-
-def _rest(leaving: Mapping[UnitRef, Leaving], over: Collection[str]) -> set[tuple[str, int]]:
-    """The steps of units that are over: those of which nothing had to be done are done too."""
-    return {(str(ref), number) for ref, left in leaving.items() if str(ref) in over for number, _ in left.left}
 
 
 def _asked(batch: Iterable[Action]) -> set[str]:

@@ -90,6 +90,29 @@ def test_what_is_recorded_is_not_looked_for() -> None:
     assert not way(failed(begun=frozenset({("release/other", 1)})), plan([WRITE]))._moved(WEB, leaving(), nobody)
 
 
+# the steps that are recorded as done, those that are still to come, and those that are over
+PASSED: dict[str, tuple[set[int], set[int], set[int]]] = {
+    "the first ends": (set(), {2, 3, 4}, {1}),
+    "nothing had to be done of the second": ({1}, {3, 4}, {2}),
+    "nothing is to be restored": ({1, 2}, set(), {3, 4}),
+    "it goes on": ({1, 2}, {3, 4}, set()),
+    "all of it is recorded": ({1, 2, 3, 4}, set(), set()),
+}
+
+
+@pytest.mark.parametrize(("walked", "later", "over"), PASSED.values(), ids=PASSED)
+def test_a_step_of_which_nothing_had_to_be_done_is_over_with_the_one_before_it(
+    walked: set[int], later: set[int], over: set[int]
+) -> None:
+    def steps(numbers: set[int], name: str = "web") -> set[tuple[str, int]]:
+        return {(f"release/{name}", number) for number in numbers}
+
+    found = way(failed(walked=frozenset(steps(walked))))
+    leaves = {WEB: leaving()}
+    assert found.walked.passed(leaves, {"release/web"}, steps(later) | steps({1}, "other")) == steps(over)
+    assert found.walked.passed(leaves, {"release/other"}, steps(later)) == set()
+
+
 UNRENDERED = Unrendered("permission_denied", "no such tool")
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.failpoints.scenes import JOB, job
 from tests.story.altered import altered
+from tests.story.altered import quick as quick  # a fixture: waiting costs nothing
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
@@ -35,3 +36,13 @@ def test_f15_a_return_waits_for_a_credential_that_ends_while_it_looks(stage: Sta
     stage.clock.advance(timedelta(minutes=2))
     stage.settle()
     assert (outcome(stage), stage.image()) == ("rolled_back", "v2.0.0")
+
+
+def test_a_second_order_asks_what_it_found_as_it_is_to_be_when_that_is_ready(stage: Stage) -> None:
+    land(stage, {RELEASE: stepped(stage, "v2.0.1", MIGRATE, ROLL_BACK, VERIFY), JOB: job("downgrade")}, "good")
+    altered(stage).refuse(503, lambda asked: "proxy" in asked.path)
+    order_back(stage)
+    assert (outcome(stage), stage.image()) == ("rollback_failed", "v2.0.0")
+    altered(stage).heal()
+    order_back(stage)
+    assert (outcome(stage), stage.image(), len({*made(stage)})) == ("rolled_back", "v2.0.0", 2)
