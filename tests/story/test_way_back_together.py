@@ -1,10 +1,19 @@
-"""Ways back of several releases at once, which were accepted at different commits."""
+"""Ways back of several releases at once, which were accepted at different commits.
 
+Some by default; `pytest tests/story --strategies all` is all of them.
+"""
+
+import re
+from datetime import timedelta
 from itertools import count, groupby
 
+import pytest
+
 from reconciler.approval.decision import Verb
+from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, job
 from tests.failpoints.stepped import SHOP, SHOP_JOB, shop_text, with_shop, with_steps
+from tests.faults.far_cluster import Cut, is_write
 from tests.story.altered import altered, makes_job
 from tests.story.altered import quick as quick  # a fixture
 from tests.story.altered import stage as stage  # a fixture
@@ -13,6 +22,7 @@ from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, made
 
+LONGER = frozenset({"test_a_chain_through_two_commits_goes_back_in_its_order_also_where_it_was_cut"})
 SHOP_DEPLOYMENT = "apis/apps/v1/namespaces/svc-a/deployments/shop"
 
 
@@ -105,3 +115,44 @@ def test_g21_what_one_release_goes_back_to_does_not_wait_for_another_one_that_fa
     with_shop(stage)  # it depends on nothing, and is the first by name
     land(stage, {RELEASE: stage.release_text("v2.0.1-broken"), SHOP: shop_text(stage, "v2.0.1")}, "both")
     went_back(stage)
+
+
+@pytest.mark.parametrize("write", [0, 2, 8])
+def test_a_chain_through_two_commits_goes_back_in_its_order_also_where_it_was_cut(stage: Stage, write: int) -> None:
+    """The cart needs the shop, which needs svc-a; svc-a and the cart go back to one commit, the shop to another."""
+    with_shop(stage, after="svc-a")
+    example = stage.world.example()
+    parts = [example[f"releases/svc-a/manifests/{name}.yaml"] for name in ("configmap", "deployment", "service")]
+    objects = re.sub(r"svc-a\b", "cart", "---\n".join(parts)).replace("invalid/cart", "invalid/svc-a")
+
+    def cart(tag: str) -> str:
+        return shop_text(stage, tag, after="shop").replace("{name: shop}", "{name: cart}").replace("s/shop", "s/cart")
+
+    old: dict[str, str | None] = {RELEASE: stage.release_text("v1.9.0"), "releases/cart.yaml": cart("v2.0.0")}
+    land(stage, {**old, "releases/cart/all.yaml": objects}, "cart")
+    since = len(stage.world.sandbox("prod").real_effects)
+    files: dict[str, str | None] = {
+        RELEASE: with_steps(stage.release_text("v2.0.1")),
+        JOB: job("downgrade"),
+        SHOP: with_steps(shop_text(stage, "v2.0.1", after="svc-a"), name="downshop"),
+        SHOP_JOB: job("downshop"),
+        "releases/cart.yaml": cart("v2.0.1-broken"),
+    }
+
+    def of_return(asked: Asked) -> bool:
+        return is_write(asked) and any(one.returning for one in stage.ledger.rollouts.values())
+
+    cluster = altered(stage)
+    if write:
+        cluster.cut_at(Cut.UNANSWERED, write, of_return, away=True)
+    land(stage, files, "all")
+    assert cluster.cuts_met() == min(write, 1)
+    cluster.heal()
+    stage.clock.advance(timedelta(minutes=2))
+    stage.settle()
+    names = ("svc-a", "shop", "cart")
+    assert {stage.ledger.units[f"release/{name}"].outcome for name in names} == {"rolled_back"}
+    found = written(stage, since)
+    assert (found[:3], [*dict.fromkeys(found[3:])]) == ([*names], [*names])
+    assert cluster.numbers() == dict.fromkeys(names, 2)
+    assert sorted(name.partition("-")[0] for name in made(stage)) == ["downgrade", "downshop"]
