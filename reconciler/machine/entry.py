@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from reconciler.machine.back_step import BackStep as BackStep
 from reconciler.machine.drifting import Drifted, DriftOver
+from reconciler.machine.finished import Finished as Finished
 from reconciler.names import NO_DIGEST, Digest, EventId, Revision
 from reconciler.plan.change import ImagePin, Risk, Value
 
@@ -198,25 +199,6 @@ class Returning(Value):
     to: tuple[Accepted, ...]
     reason: str
     ordered_by: str = ""
-
-
-class Finished(Value):
-    """How a rollout ended. `outcome`: applied|no_change|failed|rolled_back|rollback_failed|superseded.
-
-    `back`: units that went back wholly, by every step, where the return of another one failed.
-    """
-
-    type: Literal["finished"] = "finished"
-    environment: str
-    generation: int
-    outcome: str
-    key: str = ""
-    message: str = ""
-    back: tuple[str, ...] = ()
-
-    def outcome_of(self, unit: str) -> str:
-        """How it ended for one unit."""
-        return "rolled_back" if unit in self.back else self.outcome
 
 
 class Hold(Value):
