@@ -116,7 +116,7 @@ class WayBack:
             performer.verify(returned_before(self.rollout, side.desired, plan, settled), timeouts(plan))
             if leaving:
                 performer.ask(batch)
-            done = self.walked.passed(leaving, {unit for unit, _ in now}, after)
+            done = self.walked.passed(leaving, {one.unit for one in batch}, coming(plan.batches[number + 1 :], leaving))
             self.walked.tell(leaving, done, done=True, ran=jobs.steps, words="; ".join(applied.words))
         stepped = {unit for unit, _ in steps_of(plan.batches)}
         others = [ref for ref in refs if str(ref) not in stepped]
@@ -125,7 +125,7 @@ class WayBack:
 
     def _tell_over(self, side: Side, plan: Plan, performer: Performer, leaving: Mapping[UnitRef, Leaving]) -> None:
         """Tell the steps of which everything was done when a process ended before it said so."""
-        over = self.walked.passed(leaving, {unit for unit, _ in self.state.begun}, steps_of(plan.batches))
+        over = self.walked.passed(leaving, {unit for unit, _ in self.state.begun}, coming(plan.batches, leaving))
         if over:
             left = returned_before(self.rollout, side.desired, plan, leaving)
             begun = over & self.state.begun
@@ -208,6 +208,13 @@ def _check(plan: Plan, ask_again: Callable[[], None]) -> None:
 def steps_of(batches: Iterable[Iterable[Action]]) -> frozenset[tuple[str, int]]:
     """The steps of ways back that batches hold."""
     return frozenset((one.unit, one.step) for batch in batches for one in batch if one.step)
+
+
+def coming(batches: Collection[Iterable[Action]], leaving: Mapping[UnitRef, Leaving]) -> frozenset[tuple[str, int]]:
+    """The steps that are not done before these batches are: the last one ends with what Helm's history says of it."""
+    last = {str(ref): max(number for number, _ in left.all) for ref, left in leaving.items()}
+    ends = ((one.unit, last[one.unit]) for batch in batches for one in batch if one.unit in last and not one.step)
+    return steps_of(batches) | frozenset(ends)
 
 
 def _asked(batch: Iterable[Action]) -> set[str]:

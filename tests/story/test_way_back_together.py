@@ -20,6 +20,8 @@ from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
+from tests.story.test_helm import RELEASE as CHART
+from tests.story.test_helm import Known, Shop, chart
 from tests.story.test_way_back import land, made
 
 LONGER = frozenset({"test_a_chain_through_two_commits_goes_back_in_its_order_also_where_it_was_cut"})
@@ -156,3 +158,24 @@ def test_a_chain_through_two_commits_goes_back_in_its_order_also_where_it_was_cu
     assert (found[:3], [*dict.fromkeys(found[3:])]) == ([*names], [*names])
     assert cluster.numbers() == dict.fromkeys(names, 2)
     assert sorted(name.partition("-")[0] for name in made(stage)) == ["downgrade", "downshop"]
+
+
+def test_one_whose_way_back_helm_was_not_told_of_has_not_gone_back(stage: Stage) -> None:
+    """It is the shop, which goes back before svc-a and has done every step."""
+    shop = Shop(stage, Known())
+    stage.world.opened.planner.desires.charts = shop.charts
+    shop.release(chart(), "install")
+    steps = ", ".join(f"{{action: {name}}}" for name in ("stop_traffic", "roll_back", "restore_traffic"))
+    way, plain = f"rollback: {{automatic: true, steps: [{steps}]}}", "rollback: {automatic: true}"
+    files = chart("v2-broken", replicas=1)
+    files[CHART] = str(files[CHART]).replace(plain, way)
+    ours = stage.release_text("v2.0.1").replace(plain, way)
+    altered(stage).refuse(403, lambda asked: asked.method == "PUT" and asked.path.endswith("release.v1.shop.v3"))
+    shop.release({**files, RELEASE: ours}, "both")
+    assert outcomes(stage) == {"svc-a": "rollback_failed", "shop": "rollback_failed"}
+    assert (shop.settings(), shop.history()[3]) == ("v1", "pending-upgrade")
+    altered(stage).heal()
+    stage.desk("dev_user").order("release/shop", Verb.ROLLBACK, reason="now")
+    stage.settle()
+    assert outcomes(stage)["shop"] == "rolled_back"
+    assert [*shop.history().values()] == ["superseded", "failed", "deployed"]
