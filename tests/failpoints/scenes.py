@@ -341,6 +341,11 @@ SCENES = {
             _WALKS,
         ),
         Scene(
+            "one-went-back",
+            lambda stage: stepped.both(stage, shop="v2.0.1-broken", tag="broken", after="svc-a"),
+            _WALKS,
+        ),
+        Scene(
             "depended-on", lambda stage: stepped.both(stage, ours="v2.0.1-broken", shop="v2.0.1", after="svc-a"), _WALKS
         ),
         Scene("dependent", lambda stage: stepped.both(stage, shop="v2.0.1-broken", after="svc-a"), _WALKS),

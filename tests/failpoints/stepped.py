@@ -17,13 +17,15 @@ NOBODY = "{traffic: {url: 'http://127.0.0.1:9/', requests: 1}}"  # answers it
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a way back that fails leaves production. `pods` by Deployment; `runs`: Jobs that were made."""
+    """How a way back that fails leaves production. `pods` by Deployment; `runs`: Jobs that were made; `back`: the one
+    that went back wholly."""
 
     pods: Mapping[str, tuple[str, int]]
     words: str
     runs: int = 1
     outcome: str = "rollback_failed"
     stopped: bool = False
+    back: str = ""
 
 
 BACK = "is given back its 2 pods"
@@ -37,6 +39,7 @@ ENDS: Mapping[str, End] = {
     "unanswered": End({"svc-a": ("v2.0.0", 2)}, "rollback.success[0] is not answered well"),
     "not-reverted": End({"svc-a": ("v2.0.1", 2)}, BACK, outcome="failed"),
     "one-way-back": End({"svc-a": ("v2.0.1", 2), "shop": ("v2.0.1-broken", 2)}, ASKED),
+    "one-went-back": End({"svc-a": ("v2.0.0", 2), "shop": ("v2.0.1-broken", 2)}, ASKED, runs=2, back="svc-a"),
 }
 
 

@@ -49,13 +49,13 @@ def wrong(theatre: Theatre, end: End) -> list[str]:
     marked = any(STOPPED in one["metadata"]["annotations"] for one in bodies)
     (last,) = [one for (name, _), one in ledger.rollouts.items() if name == "env-k8s-prod"][-1:]
     message = last.finished.message if last.finished is not None else "it has not ended"
-    outcomes = {ledger.units[f"release/{name}"].outcome for name in end.pods}
+    outcomes = {name: ledger.units[f"release/{name}"].outcome for name in end.pods}
     runs = [one for one in cluster.contents().values() if one["kind"] == "Job"]
     seen = {
         "pods": (pods, end.pods),
         "mark": (marked, end.stopped),
         "words": (end.words in message or message, True),
-        "outcomes": (outcomes, {end.outcome}),
+        "outcomes": (outcomes, {name: "rolled_back" if name == end.back else end.outcome for name in end.pods}),
         "runs": (len(runs), end.runs),
         "rollouts that run": (len(ledger.running()), 0),
     }
