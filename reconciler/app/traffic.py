@@ -38,6 +38,8 @@ SCALES = frozenset({ActionKind.STOP_TRAFFIC, ActionKind.RESTORE_TRAFFIC})
 STOPPED_NOW = "AND TRAFFIC IS STOPPED"
 MAY_BE_STOPPED = "AND TRAFFIC MAY BE STOPPED"
 GIVEN_BACK = "traffic is given back"
+GAVE = "traffic was given back"
+ASKED = "no pod is ready, traffic was asked back"
 Stopped = tuple[str, str, ObservedObject]  # cluster, release, workload
 
 
@@ -137,24 +139,38 @@ def most_away(found: Iterable[Away]) -> Away:
     return max(found, key=[*Away].index, default=Away.NOT)
 
 
+def away_back(state: RolloutState, unit: str, stop: int, restore: int) -> Away:
+    """Whether a return has stopped a release's traffic, where it stands. `stop`, `restore`: its steps by number."""
+    return away_of(
+        stopping=(unit, stop) in state.begun,
+        stopped=(unit, stop) in state.walked,
+        restoring=state.again or (unit, restore) in state.begun,
+        restored=(unit, restore) in state.walked,
+    )
+
+
 def away_in(plan: Plan, state: RolloutState) -> Away:
     """Whether traffic is stopped by a plan that goes back by steps, where it stands."""
+    return most_away(away_by_unit(plan, state).values())
+
+
+def away_by_unit(plan: Plan, state: RolloutState) -> dict[str, Away]:
+    """The same of each release that it stops."""
     begun, done = plan.batches[: state.batch + 1], plan.batches[: state.done + 1]
     left = plan.batches[state.done + 1 :]
-    units = {one.unit for one in _of(plan.batches, ActionKind.STOP_TRAFFIC)}
 
     def has(batches: Iterable[Iterable[Action]], kind: ActionKind, unit: str) -> bool:
         return any(one.unit == unit for one in _of(batches, kind))
 
-    return most_away(
-        away_of(
+    return {
+        unit: away_of(
             stopping=has(begun, ActionKind.STOP_TRAFFIC, unit),
             stopped=has(done, ActionKind.STOP_TRAFFIC, unit) and not has(left, ActionKind.STOP_TRAFFIC, unit),
             restoring=state.again or state.batch >= min(_ends(plan, unit)),
             restored=state.done >= max(_ends(plan, unit)),
         )
-        for unit in units
-    )
+        for unit in sorted({one.unit for one in _of(plan.batches, ActionKind.STOP_TRAFFIC)})
+    }
 
 
 def stopped_by(plan: Plan) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,17 @@ from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order, Step
 from reconciler.app.perform import Performer
 from reconciler.app.step_times import Term, latest
-from reconciler.app.traffic import GIVEN_BACK, Away, StillStopped, away_of, most_away, overdue, waited_for
+from reconciler.app.traffic import (
+    ASKED,
+    GAVE,
+    GIVEN_BACK,
+    Away,
+    StillStopped,
+    away_back,
+    most_away,
+    overdue,
+    waited_for,
+)
 from reconciler.app.verifying import Interrupted
 from reconciler.errors import ReconcilerError, Rejected, Unavailable, Withdrawn
 from reconciler.machine.states import RolloutState
@@ -64,18 +74,8 @@ class Walked:
 
     def away(self, leaving: Mapping[UnitRef, Leaving]) -> Away:
         """Whether traffic is stopped now, as is recorded: somebody has, or had, an order to do so."""
-        state, found = self.state, list[Away]()
-        for unit, left in ((str(ref), left) for ref, left in leaving.items() if left.stop):
-            stop, restore = (unit, left.stop), (unit, left.restore)
-            found.append(
-                away_of(
-                    stopping=stop in state.begun,
-                    stopped=stop in state.walked,
-                    restoring=state.again or restore in state.begun,
-                    restored=restore in state.walked,
-                )
-            )
-        return most_away(found)
+        stopping = ((str(ref), left) for ref, left in leaving.items() if left.stop)
+        return most_away(away_back(self.state, unit, left.stop, left.restore) for unit, left in stopping)
 
     def begun(self, refs: Collection[UnitRef]) -> bool:
         """Whether a step of one of these was begun."""
@@ -184,6 +184,6 @@ def let_in(
     told = ", ".join(found.words)
     message = f"{error.message}; {told}"
     if found.asked:
-        how = "traffic was given back" if found.given else "no pod is ready, traffic was asked back"
+        how = GAVE if found.given else ASKED
         message = f"{how}: {error.message}; traffic goes to what stood: {told}"
     return Rejected(message, key=error.key, hint=error.own_hint)

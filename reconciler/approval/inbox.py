@@ -188,10 +188,11 @@ ORDERS: Mapping[SortBy, Callable[[Ticket], tuple[object, ...]]] = MappingProxyTy
 
 
 def _ordered(tickets: Sequence[Ticket], ask: Ask) -> list[Ticket]:
-    """Pending first, p0 before p3, earliest expiry, oldest; what is asked for goes before all of it."""
+    """What is to be looked at first, pending, p0 before p3, earliest expiry, oldest; what is asked for goes before all
+    of it."""
     default = sorted(
         tickets,
-        key=lambda one: (not one.pending, one.priority, *_expiry(one), one.created_at, one.ticket),
+        key=lambda one: (not one.first, not one.pending, one.priority, *_expiry(one), one.created_at, one.ticket),
     )
     if ask.sort is None:
         return default

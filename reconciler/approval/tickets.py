@@ -115,6 +115,7 @@ class Ticket:
     escalated_at: datetime | None = None
     events: tuple[TicketEvent, ...] = ()
     required_role: str = REQUIRED_ROLE
+    first: bool = False  # whatever else waits, this is looked at before it
 
     @property
     def leading(self) -> TicketScope:

@@ -52,7 +52,7 @@ def inbox(  # noqa: PLR0913  every filter is an option
 ) -> None:
     """What waits for whom.
 
-    Tickets that you may see: pending first, p0 before p3, earliest expiry, oldest.
+    What you may see: releases whose traffic is stopped, then tickets: pending first, p0 before p3, earliest expiry.
     """
     opts = options.of(ctx)
     reading = opts.reading()

@@ -15,9 +15,10 @@ from reconciler.approval.policy import Policy
 from reconciler.approval.roles import Permission, Scope
 from reconciler.approval.tickets import ScopeType, Ticket, TicketStatus, overdue
 from reconciler.doors.reading import Json, Reading
-from reconciler.doors.tickets import DRIFT, drifting, tickets_of
+from reconciler.doors.tickets import DRIFT, STOPPED, drifting, tickets_of, without_traffic
+from reconciler.doors.traffic import stopped
 from reconciler.names import SHORT
-from reconciler.plan.change import Risk
+from reconciler.plan.change import Plan, Risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,10 @@ def page(reading: Reading, who: Viewer, question: Ask) -> Json:
     """One page of the inbox with its counts."""
     now = reading.clock.now()
     sla = who.policy.settings.sla
-    listed = (*tickets_of(reading.events, sla), *drifting(reading.events, reading.ledger.drifts, sla))
+    first = without_traffic(
+        stopped(reading.events, reading.ledger, lambda path: Plan.model_validate_json(reading.view.file(path))), sla
+    )
+    listed = (*first, *tickets_of(reading.events, sla), *drifting(reading.events, reading.ledger.drifts, sla))
     found = inbox(listed, who, question, now)
     return {
         "tickets": [ticket_json(reading, one, now) for one in found.tickets],
@@ -86,11 +90,11 @@ def ticket_json(reading: Reading, ticket: Ticket, now: datetime) -> Json:
     """A ticket by the fields of governance.md, with its REF and its actions."""
     leading = ticket.leading
     digest = ticket.facts.digest
-    drifts = ticket.ticket.startswith(DRIFT)
+    stands = ticket.ticket.startswith((DRIFT, STOPPED))
     preview = reading.ledger.previews.get(ticket.ticket)
     return {
         "ticket": ticket.ticket,
-        "ref": ticket.ticket if drifts else f"{ticket.ticket}@{digest[:SHORT]}",
+        "ref": ticket.ticket if stands else f"{ticket.ticket}@{digest[:SHORT]}",
         "digest": digest,
         "pull_request": preview.previewed.pull_request if preview is not None else None,
         "held": ticket.ticket in reading.ledger.waiting,
@@ -120,7 +124,7 @@ def ticket_json(reading: Reading, ticket: Ticket, now: datetime) -> Json:
         "assigned_to": ticket.assigned_to,
         "source": ticket.facts.source,
         "summary": ticket.facts.summary,
-        "next": f"reconciler explain-drift {leading.scope_id}" if drifts else "",
+        "next": f"reconciler explain-drift {leading.scope_id}" if stands else "",
         "sla_due_at": _time(ticket.sla_due_at),
         "overdue": overdue(ticket, now),
         "expires_at": _time(ticket.expires_at),

@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.approval.roles import Scope
 from reconciler.approval.tickets import ScopeType, Ticket, TicketAction, TicketEvent, TicketFacts, TicketScope, fold
+from reconciler.doors.traffic import Stopped
 from reconciler.machine.drifting import Drifts
 from reconciler.machine.entry import ENTRY, Ended, Over, Previewed
 from reconciler.names import POLICY, UnitKind, UnitRef
@@ -25,6 +26,7 @@ SCOPE_TYPES: Mapping[UnitKind, ScopeType] = {
     UnitKind.POLICY: ScopeType.POLICY,
 }
 DRIFT = "drift-"  # begins the name of what stands for a release's drift
+STOPPED = "stopped-"  # and for a release whose traffic a way back stopped
 KNOWN = frozenset(action.value for action in TicketAction)
 
 
@@ -79,13 +81,25 @@ def drifting(events: Iterable[Event], drifts: Drifts, sla: Sla | None = None) ->
     return tuple(replace(ticket, required_role="") for ticket in fold(found, sla or Sla()).values())
 
 
+def without_traffic(found: Iterable[Stopped], sla: Sla | None = None) -> tuple[Ticket, ...]:
+    """What is looked at before all else: one for each release whose traffic is stopped. Nothing approves these."""
+    told = (_standing(STOPPED, one.unit, one.event, Risk.CRITICAL, one.words, at=one.since) for one in found)
+    return tuple(replace(ticket, required_role="", first=True) for ticket in fold(told, sla or Sla()).values())
+
+
 def _drift(unit: str, event: Event, digest: str) -> TicketEvent:
+    words = f"drift: {event.detail.get('summary', '')}"
+    return _standing(DRIFT, unit, event, Risk(event.severity.value), words, digest, at=event.occurred_at)
+
+
+def _standing(
+    prefix: str, unit: str, event: Event, risk: Risk, words: str, digest: str = "", *, at: datetime
+) -> TicketEvent:
     name = UnitRef.parse(unit).name
     scope = Scope(event.project_id or "", event.team_id or "", event.environment_id or "")
-    one = TicketScope(ScopeType.RELEASE, name, scope, "k8s", Risk(event.severity.value))
-    words = f"drift: {event.detail.get('summary', '')}"
+    one = TicketScope(ScopeType.RELEASE, name, scope, "k8s", risk)
     facts = TicketFacts((one,), event.actor_id, event.source.value, words, digest=digest)
-    return TicketEvent(f"{DRIFT}{name}", TicketAction.CREATED, event.actor_id, event.occurred_at, facts=facts)
+    return TicketEvent(f"{prefix}{name}", TicketAction.CREATED, event.actor_id, at, facts=facts)
 
 
 def _created(event: Event, entry: Previewed) -> TicketEvent:

@@ -206,6 +206,11 @@ def test_the_default_order_is_pending_risk_expiry_age() -> None:
     assert shown(tickets[::-1]) == [4, 3, 5, 6, 2, 1]
 
 
+def test_what_is_to_be_looked_at_first_stands_before_what_expires_sooner() -> None:
+    soon = ticket(1, scope(risk=Risk.CRITICAL), expires_at=NOW + timedelta(minutes=1))
+    assert shown([soon, ticket(2, scope(risk=Risk.LOW), first=True)]) == [2, 1]
+
+
 @pytest.mark.parametrize(
     ("sort", "numbers"),
     [

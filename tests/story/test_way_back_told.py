@@ -1,0 +1,88 @@
+"""What people are told of a way back while traffic is away, and of one that left it so: inbox, drift, timeline."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.app.journal import fold_files
+from reconciler.doors.traffic import Stopped, stopped
+from reconciler.machine.ledger import Ledger
+from reconciler.plan.change import Plan
+from reconciler.report.record import path_of
+from reconciler.sandbox.cluster_http import Asked
+from reconciler.state.event import Event
+from tests.cli.conftest import Place
+from tests.failpoints.scenes import JOB, job
+from tests.faults.far_cluster import is_write
+from tests.story.altered import altered, makes_job
+from tests.story.altered import stage as stage  # a fixture
+from tests.story.altered import theatre as theatre  # a fixture
+from tests.story.stage import RELEASE, Stage
+from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
+from tests.story.test_way_back import land, pods, text
+from tests.story.test_way_back_pods import order_back, revert
+
+MAYBE, AWAY, LEFT, NOT = "TRAFFIC MAY BE STOPPED", "TRAFFIC IS STOPPED", "left", ""
+
+
+@pytest.fixture
+def place(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    return Place(stage, tmp_path, monkeypatch)
+
+
+def gives_pods(asked: Asked) -> bool:
+    return is_write(asked) and asked.path.endswith("/deployments/svc-a") and bool(asked.body["spec"].get("replicas"))
+
+
+def after_each(stage: Stage) -> Iterator[tuple[Stopped, ...]]:
+    """What stands without traffic after each record, as somebody would read it who looked then."""
+    journal, ledger, events = stage.world.opened.journal, Ledger(), list[Event]()
+    for event in journal.events:
+        fold_files({path_of(event.event_id): event.to_json().encode()}, ledger, events, set())
+        yield stopped(events, ledger, lambda path: Plan.model_validate_json(journal.file(path)))
+
+
+def course(stage: Stage) -> list[str]:
+    """What was said of the traffic of svc-a, one after the other."""
+    said = [NOT]
+    for found in after_each(stage):
+        words = [
+            LEFT if one.left else one.words.partition(" since ")[0] for one in found if one.unit == "release/svc-a"
+        ]
+        said += [one for one in ["".join(words)] if one != said[-1]]
+    return said
+
+
+def test_g23_who_opens_the_inbox_finds_the_traffic_that_a_way_back_left_stopped(place: Place) -> None:
+    stage = place.stage
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade", "broken")}, "good")
+    altered(stage).refuse(403, gives_pods)
+    order_back(stage)
+    assert pods(stage) == 0
+    first, second = place.person("approver_user").well("inbox", "-o", "json").json["tickets"]
+    assert (first["ref"], first["priority"], first["next"]) == ("stopped-svc-a", "p0", "reconciler explain-drift svc-a")
+    assert first["summary"].startswith("TRAFFIC IS STOPPED: ")
+    assert "by hand, as many as its annotation" in first["summary"]
+    assert second["ref"].startswith("dep-appr-")
+    altered(stage).heal()
+    order_back(stage)
+    assert pods(stage) == 2
+    assert course(stage) == [NOT, MAYBE, AWAY, MAYBE, LEFT, MAYBE, AWAY, MAYBE, NOT]
+
+
+def test_g23_who_opens_the_inbox_finds_the_way_back_that_waits_without_traffic(place: Place) -> None:
+    stage = place.stage
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    altered(stage).refuse(503, makes_job)
+    merged = revert(stage)
+    assert pods(stage) == 0
+    (ticket,) = place.person("approver_user").well("inbox", "-o", "json").json["tickets"]
+    assert ticket["ref"] == "stopped-svc-a"
+    for words in ("TRAFFIC IS STOPPED since ", "batch 2 of 6", f"of commit {merged[:12]} says how it stands"):
+        assert words in ticket["summary"]
+    altered(stage).heal()
+    stage.clock.advance(timedelta(minutes=2))
+    stage.settle()
+    assert course(stage) == [NOT, MAYBE, AWAY, MAYBE, NOT]
