@@ -69,6 +69,9 @@ class Standings:
             case _:
                 finished = state.finished
                 key = (finished.key if finished is not None else "") or _why(state)
+                if outcome == "rolled_back" and (left := self._unreturned(state.passed)):
+                    outcome, key = "rollback_failed", "release_rollback_failed"
+                    words = f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} not back; {words}"
                 facts: Facts = {"key": key, "first": words}
                 situation = ENDED.get(outcome, Situation.FAILED)
                 if situation is Situation.FAILED:
@@ -79,6 +82,14 @@ class Standings:
                     self._said(situation, environment, facts),
                     self._said(Situation.UNHEALTHY, environment, {"good": good, "all": total, "first": words}),
                 ]
+
+    def _unreturned(self, passed: Passed) -> list[str]:
+        """Units of a rollout that a return left as they are, where a later one was about others."""
+        units = self.journal.ledger.units
+        mine = [(one.unit, state) for one in passed.units if (state := units.get(one.unit)) is not None]
+        return [
+            unit for unit, state in mine if (state.generation, state.outcome) == (passed.generation, "rollback_failed")
+        ]
 
     def _since(self, passed: Passed) -> list[CommitStatus]:
         """What is to be said of health since the rollouts of a commit; nothing where nothing happened since."""

@@ -22,7 +22,7 @@ from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_helm import RELEASE as CHART
 from tests.story.test_helm import Known, Shop, chart
-from tests.story.test_way_back import land, made
+from tests.story.test_way_back import OURS, land, made
 
 LONGER = frozenset({"test_a_chain_through_two_commits_goes_back_in_its_order_also_where_it_was_cut"})
 SHOP_DEPLOYMENT = "apis/apps/v1/namespaces/svc-a/deployments/shop"
@@ -179,3 +179,5 @@ def test_one_whose_way_back_helm_was_not_told_of_has_not_gone_back(stage: Stage)
     stage.settle()
     assert outcomes(stage)["shop"] == "rolled_back"
     assert [*shop.history().values()] == ["superseded", "failed", "deployed"]
+    word, said = stage.statuses(stage.ledger.units["release/svc-a"].accepted.revision)[OURS]
+    assert (word, "release/svc-a is not back" in said) == ("error", True), said
