@@ -63,7 +63,7 @@ def explain_drift(
         if found.drift:
             show.listing(list(found.drift), DRIFT, output)
             show.line("\nways forward", "bold")
-            for way in drift.WAYS:
+            for way in found.ways:
                 show.line(f"  {way}")
         else:
             show.line("no drift" if not found.unknown else "no drift was seen")

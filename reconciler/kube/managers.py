@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.kube import marks
 from reconciler.kube.projection import Fields
+from reconciler.plan.stopped import has_none
 from reconciler.state.observed import Holder, Json, ObjectHistory
 
 OURS = frozenset({marks.FIELD_MANAGER, marks.HAND_OVER_MANAGER, marks.FORGET_MANAGER})
@@ -18,7 +19,9 @@ OURS = frozenset({marks.FIELD_MANAGER, marks.HAND_OVER_MANAGER, marks.FORGET_MAN
 
 def history(body: Json) -> ObjectHistory:
     """Everybody who holds fields of an object, ourselves among them, and the last event of ours that touched it."""
-    return ObjectHistory(event=marks.event_of(body), holders=tuple(_holders(body)))
+    stopped = marks.stopped_at(body)
+    left = stopped if stopped and has_none(str(body.get("kind", "")), body) else None
+    return ObjectHistory(event=marks.event_of(body), holders=tuple(_holders(body)), stopped=left)
 
 
 def _holders(body: Json) -> Iterator[Holder]:

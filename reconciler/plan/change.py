@@ -87,6 +87,11 @@ class Change(Value):
     restarts: bool = False
     replaced: bool = False  # a deletion of what another version of itself took the place of
 
+    @property
+    def over(self) -> bool:
+        """Whether it takes away a run of a Job that has ended: nothing that anybody loses, or did."""
+        return self.replaced and self.subject.startswith("Job.")
+
 
 class ActionKind(StrEnum):
     """What a performer does. Each has exactly one performer in app/."""

@@ -6,7 +6,7 @@ read any more that nobody answers. Deleting it, or handing it to another release
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from reconciler.names import UnitKind, UnitRef
 from reconciler.plan.ask import PlanAsk
@@ -65,10 +65,15 @@ def is_left_stopped(item: ObservedObject) -> bool:
 
 
 def is_empty(item: ObservedObject) -> bool:
-    """Whether a workload says that it has no pods, or rests. (`False == 0` and `1 == True`: neither is read so.)"""
-    spec = item.live.get("spec") if isinstance(item.live, dict) else None
+    """Whether a workload says that it has no pods, or rests."""
+    return has_none(item.ref.kind, item.live)
+
+
+def has_none(kind: str, live: Any) -> bool:
+    """The same of a live object. (`False == 0` and `1 == True`: neither is read so.)"""
+    spec = live.get("spec") if isinstance(live, dict) else None
     if not isinstance(spec, dict):
         return False
-    if item.ref.kind == SUSPENDED:
+    if kind == SUSPENDED:
         return spec.get("suspend") is True
     return bool(spec.get("replicas", 1) == 0)

@@ -229,7 +229,7 @@ def _return(plan: Plan, unit: UnitPlan, words: Phrases, grant: timedelta) -> str
     shown = code_name(unit.unit)
     if unit.accepted is None or unit.added:
         return words.rollback_first.format(unit=shown)
-    changes = [c for c in _of(plan, unit) if not (c.replaced and c.subject.startswith("Job."))]  # runs that are over
+    changes = [c for c in _of(plan, unit) if not c.over]
     undone = Counter(UNDONE[c.operation] for c in changes if c.reversible and c.operation in UNDONE)
     stays = [c.subject for c in changes if not c.reversible or c.operation not in UNDONE]
     command = code_name(f"reconciler rollback {UnitRef.parse(unit.unit).name} --now --reason TEXT")

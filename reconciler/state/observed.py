@@ -86,10 +86,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class ObjectHistory:
-    """Who holds the fields of an object. `event`: the last event of ours that touched it; empty: none."""
+    """Who holds the fields of an object. `event`: the last event of ours that touched it; empty: none. `stopped`: how
+    many pods it had before a way back took them; None where it has some, or none were taken."""
 
     event: str
     holders: tuple[Holder, ...]
+    stopped: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

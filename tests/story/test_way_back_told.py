@@ -16,10 +16,11 @@ from reconciler.state.event import Event
 from tests.cli.conftest import Place
 from tests.failpoints.scenes import JOB, job
 from tests.faults.far_cluster import is_write
+from tests.faults.release import cluster_of
 from tests.story.altered import altered, makes_job
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
-from tests.story.stage import RELEASE, Stage
+from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, pods, text
 from tests.story.test_way_back_pods import order_back, revert
@@ -66,6 +67,18 @@ def test_g23_who_opens_the_inbox_finds_the_traffic_that_a_way_back_left_stopped(
     assert first["summary"].startswith("TRAFFIC IS STOPPED: ")
     assert "by hand, as many as its annotation" in first["summary"]
     assert second["ref"].startswith("dep-appr-")
+    seen = place.operator.type("explain-drift", "svc-a", "-o", "json")
+    assert seen.code == 1
+    empty, *others = seen.json["drift"]
+    assert (empty["object"], empty["field"]) == ("Deployment.apps svc-a/svc-a", "")
+    assert empty["what"] == "TRAFFIC IS STOPPED by a way back that failed: its 2 pods were taken"
+    assert {row["field"] for row in others} & {"spec.replicas", ""} == set()  # neither again, nor the Job that ran
+    assert [way.partition(" ")[0] for way in seen.json["ways"]] == ["give", "this", "go"]
+    cluster_of(stage).edit(DEPLOYMENT, {"spec": {"replicas": 2}}, "kubectl")
+    seen = place.operator.type("explain-drift", "svc-a", "-o", "json")
+    assert "TRAFFIC IS STOPPED" not in seen.out
+    assert any("nothing of it is stopped now" in note for note in seen.json["notes"])
+    cluster_of(stage).edit(DEPLOYMENT, {"spec": {"replicas": 0}}, "kubectl")
     altered(stage).heal()
     order_back(stage)
     assert pods(stage) == 2
@@ -82,6 +95,9 @@ def test_g23_who_opens_the_inbox_finds_the_way_back_that_waits_without_traffic(p
     assert ticket["ref"] == "stopped-svc-a"
     for words in ("TRAFFIC IS STOPPED since ", "batch 2 of 6", f"of commit {merged[:12]} says how it stands"):
         assert words in ticket["summary"]
+    seen = place.operator.type("explain-drift", "svc-a", "-o", "json")
+    assert (seen.code, seen.json["drift"], seen.json["ways"]) == (2, [], [])
+    assert f"release/svc-a: not compared: {ticket['summary']}" in seen.json["unknown"]
     altered(stage).heal()
     stage.clock.advance(timedelta(minutes=2))
     stage.settle()
