@@ -15,9 +15,16 @@ KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="environment, 
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="table, json or yaml.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")]
 WRITTEN = show.Column("WRITTEN IN", lambda row: f"{row['path']}:{row['line']}" if row["path"] else "(removed)")
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    """How it stands, and loudly where nobody answers."""
+    return ", ".join(text for text in (row["state"], row.get("traffic", "")) if text)
+
+
 UNIT = (
     show.Column("NAME", "name", whole=True),
-    show.Column("STATE", "state", whole=True),
+    show.Column("STATE", _state, whole=True),
     show.Column("ENVIRONMENT", lambda row: row["spec"].get("environment")),
     show.Column("ACCEPTED", lambda row: (row["accepted"] or "")[:12], whole=True),
     show.Column("PENDING", "pending"),
@@ -141,7 +148,7 @@ def _grow(environment: Mapping[str, Any]) -> None:
     for cluster in environment["clusters"]:
         root.add(leaf(f"cluster {cluster['cluster']}", cluster["state"]))
     for release in environment["releases"]:
-        root.add(leaf(f"release {release['release']} {release['version']}".rstrip(), release["state"]))
+        root.add(leaf(f"release {release['release']} {release['version']}".rstrip(), _state(release)))
     show.out().print(root)
 
 

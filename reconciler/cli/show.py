@@ -35,6 +35,7 @@ STYLES: Mapping[str, str] = {
     "error": "red",
     "rejected": "red",
     "rolled_back": "red",
+    "rollback_failed": "red",
     "critical": "red",
     "high": "red",
     "delete": "red",

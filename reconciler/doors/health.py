@@ -20,6 +20,7 @@ from reconciler.bundle.folder import FolderBundles
 from reconciler.bundle.index import PATH as INDEX
 from reconciler.bundle.keys import read_public_key
 from reconciler.bundle.verify import verify
+from reconciler.doors.advice import advice
 from reconciler.doors.forge_health import Finding, audit_findings, forge_findings
 from reconciler.doors.reading import Json, Reading, Where, operator_settings, read, settings_of
 from reconciler.doors.run import alone
@@ -34,6 +35,10 @@ from reconciler.rendering.kustomize import Kustomize
 
 OLDEST_GIT = (2, 38)
 OTHERS = 0o077
+UNWELL = {
+    "failed": ("did not end well", "reconciler describe, then retry"),
+    "rollback_failed": ("did not go back", "reconciler describe says the ways on; a retry goes forward again"),
+}
 UNSHARED = "run as root, or allow user namespaces; what it reads was looked through for addresses already"
 
 
@@ -135,9 +140,17 @@ def _state(reading: Reading) -> Iterator[Finding]:
         yield Finding("history", "error", f"history_rewritten: {words}", "bring the branch back to a descendant of it")
     if ledger.waiting:
         yield Finding("waiting", "warn", f"waits for people: {', '.join(sorted(ledger.waiting))}", "reconciler inbox")
-    failed = sorted(unit for unit, state in ledger.units.items() if state.outcome in {"failed", "rollback_failed"})
-    if failed:
-        yield Finding("rollouts", "warn", f"did not end well: {', '.join(failed)}", "reconciler describe, then retry")
+    yield from _unwell(reading)
+
+
+def _unwell(reading: Reading) -> Iterator[Finding]:
+    for unit, one in reading.stopped().items():
+        hint = "; ".join(advice(reading, unit, one)[:1])
+        yield Finding("traffic", "error" if one.left else "warn", f"{unit}: {one.words}", hint)
+    for outcome, (words, hint) in UNWELL.items():
+        units = sorted(unit for unit, state in reading.ledger.units.items() if state.outcome == outcome)
+        if units:
+            yield Finding("rollouts", "warn", f"{words}: {', '.join(units)}", hint)
 
 
 def _forge(settings: Settings) -> Iterator[Finding]:

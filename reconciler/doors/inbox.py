@@ -16,9 +16,8 @@ from reconciler.approval.roles import Permission, Scope
 from reconciler.approval.tickets import ScopeType, Ticket, TicketStatus, overdue
 from reconciler.doors.reading import Json, Reading
 from reconciler.doors.tickets import DRIFT, STOPPED, drifting, tickets_of, without_traffic
-from reconciler.doors.traffic import stopped
 from reconciler.names import SHORT
-from reconciler.plan.change import Plan, Risk
+from reconciler.plan.change import Risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,7 @@ def page(reading: Reading, who: Viewer, question: Ask) -> Json:
     """One page of the inbox with its counts."""
     now = reading.clock.now()
     sla = who.policy.settings.sla
-    first = without_traffic(
-        stopped(reading.events, reading.ledger, lambda path: Plan.model_validate_json(reading.view.file(path))), sla
-    )
+    first = without_traffic(reading.stopped().values(), sla)
     listed = (*first, *tickets_of(reading.events, sla), *drifting(reading.events, reading.ledger.drifts, sla))
     found = inbox(listed, who, question, now)
     return {

@@ -20,6 +20,7 @@ from reconciler.approval.persons import Person as PolicyPerson
 from reconciler.approval.policy import Policy
 from reconciler.bundle.folder import FolderBundles
 from reconciler.doors.people import Desk
+from reconciler.doors.traffic import Stopped, stopped
 from reconciler.doors.view import View, read_view
 from reconciler.errors import Refused, Untrusted
 from reconciler.forges.embedded.ledger import Ledger as ForgeLedger
@@ -27,6 +28,7 @@ from reconciler.git.keys import PublicKey, SigningKey
 from reconciler.git.mirror import Mirror
 from reconciler.machine.ledger import Ledger
 from reconciler.names import Revision
+from reconciler.plan.change import Plan
 from reconciler.ports import Clock
 from reconciler.specs.cache import SqliteCache
 from reconciler.specs.desired import Desired
@@ -139,6 +141,11 @@ class Reading:
     def signer(self) -> str:
         """The public key that signed the tip of the audit branch; empty where there is none."""
         return self.view.signer
+
+    def stopped(self) -> Mapping[str, Stopped]:
+        """Releases without traffic, by unit (G23)."""
+        found = stopped(self.events, self.ledger, lambda path: Plan.model_validate_json(self.view.file(path)))
+        return {one.unit: one for one in found}
 
     @property
     def repository(self) -> str:

@@ -21,14 +21,17 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from reconciler.app import telemetry
 from reconciler.app.clock import SystemClock
+from reconciler.app.journal import Journal
 from reconciler.app.settings import Settings
 from reconciler.app.trust import trust
 from reconciler.app.wiring import Assembly, assemble
 from reconciler.doors.reading import Json
 from reconciler.doors.specs import commit_named
+from reconciler.doors.traffic import Stopped, stopped
 from reconciler.errors import ReconcilerError, Refused, Unavailable
 from reconciler.machine.ledger import Ledger
 from reconciler.names import SHORT
+from reconciler.plan.change import Plan
 from reconciler.ports import ApiForge
 
 LOG = structlog.get_logger("reconciler")
@@ -64,8 +67,15 @@ class Watcher(Protocol):
     def began(self) -> None:
         """One begins."""
 
-    def ended(self, ledger: Ledger, error: ReconcilerError | None, faults: tuple[str, ...]) -> None:
-        """It ended. `error`: why nothing at all could be done; `faults`: what went wrong in it, each `KEY: words`."""
+    def ended(
+        self,
+        ledger: Ledger,
+        error: ReconcilerError | None,
+        faults: tuple[str, ...],
+        stopped: tuple[Stopped, ...] | None,
+    ) -> None:
+        """It ended. `error`: why nothing at all could be done; `faults`: what went wrong in it, each `KEY: words`;
+        `stopped`: releases without traffic, None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +195,16 @@ def _look(assembly: Assembly, asked: frozenset[str], watcher: Watcher | None) ->
         level = LOG.warning if isinstance(error, Unavailable) else LOG.error
         level("nothing could be done", key=error.key, message=error.message, hint=error.hint())
     if watcher is not None:
-        watcher.ended(assembly.journal.ledger, failure, tuple(assembly.reconciler.faults[known:]))
+        faults = tuple(assembly.reconciler.faults[known:])
+        watcher.ended(assembly.journal.ledger, failure, faults, _stopped(assembly.journal))
+
+
+def _stopped(journal: Journal) -> tuple[Stopped, ...] | None:
+    try:
+        return stopped(journal.events, journal.ledger, lambda path: Plan.model_validate_json(journal.file(path)))
+    except ReconcilerError as error:
+        LOG.warning("it is not known whose traffic is stopped", key=error.key, message=error.message)
+        return None
 
 
 @contextlib.contextmanager

@@ -8,13 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.app.operations import task_of
+from reconciler.doors.advice import advice
 from reconciler.doors.reading import Json, Reading
 from reconciler.doors.releases import versions
 from reconciler.doors.specs import spec_json
+from reconciler.doors.traffic import Stopped
 from reconciler.errors import Refused
 from reconciler.git.trees import entries
 from reconciler.machine.ledger import RolloutState, UnitState
 from reconciler.machine.stages import Stage
+from reconciler.machine.words import word_of
 from reconciler.names import SHORT, UnitKind, UnitRef
 from reconciler.report.timeline import Question, timeline
 from reconciler.specs.desired import Desired
@@ -37,15 +40,6 @@ UNITS: Mapping[Kind, UnitKind] = {
     Kind.RELEASE: UnitKind.RELEASE,
     Kind.ENVIRONMENT: UnitKind.ENVIRONMENT,
     Kind.CLUSTER: UnitKind.CLUSTER,
-}
-OUTCOMES: Mapping[str, str] = {
-    "applied": "applied",
-    "no_change": "applied",
-    "failed": "failed",
-    "rolled_back": "rolled_back",
-    "rollback_failed": "failed",
-    "superseded": "superseded",
-    "partially_applied": "failed",
 }
 # With a task's id in it: what hosts did, and runs of Jobs.
 STEP_ACTIONS = frozenset(
@@ -74,11 +68,13 @@ def specs_of(reading: Reading, kind: Kind) -> list[Json]:
     desired = reading.desired()
     table = TABLES[kind]
     known = versions(reading) if kind is Kind.RELEASE else {}
+    away = reading.stopped() if kind is Kind.RELEASE else {}
     rows = [
-        {**spec_json(desired, table, name), **_standing(reading, kind, name), **known.get(name, {})}
+        {**spec_json(desired, table, name), **_standing(reading, kind, name, away), **known.get(name, {})}
         for name in getattr(desired, table)
     ]
-    return [*sorted(rows, key=lambda row: str(row["name"])), *_gone(reading, kind, getattr(desired, table))]
+    gone = _gone(reading, kind, getattr(desired, table), away)
+    return [*sorted(rows, key=lambda row: str(row["name"])), *gone]
 
 
 def described(reading: Reading, kind: Kind, name: str) -> Json:
@@ -105,7 +101,8 @@ def described(reading: Reading, kind: Kind, name: str) -> Json:
 def tree(reading: Reading) -> list[Json]:
     """Environments with their hosts, clusters and releases, and how each stands."""
     desired = reading.desired()
-    return [_branch(reading, desired, name) for name in sorted(desired.environments)]
+    away = reading.stopped()
+    return [_branch(reading, desired, name, away) for name in sorted(desired.environments)]
 
 
 def events(reading: Reading) -> list[Json]:
@@ -169,10 +166,7 @@ def _word(reading: Reading, unit: str, state: UnitState | None) -> str:
     waiting = any(unit in _units_waiting(reading, ticket) for ticket in reading.ledger.waiting)
     if state is None:
         return "pending_approval" if waiting else "draft"
-    rollout = reading.ledger.rollouts.get((state.environment, state.generation))
-    if not state.outcome:
-        return "rolling_back" if rollout is not None and rollout.returning is not None else "applying"
-    return OUTCOMES.get(state.outcome, state.outcome)
+    return word_of(reading.ledger, state)
 
 
 def _units_waiting(reading: Reading, ticket: str) -> Iterable[str]:
@@ -182,7 +176,7 @@ def _units_waiting(reading: Reading, ticket: str) -> Iterable[str]:
     return [unit for plan in plans if plan.environment in waits for unit in plan.units]
 
 
-def _standing(reading: Reading, kind: Kind, name: str) -> Json:
+def _standing(reading: Reading, kind: Kind, name: str, away: Mapping[str, Stopped]) -> Json:
     if kind not in UNITS:
         return {}
     unit = str(UnitRef(UNITS[kind], name))
@@ -192,6 +186,8 @@ def _standing(reading: Reading, kind: Kind, name: str) -> Json:
         "accepted": None,
         "successful": None,
         "pending": _pending(reading, unit),
+        **(_traffic(unit, away) if kind is Kind.RELEASE else {}),
+        "advice": list(advice(reading, unit, away.get(unit))),
     }
     if state is not None:
         found["accepted"] = state.accepted.revision
@@ -204,6 +200,11 @@ def _standing(reading: Reading, kind: Kind, name: str) -> Json:
             found["message"] = rollout.finished.message if rollout.finished is not None else ""
             found["error_key"] = rollout.finished.key if rollout.finished is not None else ""
     return found
+
+
+def _traffic(unit: str, away: Mapping[str, Stopped]) -> Json:
+    """Whether a way back stopped its traffic, as the records say; empty where it did not."""
+    return {"traffic": away[unit].loud if unit in away else ""}
 
 
 def _pending(reading: Reading, unit: str) -> list[str]:
@@ -224,7 +225,7 @@ def _landed(reading: Reading, ticket: str) -> bool:
     return any(one.ticket == ticket for one in reading.ledger.landed.values())
 
 
-def _gone(reading: Reading, kind: Kind, present: Mapping[str, object]) -> list[Json]:
+def _gone(reading: Reading, kind: Kind, present: Mapping[str, object], away: Mapping[str, Stopped]) -> list[Json]:
     """Units that were accepted and are not desired any more, until their removal ended well."""
     if kind not in UNITS:
         return []
@@ -234,11 +235,11 @@ def _gone(reading: Reading, kind: Kind, present: Mapping[str, object]) -> list[J
         if ref.kind is UNITS[kind] and ref.name not in present:
             spec: Json = {"kind": str(kind), "name": ref.name, "path": "", "line": 0, "labels": {}, "spec": {}}
             named: Json = {"version": [], "revision": None, "tag": ""} if kind is Kind.RELEASE else {}
-            found.append({**spec, **_standing(reading, kind, ref.name), **named})
+            found.append({**spec, **_standing(reading, kind, ref.name, away), **named})
     return found
 
 
-def _branch(reading: Reading, desired: Desired, name: str) -> Json:
+def _branch(reading: Reading, desired: Desired, name: str, away: Mapping[str, Stopped]) -> Json:
     environment = desired.environments[name].spec
     return {
         "environment": name,
@@ -257,6 +258,7 @@ def _branch(reading: Reading, desired: Desired, name: str) -> Json:
                 "cluster": one.spec.cluster,
                 "version": one.spec.variables.get("image_tag", ""),
                 "state": state_of(reading, f"release/{one.name}"),
+                **_traffic(f"release/{one.name}", away),
             }
             for one in desired.releases_in(name)
         ],

@@ -34,6 +34,12 @@ class Stopped:
     words: str
     left: bool
 
+    @property
+    def loud(self) -> str:
+        """The same, short."""
+        away = MAY_BE_STOPPED if f"AND {self.words}".startswith(MAY_BE_STOPPED) else STOPPED_NOW
+        return away.removeprefix("AND ")
+
 
 @dataclass(slots=True)
 class _Records:

@@ -6,6 +6,7 @@ questions of a port, outcomes of a door), never anything that a repository or a 
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,8 +14,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from reconciler import catalogue
+from reconciler.doors.traffic import Stopped
 from reconciler.errors import ReconcilerError
 from reconciler.machine.ledger import Ledger
+from reconciler.machine.words import STATES, word_of
 from reconciler.ports import Clock
 from reconciler.web.hooks import Answered
 
@@ -53,6 +56,10 @@ class Gauges:
         self._waiting = Gauge("reconciler_waiting_tickets", "Tickets that wait for people.", registry=where)
         words = "What went wrong in a look, by error key."
         self._failures = Counter("reconciler_failures", words, ["key"], registry=where)
+        words = "Accepted releases, by how their last plan stands."
+        self._releases = Gauge("reconciler_releases", words, ["state"], registry=where)
+        words = "Releases whose traffic a way back stopped: left so where it failed, or on its way."
+        self._away = Gauge("reconciler_releases_without_traffic", words, ["way_back"], registry=where)
         self._hooks = Counter("reconciler_hooks", "Requests to the door for webhooks.", ["outcome"], registry=where)
         for outcome in Answered:
             self._hooks.labels(outcome.value)
@@ -72,8 +79,14 @@ class Gauges:
         with self._guard:
             self._standing = Standing(self._standing.ended, self._standing.failure, running=True)
 
-    def ended(self, ledger: Ledger, error: ReconcilerError | None, faults: tuple[str, ...]) -> None:
-        """It ended; `faults` are what went wrong in it, each `KEY: words`."""
+    def ended(
+        self,
+        ledger: Ledger,
+        error: ReconcilerError | None,
+        faults: tuple[str, ...],
+        stopped: Sequence[Stopped] | None = (),
+    ) -> None:
+        """It ended; `faults` are what went wrong in it, each `KEY: words`; `stopped`: releases without traffic."""
         now = self._clock.now()
         if error is not None:
             failure = error.key
@@ -85,12 +98,22 @@ class Gauges:
         self._seconds.observe(time.monotonic() - self._begun)
         self._running.set(0)
         self._waiting.set(len(ledger.waiting))
+        if ledger.trusted is not None:  # else nothing was read yet, and none is not known to be none
+            self._count(ledger, stopped)
         for key in (*(one.partition(":")[0] for one in faults), *([error.key] if error is not None else [])):
             self._failures.labels(key if key in catalogue.errors() else STRANGE).inc()
         if not failure:
             self._last.set(now.timestamp())
         with self._guard:
             self._standing = Standing(now, failure)
+
+    def _count(self, ledger: Ledger, stopped: Sequence[Stopped] | None) -> None:
+        states = [word_of(ledger, one) for unit, one in ledger.accepted().items() if unit.startswith("release/")]
+        for state in STATES:
+            self._releases.labels(state).set(states.count(state))
+        for way_back, left in (("failed", True), ("running", False)):
+            if stopped is not None:  # else as many as there were
+                self._away.labels(way_back).set(sum(one.left is left for one in stopped))
 
     def asked(self, kind: str) -> None:
         """A question to the forge."""

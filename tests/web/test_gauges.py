@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 from reconciler import catalogue
+from reconciler.doors.traffic import Stopped as Away
 from reconciler.errors import Unavailable
-from reconciler.machine.entry import Stopped
+from reconciler.machine.entry import Accepted, Stopped
 from reconciler.machine.ledger import Ledger
-from reconciler.names import Revision
+from reconciler.machine.states import UnitState
+from reconciler.names import Digest, Revision
 from reconciler.web.gauges import Gauges
 from reconciler.web.hooks import Answered
+from tests.report.test_event import event
 from tests.story.clock import MovableClock
 
 LATE = timedelta(minutes=3)
@@ -100,3 +103,36 @@ def test_what_waits_what_is_open_what_was_asked_and_who_came() -> None:
     assert seen['reconciler_hooks_total{outcome="forged"}'] == 1
     assert seen['reconciler_looks_total{result="success"}'] == 1
     assert seen["reconciler_look_seconds_count"] == 1
+
+
+def unit(name: str, outcome: str) -> tuple[str, UnitState]:
+    accepted = Accepted(unit=f"release/{name}", revision=TRUSTED, artifact=Digest("0"))
+    return accepted.unit, UnitState(accepted, "production", 1, outcome, None)
+
+
+def away(*, left: bool) -> Away:
+    since = event(action="rollback_failed")
+    return Away("release/a", since.occurred_at, since, "TRAFFIC IS STOPPED", left=left)
+
+
+def test_releases_are_counted_by_how_they_stand_and_those_without_traffic_apart() -> None:
+    gauges = Gauges(MovableClock())
+    looked(gauges, Ledger(), error=Unavailable("reading"))
+    assert not [name for name in numbers(gauges) if name.startswith("reconciler_releases")]  # nobody knows yet
+    outcomes = ("applied", "no_change", "rollback_failed", "of a later version", "")
+    ledger = Ledger(trusted=TRUSTED, units=dict(unit(f"svc-{at}", one) for at, one in enumerate(outcomes)))
+    ledger.units |= {"environment/production": unit("-", "failed")[1]}
+    gauges.ended(ledger, None, (), (away(left=True), away(left=False), away(left=False)))
+    seen = {name: value for name, value in numbers(gauges).items() if name.startswith("reconciler_releases")}
+    assert {name.partition("releases")[2]: value for name, value in seen.items() if value} == {
+        '{state="applied"}': 2,
+        '{state="applying"}': 1,
+        '{state="failed"}': 1,
+        '{state="rollback_failed"}': 1,
+        '_without_traffic{way_back="failed"}': 1,
+        '_without_traffic{way_back="running"}': 2,
+    }
+    gauges.ended(ledger, None, (), None)
+    assert numbers(gauges).items() >= seen.items()  # as many as there were: nobody could look
+    gauges.ended(ledger, None, (), ())
+    assert not sum(value for name, value in numbers(gauges).items() if "without_traffic" in name)
