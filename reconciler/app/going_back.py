@@ -1,20 +1,24 @@
 """Whether a release's plan goes back by steps of its own.
 
-Rule: it does where it leads to the version that ran before the accepted one (G21), and nowhere else. A version is what
-its objects say but for numbers of pods, so scaling in between neither hides it nor is one.
+Rule: it does where it leads to the version that came right before the accepted one (G21), and nowhere else. Which of
+two came before is told by where each stood first: what was gone back from comes after what was gone back to, however
+often they were exchanged, so the way there is forward again. A version is what its objects say but for numbers of
+pods, so scaling in between neither hides it nor is one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from reconciler.machine.entry import Accepted
 from reconciler.machine.states import RolloutState, UnitState
-from reconciler.names import Revision, UnitRef
+from reconciler.names import Digest, Revision, UnitRef
 from reconciler.plan.ask import Side
 from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.way_back import Leaving, leaving, only_numbers
 from reconciler.specs.desired import Desired
 
+NEAR = 10  # successes of which it is asked whether they are a version that was scaled since; older ones by artifact
 UNFINISHED = frozenset({"failed", "rollback_failed"})  # something of it was done, and it did not end well
 
 
@@ -102,6 +106,26 @@ def leaves(left: Desired, to: Desired, name: str, done: frozenset[int] = frozens
     return leaving(release.spec, source.jobs, done)
 
 
+def going_to_older(
+    states: Mapping[UnitRef, UnitState],
+    proposed: Side,
+    at: Callable[[Revision], Side],
+    runs: Callable[[UnitRef, UnitState], Accepted | None],
+) -> Iterator[UnitRef]:
+    """Releases with steps of their own that lead to a version which came before the one that stands.
+
+    A return from there would go forward, and their steps lead further back.
+    """
+    for ref, state in states.items():
+        stands, unit, release = runs(ref, state), proposed.units.get(ref), proposed.desired.releases.get(ref.name)
+        if stands is None or stands.removed or unit is None or release is None or release.spec.rollback.plain:
+            continue
+        known = _history(state, stands)
+        there = _first(known, unit.artifact, proposed.desired, ref, at)
+        if there > _first(known, stands.artifact, at(stands.revision).desired, ref, at):
+            yield ref
+
+
 def _leads_back(
     ref: UnitRef,
     state: UnitState,
@@ -110,17 +134,34 @@ def _leads_back(
     left: Desired,
     at: Callable[[Revision], Side],
 ) -> bool:
-    """Whether what is proposed is the newest version that ended well before the one that is left."""
-    newest = () if stands == state.successful else (state.successful,)
-    for one in (*newest, state.previous, *state.earlier):
-        if one is None or one.removed:
-            return False
+    """Whether what is proposed is the version that ended well right before the one that is left came."""
+    known = _history(state, stands)
+    for one in known[_first(known, stands.artifact, left, ref, at) + 1 :]:
         if one.artifact == proposed.units[ref].artifact:
             return True
         before = at(one.revision).desired
         if not _same(before, left, ref.name):
             return _same(before, proposed.desired, ref.name)
     return False
+
+
+def _history(state: UnitState, stands: Accepted) -> list[Accepted]:
+    """What ended well before what stands, newest first, since the release was there."""
+    newest = () if stands == state.successful else (state.successful,)
+    known = takewhile(lambda one: one is not None and not one.removed, (*newest, state.previous, *state.earlier))
+    return [one for one in known if one is not None]
+
+
+def _first(
+    known: Sequence[Accepted], artifact: Digest, version: Desired, ref: UnitRef, at: Callable[[Revision], Side]
+) -> int:
+    """Where in a history (newest first) a version stood first; -1: it never did."""
+    found = (
+        number
+        for number, one in enumerate(known)
+        if one.artifact == artifact or (number < NEAR and _same(at(one.revision).desired, version, ref.name))
+    )
+    return max(found, default=-1)
 
 
 def _same(one: Desired, other: Desired, name: str) -> bool:

@@ -41,6 +41,7 @@ ACTIONS = {
 UNGRANTED = {
     Ungranted.IRREVERSIBLE: "a step of its way back cannot be undone",
     Ungranted.GOES_BACK: "its last change was itself a way back",
+    Ungranted.OLDER: "its last change led to an older version, whose steps lead further back",
 }
 OLDEST = timedelta(hours=24)  # an order names no plan, so one that comes days late is about another state of things
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reconciler.app import addresses, wants
 from reconciler.app.credentials import normal_address
 from reconciler.app.desire import Desires
-from reconciler.app.going_back import UNFINISHED, going_back, ran, what_runs
+from reconciler.app.going_back import UNFINISHED, going_back, going_to_older, ran, what_runs
 from reconciler.app.journal import Journal
 from reconciler.app.observe import Wanted, observe
 from reconciler.app.pinning import Asking, Pinner, Settled
@@ -184,8 +184,9 @@ class Planner:
         accepted = {ref: self.desires.at(state.accepted.revision) for ref, state in states.items()}
         found: list[Check] = [*checks, *self._never_accepted(units, proposed)]
         bundles = self._bundles(proposed, accepted)
-        going = leaving
+        going, older = leaving, frozenset[UnitRef]()
         if going is None:
+            older = frozenset(going_to_older(states, proposed, self.desires.at, self._runs))
             going = dict(going_back(states, proposed, accepted, self.desires.at, self._runs, self._moved))
         observed: Observed | None = None
         if environment != POLICY and looks:
@@ -215,6 +216,7 @@ class Planner:
                 returning=leaving is not None,
                 healing=healing,
                 leaving=going,
+                older=older,
                 unfinished=frozenset(ref for ref, state in states.items() if state.outcome in UNFINISHED),
                 otherwise={
                     ref: self.desires.at(state.successful.revision) if state.successful is not None else None

@@ -130,7 +130,8 @@ class Verifier:
         waited, pauses = timedelta(), iter(READINESS_PAUSES)
         ready_since = None
         ended: set[ObjectRef] = set()  # Jobs that were seen to end well: they may go by themselves, and are not missing
-        stable = max((self._stable_for(one.unit) for one in actions if one.kind in RUNS), default=timedelta())
+        watched = {one.unit for one in actions if one.kind in RUNS and not one.stopped}  # without pods nothing is seen
+        stable = max(map(self._stable_for, watched), default=timedelta())
         while True:
             found = api.readiness(refs, sayings)
             failed = [item for item in found if item.status == "Failed" and item.ref not in gone]

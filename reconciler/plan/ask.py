@@ -45,6 +45,7 @@ class PlanAsk:
     returning: bool = False  # the way back to what ran before: at once, without steps and pauses
     healing: bool = False  # what others changed of our own fields is what is put back, by name (G22)
     leaving: Mapping[UnitRef, Leaving] = field(default_factory=dict)  # releases that go back, by steps of their own
+    older: frozenset[UnitRef] = frozenset()  # releases with steps that go to what came before what stands
     unfinished: frozenset[UnitRef] = frozenset()  # their last plan did not end in success: what it ran is run again
     # where it is not what was accepted last (rolled back, suspended): the side that ended well, which a return leads to
     otherwise: Mapping[UnitRef, Side | None] = field(default_factory=dict)

@@ -216,6 +216,7 @@ class Ungranted(StrEnum):
 
     IRREVERSIBLE = "irreversible"  # a step of it cannot be undone
     GOES_BACK = "goes_back"  # the plan is itself a way back, with steps of what is left
+    OLDER = "older"  # it leads to a version that came before what stands, and that has steps: they lead further back
 
 
 class ImagePin(Value):

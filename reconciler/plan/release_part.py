@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.names import ObjectRef, UnitKind, UnitRef
 from reconciler.plan import connections, helm, passing, unsupported
 from reconciler.plan.ask import PlanAsk, Side
-from reconciler.plan.change import Change, Check, Operation, Touched
+from reconciler.plan.change import Change, Check, Operation, Touched, Ungranted
 from reconciler.plan.diff import diff
 from reconciler.plan.jobs import JobAsk, cleaned, hooked, made_first
 from reconciler.plan.part import Part, error, failed
@@ -136,6 +136,7 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
         part = hooked(part, jobs, _hooks(new, own, jobs.observed), own)
         part = made_first(part, frozenset(of for of, body in objects.items() if prepares(body)))
     if left is None:
+        part = replace(part, ungranted=Ungranted.OLDER) if ref in ask.older else part
         part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known)
         part = replace(part, checks=(*part.checks, *lost_by_return(str(ref), part, objects, known)))
     return cleaned(part, jobs)

@@ -219,6 +219,8 @@ EN = Phrases(
             " The revert pull request shows the steps in its preview, and approving it approves them.",
             Ungranted.GOES_BACK: "No return from it is granted: this is itself a way back. If it fails, its traffic"
             " goes to what stands then, and a person decides.",
+            Ungranted.OLDER: "No return from it is granted: it leads to an older version, and the steps of that one"
+            " lead further back. If it fails, a person decides.",
         }
     ),
     rollback_by_revert="by its revert pull request",
@@ -363,6 +365,7 @@ ZH = Phrases(
             Ungranted.IRREVERSIBLE: "未授权自动或命令回滚：其中有不可撤销的步骤。"
             "还原拉取请求的预览会列出这些步骤，审批即批准这些步骤。",
             Ungranted.GOES_BACK: "未授权从这里再回滚：本次变更本身就是回滚。若失败，流量回到当时存在的版本，由人决定。",
+            Ungranted.OLDER: "未授权从这里再回滚：本次变更指向更早的版本，而该版本的步骤会退得更远。若失败，由人决定。",
         }
     ),
     rollback_by_revert="通过还原拉取请求",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.app.going_back import going_back, gone_back, leaves, ran, what_runs
+from reconciler.app.going_back import NEAR, going_back, going_to_older, gone_back, leaves, ran, what_runs
 from reconciler.machine.entry import Accepted, Finished, Passed, Returning
 from reconciler.machine.states import EVERY, RolloutState, UnitState
 from reconciler.names import Digest, Revision, UnitKind, UnitRef
@@ -195,6 +195,18 @@ BACK: dict[str, tuple[UnitState, Accepted | None, Side, int]] = {
         side(9, 1, artifact=1),
         2,
     ),
+    "forward again to what was gone back from": (state(2, 2, 3, 2, 1), accepted(2), side(9, 3, artifact=3), 0),
+    "further back, after it was gone back to": (state(2, 2, 3, 2, 1), accepted(2), side(9, 1, artifact=1), 2),
+    "back once more": (state(3, 3, 2, 3, 2, 1), accepted(3), side(9, 2, artifact=2), 3),
+    "forward again, scaled meanwhile": (state(4, 4, 5, 3, 2), accepted(4), side(9, 5, artifact=5), 0),
+    "further back, scaled meanwhile": (state(4, 4, 5, 3, 2), accepted(4), side(9, 2, artifact=2), 4),
+    "forward again after a way back that failed": (state(2, 3, 2, 1), accepted(2), side(9, 3, artifact=3), 0),
+    "forward again long after": (
+        state(2, 2, *[5] * NEAR, 3, 2, 1),
+        accepted(2),
+        side(9, 5, artifact=5),
+        0,
+    ),
     "the first": (state(2, 2), accepted(2), side(9, 1, artifact=1), 0),
     "nothing ever ended well": (state(2, None), accepted(2), side(9, 1, artifact=1), 0),
     "nothing runs": (state(2, None), None, side(9, 1, artifact=1), 0),
@@ -222,6 +234,34 @@ def test_a_plan_goes_back_by_steps_to_the_version_before_the_one_that_runs(
         mine = stands == recorded.accepted
         assert (found[WEB].moved, asked) == (not mine, [WEB] * mine)
         assert list(found[WEB].jobs) == ["down"]
+
+
+# what is recorded, what stands, what is proposed; and whether a return from there would go forward
+OLDER: dict[str, tuple[UnitState, Accepted | None, Side, bool]] = {
+    "the version before": (state(3, 3, 2, 1), accepted(3), side(9, 2, artifact=2), True),
+    "one long before": (state(5, 5, 3, 2, 1), accepted(5), side(9, 2), True),
+    "without steps": (state(3, 3, 2, 1), accepted(3), side(1, 1), False),
+    "a new version": (state(3, 3, 2, 1), accepted(3), side(9, 9), False),
+    "forward again": (state(2, 2, 3, 2, 1), accepted(2), side(9, 3, artifact=3), False),
+    "scaled": (state(4, 4, 3, 2), accepted(4), side(9, 3, 5), False),
+    "what ran before it failed": (state(3, 2, 1), accepted(3), side(9, 2, artifact=2), True),
+    "nothing stands": (state(2, None), None, side(9, 2), False),
+    "what stands is gone": (state(3, 3, 2), accepted(3, removed=True), side(9, 2), False),
+    "it goes": (state(3, 3, 2), accepted(3), Side(Desired()), False),
+    "it is nobody's": (state(3, 3, 2), accepted(3), side(9, 2, there=False), False),
+}
+
+
+@pytest.mark.parametrize(("recorded", "stands", "proposed", "older"), OLDER.values(), ids=OLDER)
+def test_what_leads_to_a_version_that_came_before_is_known(
+    recorded: UnitState,
+    stands: Accepted | None,
+    proposed: Side,
+    older: bool,  # noqa: FBT001
+) -> None:
+    at = {accepted(number).revision: one for number, one in SIDES.items()}
+    found = going_to_older({WEB: recorded}, proposed, at.__getitem__, lambda *_: stands)
+    assert list(found) == ([WEB] if older else [])
 
 
 def test_what_was_removed_in_between_is_no_version_to_go_back_to() -> None:

@@ -285,6 +285,12 @@ def test_g21_a_plan_that_changes_no_object_shows_the_way_back_that_its_approval_
         assert (made.batches, len(made.units[0].back), made.units[0].ungranted) == ((), 2, ungranted)
 
 
+def test_g21_no_return_is_granted_that_would_go_forward_by_the_steps_of_an_older_version(files: Files) -> None:
+    new = stepped(files, *ALL)
+    made = plan(new.side, files.good, observed=looked(new.side, files.good), older=frozenset({WEB}))
+    assert (made.units[0].back, made.units[0].ungranted, bool(made.batches)) == ((), Ungranted.OLDER, True)
+
+
 def test_where_its_release_was_not_seen_nothing_is_planned_and_that_is_said(files: Files) -> None:
     new = stepped(files, *ALL)
     found = looked(files.good, new.side)

@@ -8,13 +8,14 @@ from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
-from tests.story.test_way_back import land, text
-from tests.story.test_way_back_pods import steps
+from tests.story.test_way_back import land, made, text
+from tests.story.test_way_back_pods import order_back, steps
 
 LONGER = frozenset(
     {
         "test_a_version_that_was_suspended_since_is_left_by_its_steps",
         "test_a_version_that_failed_before_anything_was_done_hides_none_that_runs",
+        "test_what_was_gone_back_from_by_its_steps_comes_again_without_the_steps_of_the_older_one",
     }
 )
 
@@ -43,3 +44,22 @@ def test_a_version_that_failed_before_anything_was_done_hides_none_that_runs(sta
     assert (stage.image(), stage.ledger.units["release/svc-a"].outcome) == ("v2.0.1", "failed")
     number = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="revert")
     assert steps(stage, number) == {1, 2, 3, 4, 5}
+
+
+def test_what_was_gone_back_from_by_its_steps_comes_again_without_the_steps_of_the_older_one(stage: Stage) -> None:
+    one, two = (text(stage, f"v2.0.{number}") for number in (1, 2))
+    land(stage, {RELEASE: one, JOB: job("downgrade")}, "one")
+    land(stage, {RELEASE: two}, "two")
+    land(stage, {RELEASE: one}, "revert")
+    again = stage.propose({RELEASE: two}, branch="again")
+    older = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="older")
+    assert (steps(stage, again), steps(stage, older)) == (set(), {1, 2, 3, 4, 5})
+
+
+def test_g21_no_order_goes_forward_again_by_the_steps_of_an_older_version(stage: Stage) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "one")
+    land(stage, {RELEASE: stage.release_text("v2.0.2"), JOB: None}, "two")
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "revert")
+    order_back(stage)
+    assert (stage.image(), made(stage)) == ("v2.0.1", [])
+    assert [row for row in stage.rows() if "whose steps lead further back" in row.text]
