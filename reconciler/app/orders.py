@@ -23,7 +23,7 @@ from reconciler.approval.roles import Permission, Scope
 from reconciler.errors import ReconcilerError
 from reconciler.git.mirror import Mirror
 from reconciler.machine.entry import Decided, Denied, Entry, Hold, Passed, Resume, Retry, Returning
-from reconciler.machine.ledger import SUCCESSES, Ledger, RolloutState
+from reconciler.machine.ledger import SUCCESSES, Ledger, RolloutState, UnitState
 from reconciler.names import Revision, UnitKind, UnitRef, ticket_name
 from reconciler.plan.change import Plan, Ungranted
 from reconciler.ports import Clock
@@ -42,6 +42,10 @@ UNGRANTED = {
     Ungranted.IRREVERSIBLE: "a step of its way back cannot be undone",
     Ungranted.GOES_BACK: "its last change was itself a way back",
     Ungranted.OLDER: "its last change led to an older version, whose steps lead further back",
+}
+HINTS = {
+    Ungranted.IRREVERSIBLE: "",  # the revert pull request: its preview shows the steps
+    Ungranted.GOES_BACK: "merge a change to the version that is wanted; its preview says how it is reached",
 }
 OLDEST = timedelta(hours=24)  # an order names no plan, so one that comes days late is about another state of things
 
@@ -161,8 +165,10 @@ class Orders:
         now = self.clock.now()
         if now - OLDEST <= one.decision.at <= now + CLOCK_SKEW:
             return None
+        signed = f"{one.decision.at:%Y-%m-%d %H:%M} UTC"
+        words = f"the order was signed at {signed}, which is {'to come' if one.decision.at > now else 'over a day ago'}"
         return Denial(
-            "release_state_invalid", f"it was signed at {one.decision.at:%Y-%m-%d %H:%M} UTC", "order it anew"
+            "release_state_invalid", words, "order it anew; if it says so again, set the clock of that machine"
         )
 
     def judged(self, wish: Wish, policy: Policy) -> Denial | Entry:
@@ -207,29 +213,33 @@ class Orders:
             return Denial(
                 "release_state_invalid", f"{unit} is no release: only releases go back", "open a revert pull request"
             )
-        if rollout is None or state is None or not _can_turn(rollout):
-            return Denial("release_state_invalid", f"{unit} has no rollout to return from")
+        if rollout is None or state is None:
+            return Denial(
+                "release_state_invalid", f"{unit} was never applied by a plan", "there is nothing to go back to"
+            )
+        name = UnitRef.parse(unit).name
+        if rollout.finished is None and rollout.returning is not None:
+            by = f", as {rollout.returning.ordered_by} ordered" if rollout.returning.ordered_by else ""
+            words = f"{unit} is on its way back already{by}: this order does nothing"
+            return Denial("release_state_invalid", words, f"`reconciler timeline --release {name}` tells how far it is")
+        if rollout.finished is None and rollout.batch < 0:
+            words = f"the plan of {unit} has done nothing yet that could go back"
+            return Denial("release_state_invalid", words, f"`reconciler hold {name}` keeps it from beginning")
         if state.accepted.suspended:
             words = f"{unit} is suspended: its last plan changed nothing that could go back"
-            return Denial("release_state_invalid", words, "take suspend away first")
+            return Denial("release_state_invalid", words, "merge a change that takes `suspend` away first")
         if rollout.finished is None and len(rollout.passed.units) > 1:
             words = f"the rollout of {unit} is not at its end, and others are in it"
-            return Denial("release_state_invalid", words, "hold it, or wait for its end")
+            return Denial("release_state_invalid", words, f"`reconciler hold {name}`, or order it again when it ended")
         approved = self.journal.ledger.approved(rollout)  # a heal grants no return and uses none up (G21)
         succeeded = state.outcome in SUCCESSES or approved is not rollout
         target = state.previous if succeeded else state.successful
         if target is None:
-            return Denial("release_state_invalid", f"{unit} has nothing to return to")
-        plan = Plan.model_validate_json(self.journal.file(approved.passed.path))
-        why = next((one.ungranted for one in plan.units if one.unit == unit), None)
-        if why is not None:
-            words = f"no return of {unit} is granted: {UNGRANTED[why]}"
-            return Denial("approval_required", words, "open a revert pull request; its preview shows the steps")
-        granted = approved.passed.return_granted and policy.settings.rollback_grant.total_seconds() > 0
-        age = self.clock.now() - approved.started_at
-        if not granted or age >= policy.settings.rollback_grant or state.outcome == "rolled_back":
-            words = f"no return of {unit} is granted any more"
-            return Denial("approval_required", words, "open a revert pull request")
+            words = f"no version of {unit} ended well before the one that stands"
+            return Denial("release_state_invalid", words, "merge a change to the version that is wanted")
+        denial = self._ungranted(unit, state, approved, policy)
+        if denial is not None:
+            return denial
         return Returning(
             environment=rollout.passed.environment,
             generation=rollout.passed.generation,
@@ -239,6 +249,30 @@ class Orders:
             reason=wish.reason or "ordered",
             ordered_by=wish.person.name if wish.person is not None else "",
         )
+
+    def _ungranted(self, unit: str, state: UnitState, approved: RolloutState, policy: Policy) -> Denial | None:
+        """Why its approval grants no return, or none any more (G21)."""
+        if state.outcome == "rolled_back":
+            words = f"{unit} went back already, and an approval grants one return"
+            return Denial(
+                "approval_required", words, "to go further back, merge a change to the version that is wanted"
+            )
+        revert = f"`reconciler rollback {UnitRef.parse(unit).name}` without --now opens the revert pull request"
+        plan = Plan.model_validate_json(self.journal.file(approved.passed.path))
+        why = next((one.ungranted for one in plan.units if one.unit == unit), None)
+        if why is not None:
+            return Denial(
+                "approval_required", f"no return of {unit} is granted: {UNGRANTED[why]}", HINTS[why] or revert
+            )
+        longest = policy.settings.rollback_grant
+        if not approved.passed.return_granted or longest <= timedelta():
+            words = f"the approval of the last plan of {unit} granted no return"
+            return Denial("approval_required", words, revert)
+        ended = approved.started_at + longest
+        if self.clock.now() >= ended:
+            words = f"the return of {unit} was granted until {ended:%Y-%m-%d %H:%M} UTC"
+            return Denial("approval_required", words, revert)
+        return None
 
     def _propose_revert(self, passed: Passed, tip: Revision, reason: str) -> tuple[Note, ...]:
         """Open the revert pull request of a return; what is to be told where that did not work."""
@@ -274,7 +308,14 @@ class Orders:
         return (Scope(scope.project, scope.team, scope.environment),)
 
     def _denied(self, one: Arrived, who: str, unit: str, denial: Denial) -> None:
-        detail = {"ticket": unit, "reviewed_by": who, "comment": denial.message, "error_key": denial.key}
+        kind, _, name = unit.partition("/")
+        detail = {
+            "release_id": name if kind == UnitKind.RELEASE else "",
+            "ticket": unit,
+            "reviewed_by": who,
+            "comment": "; ".join(filter(None, (f"{one.decision.verb}: {denial.message}", denial.hint))),
+            "error_key": denial.key,
+        }
         entry = Denied(ticket=unit, subject=one.text[:64])
         self._record(one, who, unit, Domain.APPROVAL, "permission_denied", detail, entry)
 
@@ -312,8 +353,3 @@ class Orders:
             detail={"ticket": resource, "comment": "order taken in"},
             entry=self._kept(one, resource),
         )
-
-
-def _can_turn(rollout: RolloutState) -> bool:
-    """Whether a rollout can be turned back: it ended, or did something and is not on its way back already."""
-    return rollout.finished is not None or (rollout.batch >= 0 and rollout.returning is None)

@@ -170,12 +170,13 @@ class Story:
     def walked(
         self, place: tuple[str, int], unit: str, number: int, action: str, more: str = "", *, done: bool
     ) -> Note:
-        """A step of a way back, before it or after."""
+        """A step of a way back, before it or after; or (0) that what was stopped gets its pods."""
         entry = BackStep(environment=place[0], generation=place[1], unit=unit, number=number, action=action, done=done)
-        words = (
-            f"{unit} goes back, step {number}: {action}{' is done' if done else ''}" if number else f"{unit}: {action}"
-        )
-        return self.carrier(Stage.APPLYING, entry, None, f"{words}{more and '; '}{more}")
+        words = f"step {number} of its way back, {action}, {'is done' if done else 'was begun'}" if number else action
+        ref = UnitRef.parse(unit)
+        told = f"{words}{more and '; '}{more}"
+        note = self.note(Domain.RELEASE, "applying", ref, Stage.APPLYING, entry, None, told)
+        return replace(note, status=EventStatus.SUCCESS) if done else note
 
     def _of_job(self, step: Step, task: str) -> Note:
         """What became of a Job that was run, with its log beside it."""

@@ -43,7 +43,11 @@ def person_may(act: Act, policy: Policy) -> Denial | None:
     if act.person.bot:
         return Denial("permission_denied", f"{act.person.name} is a bot: this needs a person")
     if not act.scopes or not act.needed:
-        return Denial("permission_denied", "it is unknown where this would be done and what it needs")
+        return Denial(
+            "permission_denied",
+            "nothing of this name was accepted, so nobody can tell who may do this",
+            "`reconciler tree` has all that was accepted",
+        )
     return next((denial for scope in act.scopes if (denial := lacking(policy, act.person, act.needed, scope))), None)
 
 

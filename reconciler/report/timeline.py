@@ -16,6 +16,7 @@ from reconciler.state.event import Domain, Event, EventStatus, Source
 
 COLUMNS = ("time", "action", "actor", "source", "ticket", "where", "text")
 TEXT_CAP = 300
+_ANOTHER_WAY = frozenset({"returning", "retry"})  # records that begin the same rollout, or its way back, anew
 _OF_A_TICKET = frozenset({Domain.APPROVAL, Domain.PREVIEW})
 
 
@@ -79,7 +80,7 @@ class Question:
 def timeline(events: Iterable[Event], question: Question = Question()) -> tuple[Row, ...]:
     """The rows that answer a question, oldest first; an event that is given twice stands once."""
     known: Mapping[EventId, Event] = {event.event_id: event for event in events}
-    ordered = [known[identity] for identity in sorted(known)]
+    ordered = _each_step_once([known[identity] for identity in sorted(known)])
     ticket = ticket_name(question.ticket) if isinstance(question.ticket, int) else question.ticket
     if ticket:
         ordered = [event for event in ordered if ticket_of(event) == ticket]
@@ -88,6 +89,24 @@ def timeline(events: Iterable[Event], question: Question = Question()) -> tuple[
     if question.release:
         ordered = _of(ordered, [event for event in ordered if release_of(event) == question.release])
     return tuple(_row(event) for event in ordered)
+
+
+def _each_step_once(events: Sequence[Event]) -> list[Event]:
+    """Of each step of a way back the last that is told of it: that it is done, or was begun and nothing more."""
+    told: set[tuple[Any, ...]] = set()
+    kept: list[Event] = []
+    for event in reversed(events):
+        entry = event.detail.get("entry")
+        fields = entry if isinstance(entry, dict) else {}
+        place = (fields.get("environment"), fields.get("generation"))
+        step = (*place, fields.get("unit"), fields.get("number"))
+        if fields.get("type") in _ANOTHER_WAY:
+            told = {one for one in told if one[:2] != place}
+        if fields.get("type") != "back_step" or step not in told:
+            kept.append(event)
+        if fields.get("type") == "back_step":
+            told.add(step)
+    return kept[::-1]
 
 
 def _of(events: Sequence[Event], direct: Sequence[Event]) -> list[Event]:

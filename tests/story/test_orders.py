@@ -14,6 +14,7 @@ from reconciler.kube.target import KubeTarget
 from reconciler.names import Revision
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
 
+OLDEST_GRANT = 7  # days
 STAGING = "releases/svc-a/staging.yaml"
 
 
@@ -72,9 +73,13 @@ def test_an_order_that_comes_days_late_is_not_carried_out(stage: Stage) -> None:
     stage.approve(number)
     stage.merge(number)
     stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="for the last one")
-    stage.clock.advance(timedelta(days=2))
-    stage.settle()
-    assert stage.image() == "v2.0.1"
+    for days, words in ((2, "which is over a day ago; order it anew"), (9, "was granted until ")):
+        stage.clock.advance(timedelta(days=days))
+        if days > OLDEST_GRANT:
+            stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="late")
+        stage.settle()
+        assert stage.image() == "v2.0.1"
+        assert words in [row.text for row in stage.rows(release="svc-a") if row.action == "permission_denied"][-1]
 
 
 def test_g21_a_rollback_order_is_for_releases_alone(stage: Stage) -> None:

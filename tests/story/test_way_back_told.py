@@ -83,6 +83,13 @@ def test_g23_who_opens_the_inbox_finds_the_traffic_that_a_way_back_left_stopped(
     order_back(stage)
     assert pods(stage) == 2
     assert course(stage) == [NOT, MAYBE, AWAY, MAYBE, LEFT, MAYBE, AWAY, MAYBE, NOT]
+    rows = [row.text.removeprefix("v2.0.1: ") for row in stage.rows(release="svc-a") if row.action == "applying"]
+    once = [
+        "step 1 of its way back, stop_traffic, is done",
+        "step 2 of its way back, migrate_database, was begun",
+        "traffic is given back",
+    ]
+    assert [row for row in rows if not row.startswith("batch") and row[:2] != "v2"] == [*once, *once]
 
 
 def test_g23_who_opens_the_inbox_finds_the_way_back_that_waits_without_traffic(place: Place) -> None:
@@ -102,3 +109,25 @@ def test_g23_who_opens_the_inbox_finds_the_way_back_that_waits_without_traffic(p
     stage.clock.advance(timedelta(minutes=2))
     stage.settle()
     assert course(stage) == [NOT, MAYBE, AWAY, MAYBE, NOT]
+
+
+def refusal(stage: Stage) -> str:
+    """What a release's timeline tells of the last order that was refused."""
+    order_back(stage)
+    return [row.text for row in stage.rows(release="svc-a") if row.action == "permission_denied"][-1]
+
+
+def test_g21_an_order_that_is_refused_says_why_and_what_to_do(stage: Stage) -> None:
+    first = "no version of release/svc-a ended well before the one that stands; merge a change to the version that is"
+    assert first in refusal(stage)
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    altered(stage).refuse(503, makes_job)
+    order_back(stage)
+    way = "release/svc-a is on its way back already, as dev_user ordered: this order does nothing; `reconciler timeline"
+    assert way in refusal(stage)
+    altered(stage).heal()
+    stage.clock.advance(timedelta(minutes=2))
+    stage.settle()
+    assert stage.image() == "v2.0.0"
+    back = "release/svc-a went back already, and an approval grants one return; to go further back, merge a change"
+    assert back in refusal(stage)
