@@ -120,7 +120,8 @@ class Answered:
 class DesiredObjects:
     """What a release wants on its cluster: full objects, secrets included. Lives in memory only.
 
-    `chart`: it is a release of Helm, made from this chart (an empty one where it is to go).
+    `chart`: it is a release of Helm, made from this chart (an empty one where it is to go). `only`: nothing but these
+    kinds is looked at (none: every kind), so that no other one that cannot be read keeps that from being done.
     """
 
     release: str
@@ -130,6 +131,7 @@ class DesiredObjects:
     chart: Chart | None = None
     stopped: bool = False  # its traffic is stopped: numbers of pods are neither compared nor sent
     ignored: Mapping[ObjectRef, tuple[Way, ...]] = field(default_factory=dict)  # left to others, of what is there
+    only: frozenset[tuple[str, str]] = frozenset()  # groups and kinds
 
 
 class HelmOutcome(StrEnum):

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.app.operations import Order, Step
+from reconciler.app.runs_over import RunsOver
 from reconciler.app.step_times import Began, Term, term_of
 from reconciler.app.verifying import READINESS_PAUSE, READINESS_PAUSES, Interrupted, object_in
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
@@ -89,7 +90,9 @@ class JobRunner:
         while True:
             seen = run_seen(api, ref, action)
             if seen is None:
-                words = "it is gone: nobody knows how it ended"
+                over = RunsOver(self.clock, self.stopping)
+                pods = over.gone(api, release_of(action), ref, order.generation)  # before anything comes back beside it
+                words = "; ".join(("it is gone: nobody knows how it ended", *pods))
                 return Step(action, None, _failure(action, ref, words))
             if seen.ended or seen.stopped:
                 break

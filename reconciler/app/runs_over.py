@@ -5,7 +5,7 @@ say that it may still run. Pods of a run that ended or was stopped live on for t
 and not for long, for nobody answers meanwhile. Nothing here keeps the pods of the release away for good.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from reconciler.names import ObjectRef
 from reconciler.plan.jobs import runs_of
 from reconciler.ports import Clock, DesiredObjects, KubeApi
 
+RUNS = frozenset({("batch", "Job")})  # no list of another kind, which may need the pods that are away
 GRACE = timedelta(seconds=60)  # twice what a pod has by default to end after it was told to
 
 
@@ -28,7 +29,7 @@ class Going:
 
 @dataclass(slots=True)
 class Run:
-    """A run that stands. `stopped`: we stopped it, so nobody has to look whether it goes on."""
+    """A run. `stopped`: we stopped it, or it is gone, so nobody has to look whether it goes on."""
 
     api: KubeApi
     release: str
@@ -67,7 +68,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunsOver:
-    """Ends the runs of releases that were taken for this turn, so that nobody makes another one."""
+    """Ends the runs of releases that were taken for this turn, so that nobody makes another one; waits for their
+    pods."""
 
     clock: Clock
     stopping: Callable[[], bool] = lambda: False
@@ -79,18 +81,25 @@ class RunsOver:
         for api, wanted in taken:
             try:
                 # only what stands: what is wanted is not compared
-                found = api.observe([replace(wanted, objects=(), chart=None)])[wanted.release]
+                found = api.observe([replace(wanted, objects=(), chart=None, only=RUNS)])[wanted.release]
             except Withdrawn:
                 raise
             except (Rejected, Refused, Unavailable) as error:
                 told.append(f"nobody can say whether a Job of {wanted.release} still runs: {error.message}")
             else:
                 runs += [Run(api, wanted.release, item.ref, item.uid) for item in runs_of(found)]
+        return (*told, *self._waited(runs, generation))
+
+    def gone(self, api: KubeApi, release: str, ref: ObjectRef, generation: int) -> tuple[str, ...]:
+        """Words of what may go on of a run that somebody deleted: its pods get their grace like any other's."""
+        return self._waited([Run(api, release, ref, uid="", stopped=True)], generation)
+
+    def _waited(self, runs: Sequence[Run], generation: int) -> tuple[str, ...]:
         pauses, waited = iter(READINESS_PAUSES), timedelta()
         while True:
             going = [one for run in runs if (one := run.going(generation)) is not None]
             if waited >= GRACE or not any(one.passes for one in going):
-                return (*told, *(one.words for one in going))
+                return tuple(one.words for one in going)
             pause = next(pauses, READINESS_PAUSE)
             self.clock.wait(pause)
             waited += pause

@@ -30,7 +30,7 @@ from reconciler.plan.way_back import least_of_autoscaler, least_pods, own_pods, 
 from reconciler.ports import Back, Clock, DesiredObjects, GivenBack, KubeApi, Targets
 from reconciler.specs.desired import Desired
 from reconciler.specs.ignoring import ignored
-from reconciler.specs.jobs import SUSPENDED, is_stopped
+from reconciler.specs.jobs import STOPPABLE, SUSPENDED
 from reconciler.specs.ways import NUMBERS
 from reconciler.state.observed import ObservedObject
 
@@ -323,13 +323,13 @@ class Traffic:
             raise Rejected(message, key="release_rollback_failed")
 
     def _workloads(self, cluster: str, names: Sequence[str]) -> list[Stopped]:
+        """What stop_traffic stops of these releases; no other kind is looked at: its list may need the very pods."""
         api = self.targets.kube(cluster)
         check_identity(api, cluster, self.identities)
-        asked = [replace(one, stopped=True) for one in self.wanted(names)]
+        asked = [replace(one, stopped=True, chart=None, only=STOPPABLE) for one in self.wanted(names)]
         found = api.observe(asked)
         items = [(one.release, item) for one in asked for item in found[one.release].objects.values()]
-        mine = [(release, item) for release, item in items if item.exists and item.owner == release]
-        return [(cluster, release, item) for release, item in mine if is_stopped(item.ref.group, item.ref.kind)]
+        return [(cluster, release, item) for release, item in items if item.exists and item.owner == release]
 
 
 def _back(ref: ObjectRef, objects: Iterable[Any], *, lost: bool) -> Back:

@@ -92,7 +92,7 @@ class Observer:
         parents = self._parents.all()
         resource_of = cache(self._discovery.resource)  # one answer for one look, also where a kind is not served
         wanted = [found for desired in asked for found in wanted_of(desired, resource_of)]
-        for desired in asked:
+        for desired in (one for one in asked if not one.only):  # else no autoscaler was looked for
             self._scaled[desired.release] = scaled_by(found for found in wanted if found.release == desired.release)
         autoscaled = self.autoscaled
         wanted = [replace(found, scaled=True) if _unsent(found, autoscaled) else found for found in wanted]

@@ -23,7 +23,7 @@ from reconciler.kube.lists import list_all, list_metadata
 from reconciler.kube.marks import Marks
 from reconciler.kube.outline import Outline, Outlines
 from reconciler.kube.parent import Parent
-from reconciler.kube.wanted import Place, Wanted, place_of, ref_of
+from reconciler.kube.wanted import Place, Wanted, concerns, place_of, ref_of
 from reconciler.names import ObjectRef
 from reconciler.ports import DesiredObjects
 from reconciler.state.observed import Failure, Json
@@ -57,9 +57,9 @@ class Standing:
 
     def of(self, asked: Iterable[DesiredObjects], wanted: list[Wanted], parents: Mapping[str, Parent]) -> Live:
         """Everything that the releases own, and everything that is wanted and exists."""
-        known = {desired.release for desired in asked}
+        known = {desired.release: desired for desired in asked}
         live = self._owned(
-            {name: self._where(name, parents[name], wanted) for name in known if name in parents}, wanted
+            {name: self._where(one, parents[name], wanted) for name, one in known.items() if name in parents}, wanted
         )
         missing = [found for found in wanted if found.resource is not None and place_of(found.ref) not in live]
         bodies = all_of([partial(self._find, found) for found in missing], WORKERS)
@@ -70,20 +70,20 @@ class Standing:
         # among the kinds that it wants; the generation comes back from the objects themselves.
         lost = {
             name
-            for name in known - set(parents)
+            for name in known.keys() - set(parents)
             if any(isinstance(body, dict) and self._owner.holds(name, body) for body in bodies)
         }
-        live.update(self._owned({name: self._where(name, Parent(name), wanted) for name in lost}, wanted))
+        live.update(self._owned({name: self._where(known[name], Parent(name), wanted) for name in lost}, wanted))
         return live
 
-    def _where(self, release: str, parent: Parent, wanted: Iterable[Wanted]) -> set[Listed]:
+    def _where(self, desired: DesiredObjects, parent: Parent, wanted: Iterable[Wanted]) -> set[Listed]:
         """Where objects of this release may be: all remembered kinds in all remembered namespaces, and the wanted."""
         places = {
             (found.resource, found.ref.namespace)
             for found in wanted
-            if found.release == release and found.resource is not None
+            if found.release == desired.release and found.resource is not None
         }
-        for group, kind in parent.kinds:
+        for group, kind in (one for one in parent.kinds if concerns(desired, *one)):
             resource = self._discovery.preferred(group, kind)
             if resource is not None:  # a kind that is not served any more has no objects
                 places |= {(resource, name) for name in (parent.namespaces if resource.namespaced else {""})}

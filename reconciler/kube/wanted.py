@@ -105,15 +105,23 @@ def wanted_of(desired: DesiredObjects, resource_of: ResourceOf) -> Iterator[Want
     """The desired objects of one release, in order. Raises Rejected where two of them are one object."""
     seen: set[Place] = set()
     for body in desired.objects:
+        stated = ref_of(body)
+        if not concerns(desired, stated.group, stated.kind):
+            continue
         found = wanted(desired.release, body, resource_of, namespace=desired.namespace)
         if desired.ignored:
-            found = replace(found, ignored=desired.ignored.get(ref_of(body), ()))
+            found = replace(found, ignored=desired.ignored.get(stated, ()))
         if place_of(found.ref) in seen:
             raise Rejected(
                 f"reading the objects of release {desired.release}: {found.ref} is there twice", key="validation_error"
             )
         seen.add(place_of(found.ref))
         yield replace(found, stopped=desired.stopped) if desired.stopped else found
+
+
+def concerns(desired: DesiredObjects, group: str, kind: str) -> bool:
+    """Whether a look for this release is at such objects."""
+    return not desired.only or (group, kind) in desired.only
 
 
 def wanted(release: str, body: Json, resource_of: ResourceOf, *, namespace: str = "") -> Wanted:

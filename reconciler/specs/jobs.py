@@ -19,6 +19,7 @@ from reconciler.specs.spec import Spec
 RUN = 10  # hex digits that tell one run of a Job from another
 STOPPED = frozenset({"Deployment", "StatefulSet"})  # whose pods stop_traffic takes away, and restore_traffic gives back
 SUSPENDED = "CronJob"  # which is suspended meanwhile
+STOPPABLE = frozenset({("batch", SUSPENDED), *(("apps", kind) for kind in STOPPED)})  # group and kind
 GOES_ON = frozenset({"DaemonSet", "ReplicaSet", "ReplicationController", "Pod"})  # pods that nobody scales to none
 RESTARTS = ("Never", "OnFailure")
 PER_INDEX = ("backoffLimitPerIndex", "maxFailedIndexes")  # how often each part of an indexed Job may be tried
@@ -85,7 +86,7 @@ def _of_charts(
 
 def is_stopped(group: str, kind: str) -> bool:
     """Whether stop_traffic stops what is of this kind."""
-    return (group == "apps" and kind in STOPPED) or (group == "batch" and kind == SUSPENDED)
+    return (group, kind) in STOPPABLE
 
 
 def goes_on(body: Mapping[str, Any]) -> bool:

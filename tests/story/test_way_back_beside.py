@@ -76,10 +76,11 @@ def test_a_job_that_may_neither_be_read_nor_stopped_is_told(stage: Stage) -> Non
 
 
 class Living:
-    """A pod of the first Job that is made, which lives for so long; whether it did when pods came back."""
+    """A pod of the first Job that is made, which lives for so long; whether it did when pods came back. `gone`:
+    somebody deletes the Job meanwhile."""
 
-    def __init__(self, stage: Stage, life: timedelta) -> None:
-        self._stage, self._life = stage, life
+    def __init__(self, stage: Stage, life: timedelta, *, gone: bool = False) -> None:
+        self._stage, self._life, self._gone = stage, life, gone
         self._at: datetime | None = None
         self._name = ""
         self.beside: list[bool] = []
@@ -93,18 +94,23 @@ class Living:
             cluster.place_pod(f"{self._name}-x", {"job-name": self._name})
         if self._at is not None and now - self._at > self._life and cluster.pods():
             cluster.remove(f"api/v1/namespaces/svc-a/pods/{self._name}-x")
+        if self._gone and self._at is not None and now > self._at:
+            self._gone = False
+            cluster.remove(f"apis/batch/v1/namespaces/svc-a/jobs/{self._name}")
         if gives(asked) and self._at is not None:
             self.beside.append(bool(cluster.pods()))
 
 
 @pytest.mark.parametrize("life", [GRACE, timedelta(hours=1)], ids=["its grace", "for ever"])
-def test_pods_of_a_job_that_failed_are_waited_for_and_not_for_ever(stage: Stage, life: timedelta) -> None:
-    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade", "broken")}, "good")
-    living = Living(stage, life)
+@pytest.mark.parametrize("end", ["broken", "hanging"], ids=["failed", "was deleted"])
+def test_pods_of_a_job_that_is_over_are_waited_for_and_not_for_ever(stage: Stage, end: str, life: timedelta) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade", end)}, "good")
+    living = Living(stage, life, gone=end == "hanging")
     order_back(stage)
     stays = life > GRACE
     assert (living.beside, pods(stage)) == ([stays], 2)
     assert ("1 of the pods of Job.batch svc-a/downgrade" in told(stage, "rollback_failed")) is stays
+    assert ("it is gone: nobody knows how it ended" in told(stage, "rollback_failed")) is (end == "hanging")
 
 
 @pytest.mark.parametrize("ready", [0, 1])

@@ -15,7 +15,7 @@ from reconciler.kube.target import KubeTarget
 from reconciler.sandbox.cluster_http import Asked
 from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.faults.far_cluster import Cut, is_write
-from tests.story.altered import PODS, altered, makes_job
+from tests.story.altered import PODS, altered, makes_job, mark
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
@@ -26,6 +26,7 @@ from tests.story.test_way_back_pods import order_back, revert
 LONGER = frozenset(
     {
         "test_no_migration_is_run_beside_traffic_that_was_given_back",
+        "test_a_list_that_nobody_answers_meanwhile_keeps_no_pods_away",
     }
 )
 
@@ -102,3 +103,28 @@ def test_a_job_that_came_too_late_and_may_run_is_told_whoever_goes_on(
     stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="now")
     stage.world.opened.reconciler.look()
     assert [one for one in notes(stage) if "was made too late and may run" in one]
+
+
+def without_lists(stage: Stage, code: int) -> None:
+    """Services cannot be listed while pods are away: as of a kind whose conversion they serve."""
+    altered(stage).refuse(
+        code, lambda asked: asked.method == "GET" and asked.path.endswith("/services") and pods(stage) == 0
+    )
+
+
+def test_a_list_that_is_refused_meanwhile_keeps_no_pods_away(stage: Stage) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade")}, "good")
+    without_lists(stage, 403)
+    order_back(stage)
+    assert (pods(stage), mark(stage)) == (2, None)
+
+
+@pytest.mark.parametrize("tag", ["v1", "broken"])
+def test_a_list_that_nobody_answers_meanwhile_keeps_no_pods_away(stage: Stage, tag: str) -> None:
+    land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade", tag)}, "good")
+    without_lists(stage, 500)
+    order_back(stage)
+    for _ in range(4):
+        stage.clock.advance(timedelta(minutes=30))
+        stage.settle()
+    assert (pods(stage), mark(stage)) == (2, None)
