@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.errors import Refused
 from reconciler.kube import marks
 from reconciler.kube.projection import kept, owned_fields
 from reconciler.names import ObjectRef
 from reconciler.ports import Back
+from reconciler.specs.claims import POLICY, When, claims_go
 from reconciler.specs.jobs import SUSPENDED, is_stopped
 from reconciler.state.observed import Json
 
@@ -43,6 +45,10 @@ def stopping(live: Json) -> Turned | None:
     """What takes its pods away; None where they are."""
     if marks.stopped_at(live) is not None and pods_of(live) == 0:
         return None
+    if claims_go(live, When.SCALED):
+        message = "stopping traffic: the claims of a StatefulSet, and the data in them, would go with its pods"
+        hint = f"let its {POLICY} say {When.SCALED}: Retain"
+        raise Refused(message, key="release_rollback_failed", hint=hint)
     return Turned(0, mark_of(live))
 
 

@@ -30,6 +30,7 @@ from reconciler.plan.mask import Masked, mask_object
 from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.plan.risk import DATA_KINDS
 from reconciler.specs.chart import DISABLED, PRUNE, is_made_once
+from reconciler.specs.claims import When, claims_go, claims_go_between
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
 
 # Order of kinds within a release; what is not named comes with the configuration. Deletions come last and go the other
@@ -140,7 +141,7 @@ class _Planner:
             yield warning(self.ask.unit, "", message, hint)
 
     def _failed(self, ref: ObjectRef, item: ObservedObject, failure: Failure) -> _Found:
-        if not item.replaceable or item.owner != self.ask.release or ref.kind in DATA_KINDS:
+        if not item.replaceable or item.owner != self.ask.release or _holds_data(ref, item.live):
             return _Found(checks=(failed(self.ask.unit, failure, unseen=str(ref)),))
         if not any(_says(body, REPLACE, ALLOWED) for body in (self.ask.desired[ref], item.live)):
             hint = f"annotate it with {REPLACE}: {ALLOWED} to have it deleted and created again, or rename it"
@@ -236,12 +237,17 @@ class _Planner:
             )
             for conflict in item.conflicts
         )
+        shrinks = item.exists and claims_go_between(item.live, self.ask.desired[ref])
+        if shrinks:
+            words = f"scaling {ref} deletes the claims of the pods that go, with their data; no return covers that"
+            checks = (*checks, warning(self.ask.unit, "", words))
         return _Found(
             Change(
                 unit=self.ask.unit,
                 operation=operation,
                 subject=str(ref),
                 where=f"cluster {self.ask.cluster}",
+                reversible=not shrinks,
                 fields=fields,
                 known_after_apply=item.known_after_apply,
                 restarts=operation is Operation.UPDATE and ref.kind in WORKLOADS and _touches_pods(fields),
@@ -257,7 +263,7 @@ class _Planner:
         kept = marked or once
         operation = Operation.FORGET if self.ask.forget or kept else Operation.DELETE
         kind = ActionKind.DELETE_OBJECT if operation is Operation.DELETE else ActionKind.FORGET_OBJECT
-        loses_data = operation is Operation.DELETE and ref.kind in DATA_KINDS
+        loses_data = operation is Operation.DELETE and _holds_data(ref, item.live)
         change = Change(
             unit=self.ask.unit,
             operation=operation,
@@ -312,11 +318,20 @@ def lost_by_return(
     """What a return from this to `before` (None: there is none) would delete with its data, which no grant covers."""
     if before is None or part.ungranted is not None:
         return
-    for ref in sorted(wanted.keys() - before.keys()):
-        if ref.kind in DATA_KINDS and not _says(wanted[ref], PRUNE, DISABLED):
-            message = f"{unit}: a return from this would be refused: it would delete {ref} with the data in it"
+    would = f"{unit}: a return from this would be refused: it would delete"
+    for ref in sorted(wanted):
+        if ref in before:
+            if claims_go_between(wanted[ref], before[ref]):
+                hint = "let its persistentVolumeClaimRetentionPolicy say whenScaled: Retain"
+                yield warning(unit, "", f"{would} claims of {ref}, which gets more pods, with the data in them", hint)
+        elif _holds_data(ref, wanted[ref]) and not _says(wanted[ref], PRUNE, DISABLED):
             hint = f"add it in a change of its own before, or annotate it with {PRUNE}: {DISABLED}, so that it is left"
-            yield warning(unit, "", message, hint)
+            yield warning(unit, "", f"{would} {ref} with the data in it", hint)
+
+
+def _holds_data(ref: ObjectRef, body: Any) -> bool:
+    """Whether deleting it deletes data: what is in it, or in the claims that its own policy lets go with it."""
+    return ref.kind in DATA_KINDS or claims_go(body, When.DELETED)
 
 
 def _says(body: Any, annotation: str, word: str) -> bool:

@@ -17,7 +17,9 @@ DATA_KINDS = frozenset({"Namespace", "PersistentVolumeClaim", "PersistentVolume"
 
 def deletes_data(change: Change) -> bool:
     """Whether an object goes and takes along what is in it; a subject is "Kind.group namespace/name"."""
-    return change.operation is Operation.DELETE and change.subject.partition(" ")[0].partition(".")[0] in DATA_KINDS
+    kind = change.subject.partition(" ")[0].partition(".")[0]
+    claims_too = kind == "StatefulSet" and not change.reversible
+    return change.operation is Operation.DELETE and (kind in DATA_KINDS or claims_too)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from reconciler.plan.part import Part, Step, error, warning
 from reconciler.plan.pods_in_order import in_order
 from reconciler.plan.questions import SUCCESS, probes, words_of
 from reconciler.plan.units import object_in, ref_of
+from reconciler.specs.claims import POLICY, When, claims_go
 from reconciler.specs.jobs import GOES_ON, STOPPED, SUSPENDED, is_stopped
 from reconciler.specs.kinds import Release
 from reconciler.specs.kinds.fields import format_duration
@@ -345,3 +346,7 @@ def _preconditions(ask: JobAsk, left: Leaving) -> Iterator[Check]:
             if item.exists and item.owner == ask.release and (job or ref.kind in GOES_ON):
                 message = f"stop_traffic cannot stop {ref}, which runs there: it has no replicas to take"
                 yield error(ask.unit, "release_state_invalid", message, "remove it in a change of its own first")
+            elif item.exists and item.owner == ask.release and claims_go(item.live, When.SCALED):
+                message = f"stop_traffic would delete the data of {ref}, which runs there: its claims go with its pods"
+                hint = f"let its {POLICY} say {When.SCALED}: Retain, in a change of its own first"
+                yield error(ask.unit, "release_state_invalid", message, hint)

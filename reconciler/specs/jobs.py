@@ -10,6 +10,7 @@ from typing import Any
 
 from reconciler.errors import Place, Problem
 from reconciler.specs.chart_hooks import is_job, is_run
+from reconciler.specs.claims import POLICY, When, claims_go
 from reconciler.specs.colours import LONGEST, Items, Object
 from reconciler.specs.finding import VALIDATION
 from reconciler.specs.kinds import Release
@@ -175,6 +176,10 @@ def _check_stopped(release: Spec[Release], items: Items, problems: list[Problem]
             message = f"stop_traffic cannot stop {item['kind']} {item['metadata']['name']}: it has no replicas to take"
             hint = "have hooks run it" if is_job(item) else "make it a release of its own"
             problems.append(Problem(place, VALIDATION, message, hint))
+        elif claims_go(item, When.SCALED):
+            name = item["metadata"]["name"]
+            message = f"stop_traffic would delete the data of StatefulSet {name}: its claims go when it is scaled"
+            problems.append(Problem(place, VALIDATION, message, f"let its {POLICY} say {When.SCALED}: Retain"))
     if not any(item["kind"] in STOPPED for item, _ in items):
         message = "the source has no Deployment and no StatefulSet that stop_traffic could stop"
         problems.append(Problem(place, VALIDATION, message))

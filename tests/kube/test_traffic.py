@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.errors import Refused
 from reconciler.kube import pods, traffic
 from reconciler.kube.marks import EVENT, STOPPED, STOPPED_OF
 from reconciler.kube.traffic import Turned, concerns, mark_of, pods_to_be, rescued, restoring, stopping, without_number
@@ -49,6 +50,13 @@ def test_what_stops_a_workload(body: dict[str, Any], turned: Turned | None) -> N
     if turned is not None and body["kind"] == "CronJob":
         turned = Turned(0, {**turned.mark, STOPPED_OF: "nobody"})  # nobody says whether it rests
     assert found == turned
+
+
+def test_g21_what_takes_its_claims_along_is_not_stopped() -> None:
+    body = live(3)
+    body["spec"]["persistentVolumeClaimRetentionPolicy"] = {"whenScaled": "Delete"}
+    with pytest.raises(Refused, match="the data in them, would go with its pods"):
+        stopping(body)
 
 
 # its pods, its mark, what is known of it, and what it gets

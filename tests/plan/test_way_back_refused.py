@@ -137,10 +137,30 @@ metadata: {name: data}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """
 KEPT = CLAIM.replace("{name: data}", "{name: data, annotations: {opspilot.spec/prune: disabled}}")
-ADDS: dict[str, tuple[str, str, bool]] = {  # what the old version and the new one hold, and whether it is said
-    "it comes": ("", CLAIM, True),
-    "it was there": (CLAIM, CLAIM, False),
-    "a return would leave it": ("", KEPT, False),
+
+
+def stateful(pods: int, policy: str) -> str:
+    """A StatefulSet whose claims go so."""
+    more = f"\n  persistentVolumeClaimRetentionPolicy: {{{policy}: Delete}}" if policy else ""
+    told = DEPLOYMENT.replace("Deployment", "StatefulSet").replace("{name: web, labels", "{name: db, labels")
+    return told.replace("  replicas: 2", f"  replicas: {pods}{more}")
+
+
+DATA, SCALED = "PersistentVolumeClaim web/data with the data in it", "whenScaled"
+DB = "StatefulSet.apps web/db"
+ADDS: dict[str, tuple[str, str, str]] = {  # what the old version and the new one hold, and what would be deleted
+    "it comes": ("", CLAIM, DATA),
+    "it was there": (CLAIM, CLAIM, ""),
+    "a return would leave it": ("", KEPT, ""),
+    "claims that go with their workload": ("", stateful(2, "whenDeleted"), f"{DB} with the data in it"),
+    "claims that stay": ("", stateful(2, ""), ""),
+    "pods whose claims go with them": (
+        stateful(2, SCALED),
+        stateful(3, SCALED),
+        f"claims of {DB}, which gets more pods, with the data in them",
+    ),
+    "fewer pods": (stateful(3, SCALED), stateful(2, SCALED), ""),
+    "pods whose claims stay": (stateful(2, ""), stateful(3, ""), ""),
 }
 
 
@@ -150,15 +170,45 @@ def test_g21_that_a_return_would_delete_data_is_said_when_it_is_granted(
     files: Files,
     before: str,
     after: str,
-    told: bool,  # noqa: FBT001
+    told: str,
     stepwise: bool,  # noqa: FBT001
 ) -> None:
     old = files.but({"apps/web/claim.yaml": before or None})
-    new = stepped(old, *ALL) if stepwise else old.edited("apps/web/deployment.yaml", "web:v1", "web:v2")
+    new = (
+        stepped(old, MIGRATE, BACK, VERIFY) if stepwise else old.edited("apps/web/deployment.yaml", "web:v1", "web:v2")
+    )
     made = forth(old, new.but({"apps/web/claim.yaml": after}))
-    what = "PersistentVolumeClaim web/data with the data in it"
-    message = f"release/web: a return from this would be refused: it would delete {what}"
+    message = f"release/web: a return from this would be refused: it would delete {told}"
     assert [one.message for one in made.checks if "would be refused" in one.message] == ([message] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        (stateful(3, SCALED), stateful(2, SCALED), f"scaling {DB} deletes the claims of the pods that go"),
+        (stateful(3, ""), stateful(2, ""), ""),
+        (stateful(2, "whenDeleted"), None, f"deleting {DB} deletes the data in it"),
+        (stateful(2, SCALED), None, ""),
+    ],
+)
+def test_g21_data_that_goes_with_pods_or_their_workload_is_said_and_part_of_no_return(
+    files: Files, old: str, new: str | None, lost: str
+) -> None:
+    before, after = (files.but({"apps/web/db.yaml": body}) for body in (old, new))
+    made = plan(after.side, before.good)
+    (change,) = (one for one in made.changes if one.subject == DB)
+    assert change.reversible is not bool(lost)
+    assert [one.message.partition(",")[0].partition(";")[0] for one in made.checks if DB in one.message] == (
+        [lost] if lost else []
+    )
+
+
+def test_g21_what_would_take_its_data_along_is_not_stopped(files: Files) -> None:
+    new = stepped(files, *ALL)
+    body = {"kind": "StatefulSet", "spec": {"persistentVolumeClaimRetentionPolicy": {SCALED: "Delete"}}}
+    there = ObservedObject(ObjectRef("apps", "v1", "StatefulSet", "web", "db"), exists=True, owner="web", live=body)
+    message = f"stop_traffic would delete the data of {DB}, which runs there: its claims go with its pods"
+    assert blocked(back(files, new, extra=(there,)), "stop_traffic") == [message]
 
 
 @pytest.mark.parametrize("returning", [True, False], ids=["a return that was granted", "a revert"])

@@ -116,6 +116,15 @@ def test_what_cannot_be_stopped_stands_in_the_way_of_stop_traffic() -> None:
     assert problem == "the source has no Deployment and no StatefulSet that stop_traffic could stop"
 
 
+def test_what_would_take_its_data_along_is_not_stopped() -> None:
+    policy = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
+    data = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": policy}
+    (problem,) = apart([data], rollback={"steps": [STOP, BACK, RESTORE]})[2]
+    assert problem == "stop_traffic would delete the data of StatefulSet db: its claims go when it is scaled"
+    policy["persistentVolumeClaimRetentionPolicy"] = {"whenScaled": "Retain", "whenDeleted": "Delete"}
+    assert apart([data], rollback={"steps": [STOP, BACK, RESTORE]})[2] == []
+
+
 WAYS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "no way back": ([MIGRATE], "holds the step roll_back"),
     "stopped for ever": ([STOP, BACK], "stop_traffic and restore_traffic go together"),
