@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.app.journal import Journal, Note
-from reconciler.app.orders import Orders, Wish
+from reconciler.app.judging import Wish
+from reconciler.app.orders import Orders
 from reconciler.app.planning import Planner
 from reconciler.approval.decision import Verb
 from reconciler.approval.denial import Denial

@@ -59,9 +59,13 @@ def _ordered(ctx: typer.Context, unit: str, verb: str, reason: str) -> None:
     opts = options.of(ctx)
     reading = opts.reading()
     desk = opts.desk(reading)
-    from reconciler.doors.orders import order
+    from reconciler.doors.orders import order, weigh
+    from reconciler.report.neutral import plain
 
-    told(order(reading, desk, unit, verb, reason))
+    wanted = weigh(reading, desk, unit, verb, reason)
+    for line in wanted.told:
+        show.line(plain(line, cap=show.LONGEST_LINE))
+    told(order(desk, wanted))
 
 
 def hold(ctx: typer.Context, unit: Unit, reason: Reason = "") -> None:

@@ -35,16 +35,22 @@ def _advice(reading: Reading, unit: str, state: UnitState, away: Stopped | None)
         yield GIVE + "; ".join(f"`{command}`" for command in _commands(reading, ref, state))
     if state.outcome not in {"failed", "rollback_failed"}:
         return
-    again = f"`reconciler retry {unit}` carries out the plan that failed again: forward to {_version(state)}"
-    if state.outcome == "rollback_failed":
-        release = f" --release {ref.name}" if ref.kind is UnitKind.RELEASE else ""
-        again += f", whatever its way back has done meanwhile (`reconciler timeline{release}` says what)"
     if ref.kind is UnitKind.RELEASE:
         yield (
             f"`reconciler rollback {ref.name} --reason TEXT` opens the revert pull request, whose preview shows the "
             "whole way back; approve and merge it"
         )
-    yield again
+    yield f"`reconciler retry {unit}` {retried(reading, unit)}"
+
+
+def retried(reading: Reading, unit: str) -> str:
+    """What a retry of a unit's last plan does."""
+    state, ref = reading.ledger.units[unit], UnitRef.parse(unit)
+    words = f"carries out the last plan again: forward to {_version(state)}"
+    if state.outcome != "rollback_failed":
+        return words
+    release = f" --release {ref.name}" if ref.kind is UnitKind.RELEASE else ""
+    return f"{words}, whatever its way back has done meanwhile (`reconciler timeline{release}` says what)"
 
 
 def _version(state: UnitState) -> str:

@@ -1,24 +1,29 @@
 """Orders for doors: hold, resume, retry, return now, and the revert that a person proposes.
 
-Signs and submits; whether somebody may is judged by the reconciler under the policy in force. A unit may be named by
-its bare name where only one has it.
+Signs and submits; whether somebody may is judged by the reconciler under the policy in force. What it is known here to
+refuse is refused at once, and what a return would do is told before it is signed. A unit may be named by its bare name
+where only one has it.
 """
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from reconciler.app.judging import Judge, Wish
 from reconciler.approval.decision import Verb
+from reconciler.approval.denial import Denial
 from reconciler.approval.persons import ForgeKind
+from reconciler.doors.advice import retried
+from reconciler.doors.going_back import foretold
 from reconciler.doors.people import Desk
 from reconciler.doors.pulls import Order
 from reconciler.doors.reading import Reading
-from reconciler.errors import Refused
+from reconciler.errors import Refused, Unavailable
 from reconciler.git import reverting
 from reconciler.git.commits import Person as Name
 from reconciler.git.push import PushResult, push
 from reconciler.git.refnames import branch as branch_ref
 from reconciler.git.reverting import Step
-from reconciler.machine.entry import Landed
+from reconciler.machine.entry import Entry, Landed, Retry, Returning
 from reconciler.names import SHORT, Revision, UnitKind, UnitRef
 
 NAMED = (UnitKind.RELEASE, UnitKind.ENVIRONMENT, UnitKind.CLUSTER)
@@ -47,14 +52,56 @@ def unit_named(reading: Reading, name: str, kinds: tuple[UnitKind, ...] = NAMED)
     )
 
 
-def order(reading: Reading, desk: Desk, unit: str, verb: str, reason: str) -> Order:
-    """Sign and submit an order about a unit."""
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """An order that nothing known here speaks against. `told`: what it would do, in lines."""
+
+    unit: str
+    verb: Verb
+    reason: str
+    told: tuple[str, ...] = ()
+
+
+def weigh(reading: Reading, desk: Desk, unit: str, verb: str, reason: str) -> Weighed:
+    """Judge an order by what the records say, as the reconciler will. Raises Refused where it would not be obeyed."""
     kinds = (UnitKind.RELEASE,) if verb == Verb.ROLLBACK else NAMED
-    named = unit_named(reading, unit, kinds)
-    desk.order(named, Verb(verb), reason=reason)
+    wanted = Weighed(unit_named(reading, unit, kinds), Verb(verb), reason)
+    policy, key = reading.policy(), desk.key.public.line
+    person = policy.persons.by_key(key)
+    if person is None and not policy.is_root(key):
+        raise Refused(
+            f"ordering {verb} of {wanted.unit}: this key is of no User of the policy in force",
+            key="permission_denied",
+            hint="such an order is not even heard; use the key that your User spec names",
+        )
+    judge = Judge(reading.ledger, reading.view.file, reading.desires, reading.clock)
+    try:
+        found = judge.judged(Wish(wanted.verb, wanted.unit, person, reason), policy)
+        told = _told(reading, wanted.unit, found)
+    except Unavailable as error:  # something cannot be read here; the reconciler may
+        return replace(wanted, told=(f"what this would do cannot be told here: {error.message}",))
+    if isinstance(found, Denial):
+        raise found.refused()
+    return replace(wanted, told=told)
+
+
+def _told(reading: Reading, unit: str, found: Denial | Entry) -> tuple[str, ...]:
+    match found:
+        case Returning():
+            return foretold(reading, unit, found)
+        case Retry():
+            return (retried(reading, unit),)
+        case _:
+            return ()
+
+
+def order(desk: Desk, wanted: Weighed) -> Order:
+    """Sign and submit an order about a unit."""
+    desk.order(wanted.unit, wanted.verb, reason=wanted.reason)
     return Order(
-        f"{verb} of {named} signed as {desk.login}",
-        "the reconciler takes it in at its next look; `reconciler timeline` tells what became of it",
+        f"{wanted.verb} of {wanted.unit} signed as {desk.login}",
+        "the reconciler judges it once more and takes it in at its next look: `reconciler timeline --ticket "
+        f"{wanted.unit}` tells what became of it, permission_denied included",
     )
 
 

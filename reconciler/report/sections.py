@@ -217,7 +217,7 @@ def returns(plans: Sequence[Plan], words: Phrases, grant: timedelta) -> Part:
     """What one return of each release would do, and whether approving grants it (G21)."""
     blocks = [
         f"- {_return(plan, unit, words, grant)}\n"
-        + "".join(f"  {number}. {_line(line, words)}\n" for number, line in enumerate(unit.back, start=1))
+        + "".join(f"  {number}. {line}\n" for number, line in enumerate(steps_back(unit, words), start=1))
         for plan in plans
         for unit in plan.units
         if UnitRef.parse(unit.unit).kind is UnitKind.RELEASE and list(_of(plan, unit))
@@ -229,9 +229,8 @@ def _return(plan: Plan, unit: UnitPlan, words: Phrases, grant: timedelta) -> str
     shown = code_name(unit.unit)
     if unit.accepted is None or unit.added:
         return words.rollback_first.format(unit=shown)
-    changes = [c for c in _of(plan, unit) if not c.over]
-    undone = Counter(UNDONE[c.operation] for c in changes if c.reversible and c.operation in UNDONE)
-    stays = [c.subject for c in changes if not c.reversible or c.operation not in UNDONE]
+    undone = Counter(UNDONE[c.operation] for c in _alive(plan, unit) if c.reversible and c.operation in UNDONE)
+    stays = not_undone(plan, unit)
     command = code_name(f"reconciler rollback {UnitRef.parse(unit.unit).name} --now --reason TEXT")
     how = words.rollback_automatic if unit.rollback else words.rollback_by_hand
     how = how if unit.ungranted is None else words.rollback_by_revert
@@ -246,6 +245,20 @@ def _return(plan: Plan, unit: UnitPlan, words: Phrases, grant: timedelta) -> str
         granted if unit.ungranted is None else words.rollback_ungranted[unit.ungranted],
     ]
     return words.space.join([*text, *([words.rollback_stays.format(names=names(stays, words))] if stays else [])])
+
+
+def not_undone(plan: Plan, unit: UnitPlan) -> list[str]:
+    """The subjects of what one return of a unit does not undo."""
+    return [c.subject for c in _alive(plan, unit) if not c.reversible or c.operation not in UNDONE]
+
+
+def steps_back(unit: UnitPlan, words: Phrases) -> list[str]:
+    """The steps of a unit's way back, in the words of its preview."""
+    return [_line(line, words) for line in unit.back]
+
+
+def _alive(plan: Plan, unit: UnitPlan) -> list[Change]:
+    return [c for c in _of(plan, unit) if not c.over]
 
 
 def _of(plan: Plan, unit: UnitPlan) -> Iterator[Change]:

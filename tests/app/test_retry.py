@@ -1,12 +1,11 @@
 """A retry carries out the plan that was approved, and nothing that stands in its place (G22)."""
 
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from reconciler.app.orders import Orders
+from reconciler.app.judging import Judge
 from reconciler.approval.acts import Act
 from reconciler.approval.denial import Denial
 from reconciler.approval.roles import Permission
@@ -28,10 +27,9 @@ def test_g22_only_the_plan_with_the_approved_digest_is_tried_again(recorded: Dig
     rollout = RolloutState(passed, EventId("01"), NOW - timedelta(minutes=5), 0, 0, None, ended)
     ledger = Ledger(units={UNIT.unit: UnitState(UNIT, "prod", 3, "failed", None)})
     files = {passed.path: plan(digest=recorded).model_dump_json().encode()}
-    journal = SimpleNamespace(ledger=ledger, file=files.__getitem__)
-    orders = Orders(*cast(Any, (None, journal, None, None, None, "repository")))
+    judge = Judge(ledger, files.__getitem__, *cast(Any, (None, None)))
     in_force = policy()
     act = Act(in_force.persons.by_name["alice"], (ALPHA,), frozenset({Permission.RELEASE_APPLY}))
-    answer = orders._retry(rollout, act, in_force)
+    answer = judge._retry(rollout, act, in_force)
     assert (answer.key if isinstance(answer, Denial) else None) == key
     assert isinstance(answer, Denial if key else Retry)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.app.decisions import PREFIX
+from reconciler.approval.decision import Verb
+from reconciler.git.keys import SigningKey
 from tests.cli.conftest import Place
 from tests.failpoints.scenes import JOB, job
 from tests.faults.far_cluster import is_write
@@ -37,10 +40,7 @@ def test_g23_every_door_says_that_a_way_back_failed_and_left_traffic_stopped_and
     give, revert, again = listed["advice"]
     assert "`kubectl -n svc-a scale deployment/svc-a --replicas=N`" in give
     assert "`reconciler rollback svc-a --reason TEXT` opens the revert pull request" in revert
-    assert (
-        f"`reconciler retry release/svc-a` carries out the plan that failed again: forward to commit {merged[:12]}"
-        in again
-    )
+    assert f"`reconciler retry release/svc-a` carries out the last plan again: forward to commit {merged[:12]}" in again
     assert "--replicas=N" in " ".join(who.well("describe", "release", "svc-a").out.split())
     found = place.operator.type("doctor", "-o", "json")
     assert found.code == 1
@@ -49,3 +49,56 @@ def test_g23_every_door_says_that_a_way_back_failed_and_left_traffic_stopped_and
     assert told["traffic"]["message"].startswith("release/svc-a: TRAFFIC IS STOPPED")
     assert told["rollouts"]["message"] == "did not go back: release/svc-a"
     assert "then retry" not in told["rollouts"]["hint"]
+    seen = place.person("dev_user").well("retry", "svc-a").out
+    assert seen.startswith(
+        f"carries out the last plan again: forward to commit {merged[:12]}, whatever its way back has"
+    )
+
+
+NOTES = {"releases/svc-a/manifests/notes.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"}
+
+
+def orders(stage: Stage) -> int:
+    """Decisions that were signed and pushed."""
+    return sum(name.startswith(PREFIX) for name in stage.world.opened.mirror.refs())
+
+
+def test_g21_an_order_to_go_back_says_what_it_will_do_before_it_is_signed(place: Place) -> None:
+    stage = place.stage
+    before, known = stage.ledger.units["release/svc-a"].accepted.revision, orders(stage)
+    early = place.person("dev_user").type("retry", "svc-a")
+    assert (early.code, early.out, orders(stage)) == (2, "", known)
+    assert "there is no failed or rolled-back rollout" in early.err
+    merged = land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade"), **NOTES}, "good")
+    told = place.person("dev_user").well("rollback", "svc-a", "--now", "--reason", "it answers slowly").out.splitlines()
+    assert told[0] == "release/svc-a in env-k8s-prod goes back, by this order:"
+    assert told[1].startswith(f"  from commit {merged[:12]}: ")
+    assert told[1].endswith("svc-a:v2.0.1")
+    assert told[2].startswith(f"  to   commit {before[:12]}: ")
+    assert told[2].endswith("svc-a:v2.0.0")
+    assert [line.partition(",")[0] for line in told[3:8]] == [
+        "  1. the traffic is stopped: every pod of `Deployment.apps svc-a/svc-a` is taken away",
+        "  2. Job `Job.batch svc-a/downgrade` is run once",
+        "  3. the old artifact is applied",
+        "  4. the traffic is restored: `Deployment.apps svc-a/svc-a` gets its pods back",
+        "  5. asked",
+    ]
+    assert told[8] == "  deleted, where it stands: ConfigMap svc-a/notes"
+    assert told[9] == "  not undone of what the approved plan did: nothing"
+    assert told[10].startswith("  the approval of dep-appr-1 grants one return, until ")
+    assert told[11].endswith("the reconciler looks at the cluster freshly before it acts")
+    assert told[12] == "rollback of release/svc-a signed as dev_user"
+    stage.settle()
+    assert stage.image() == "v2.0.0"
+    known = orders(stage)
+    again = place.person("dev_user").type("rollback", "svc-a", "--now", "--reason", "once more")
+    assert (again.code, again.out, orders(stage)) == (2, "", known)
+    assert "release/svc-a went back already" in again.err
+    SigningKey.generate().save(stage.world.folder / "keys" / "stranger")
+    unheard = place.person("stranger").type("hold", "svc-a")
+    assert (unheard.code, unheard.out, orders(stage)) == (2, "", known)
+    assert "such an order is not even heard" in unheard.err
+    stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="from another machine")
+    stage.settle()
+    last = stage.rows()[-1]  # and not that it was taken in
+    assert (last.action, last.release) == ("permission_denied", "svc-a")
