@@ -12,6 +12,7 @@ from typing import Any
 from reconciler.names import ObjectRef, UnitKind, UnitRef
 from reconciler.plan import connections, helm, passing, unsupported
 from reconciler.plan.ask import PlanAsk, Side
+from reconciler.plan.at_once import run_at_once, run_by_return
 from reconciler.plan.change import Change, Check, Operation, Touched, Ungranted
 from reconciler.plan.diff import diff
 from reconciler.plan.jobs import JobAsk, cleaned, hooked, made_first
@@ -61,7 +62,8 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
     asked = tuple(unsupported.in_release(str(ref), new.spec)) if new is not None else ()
     if ask.observed is None:
         compared = _static_release(ask, ref)
-        return replace(compared, checks=(*asked, *about_source(str(ref), source, compared.changes)))
+        early = run_at_once(ask, ref, objects_of(ask.proposed.desired, ref.name), compared.changes)
+        return replace(compared, checks=(*asked, *early, *about_source(str(ref), source, compared.changes)))
     unseen = Failure("cluster_connect_failed", f"looking at cluster {spec.cluster}: it was not looked at")
     cluster = ask.observed.clusters.get(spec.cluster, ObservedCluster(spec.cluster, failure=unseen))
     if cluster.failure is not None:
@@ -94,7 +96,8 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
         ),
         ask.key,
     )
-    part = replace(part, checks=(*part.checks, *passing.soon_gone(str(ref), wanted, part)))
+    early = run_at_once(ask, ref, wanted, part.changes)
+    part = replace(part, checks=(*part.checks, *early, *passing.soon_gone(str(ref), wanted, part)))
     if spec.source.type is SourceKind.HELM and isinstance(found, ObservedRelease):
         part = helm.with_entries(_helm_ask(ask, ref, spec, found, removed=new is None), part, ask.key)
     jobs = JobAsk(str(ref), ref.name, spec.cluster, found, ask.key)
@@ -138,7 +141,8 @@ def _around(ask: PlanAsk, ref: UnitRef, new: Spec[Release], part: Part, jobs: Jo
     if left is None:
         part = replace(part, ungranted=Ungranted.OLDER) if ref in ask.older else part
         part = prepared(part, jobs, leaving(new.spec, tuple(own.values())), objects, known)
-        part = replace(part, checks=(*part.checks, *lost_by_return(str(ref), part, objects, known)))
+        lost = (*lost_by_return(str(ref), part, objects, known), *run_by_return(ref, part, new.spec, known))
+        part = replace(part, checks=(*part.checks, *lost))
     return cleaned(part, jobs)
 
 

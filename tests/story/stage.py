@@ -17,6 +17,8 @@ from reconciler.state.forge import PullRequest
 from tests.story.clock import MovableClock
 
 RELEASE = "releases/svc-a/production.yaml"
+STAGING = "releases/svc-a/staging.yaml"
+SHARED = "releases/svc-a/manifests/"  # the folder of both
 DEPLOYMENT = "apis/apps/v1/namespaces/svc-a/deployments/svc-a"
 
 
@@ -84,10 +86,19 @@ class Stage:
     ) -> int:
         """A branch and a pull request; by default svc-a's next version. Looked at once."""
         name = branch or f"change-{tag}"
-        self.world.commit(title, files or {RELEASE: self.release_text(tag)}, author=author, branch=name, signed=signed)
+        changed = self.apart(files or {RELEASE: self.release_text(tag)})
+        self.world.commit(title, changed, author=author, branch=name, signed=signed)
         number = self.desk(author).person().open(name, "main", title)
         self.settle()
         return number
+
+    def apart(self, files: Mapping[str, str | None]) -> dict[str, str | None]:
+        """With staging at rest where Jobs come into its folder: production alone names them, so staging may not have
+        them. A change that says something of staging has its word."""
+        jobs = any(path.startswith(SHARED) and "kind: Job\n" in (text or "") for path, text in files.items())
+        staging = self.world.example().get(STAGING)
+        rests = {STAGING: f"{staging}  suspend: true\n"} if jobs and staging is not None else {}
+        return {**rests, **files}
 
     def pull(self, number: int) -> PullRequest:
         return self.desk("admin").person().show(number).pull_request

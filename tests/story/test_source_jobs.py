@@ -2,7 +2,7 @@
 
 from reconciler.plan.change import Operation, Plan
 from tests.failpoints.scenes import JOB, job
-from tests.story.stage import RELEASE, Stage
+from tests.story.stage import RELEASE, STAGING, Stage
 from tests.story.test_way_back import OURS, land, made, plan_of
 
 PATH = "apis/batch/v1/namespaces/svc-a/jobs/once"
@@ -85,3 +85,16 @@ def test_one_that_goes_too_soon_is_said(stage: Stage) -> None:
     assert said == (
         "Job.batch svc-a/once may be gone before anybody sees that it ended well: ttlSecondsAfterFinished is 0"
     )
+
+
+def test_who_shares_the_folder_names_the_job_too_or_it_would_run_at_once(stage: Stage) -> None:
+    hooks = "  hooks: [{name: up, when: before, job: once}]\n"
+    staging = stage.world.example()[STAGING]
+    files = {RELEASE: stage.release_text("v2.0.1") + hooks, JOB: once(seconds=None), STAGING: staging}
+    number = stage.propose(files, branch="one")
+    (plan,) = [plan for plan in stage.plans(number).plans if plan.blocked]
+    (check,) = plan.blocked
+    assert (plan.environment, check.key) == ("env-staging", "release_state_invalid")
+    assert "Job.batch svc-a/once would run at once" in check.message
+    number = stage.propose({**files, STAGING: staging + hooks}, branch="both")
+    assert [plan.blocked for plan in stage.plans(number).plans] == [(), ()]
