@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from reconciler.plan.mask import NAMES, SECRET_IN_TEXT, mask_object, mask_value, parts_of
+from reconciler.plan.wrapped import without_lines, without_wrapped
 from reconciler.secret import MASK
 
 SHORTEST = 4  # characters; hiding shorter ones would only make the words unreadable
@@ -41,11 +42,13 @@ def hidden(text: str) -> str:
 
 def hidden_of(text: str, *about: Any) -> str:
     """The same, and without any secret value of the objects that the text is about: as a server quotes it, in base64,
-    and line by line where it has several, for a text may hold a part of it."""
+    and line by line where it has several, for a text may hold a part of it; also where that is broken over lines."""
     values = {value for body in about for value in (*_taken(body, mask_object(body, _KEY)), *_decoded(body))}
-    for spelled in sorted({form for value in values for form in _spelled(value)}, key=len, reverse=True):
+    forms = sorted({form for value in values for form in _spelled(value)}, key=len, reverse=True)
+    for spelled in forms:
         text = text.replace(spelled, MASK)
-    return hidden(text)
+    text = without_wrapped(text, forms, MASK)
+    return hidden(without_lines(text, {form for value in values for form in _in_lines(value)}, MASK))
 
 
 def hidden_value(value: Any, *, name: str = "") -> Any:
@@ -96,6 +99,15 @@ def _spelled(value: str) -> Iterator[str]:
             yield encode(raw).decode()
             if len(raw) >= LINE:
                 yield from (_within(encode(bytes(offset) + raw).decode(), offset, len(raw)) for offset in range(3))
+
+
+def _in_lines(value: str) -> Iterator[str]:
+    """A secret as a line may hold a part of it: one word, or encoded, whatever was encoded before it."""
+    if not re.search(r"\s", value):
+        yield value
+    raw = value.encode("utf-8", "surrogatepass")
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield from (encode(bytes(offset) + raw).decode()[offset and offset + 1 :] for offset in range(3))
 
 
 def _pieces(value: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -104,7 +105,47 @@ def test_t24_a_long_run_of_signs_is_read_in_one_pass(run: str) -> None:
     """It ends: a pattern that reads the rest again from each letter takes hours for this."""
     text = run * (200_000 // len(run))
     assert hidden(text)
+    assert hidden_of(text, {"kind": "Secret", "stringData": {"password": CANARY}})
     assert mask_value(text[: len(text) // 2], b"key")
+
+
+CONFIG = "".join(f"{number:04d}-{CANARY}" for number in range(9))  # several lines of base64
+CUT: dict[str, Callable[[str], str]] = {
+    "as base64 writes it": lambda text: re.sub("(.{76})", r"\1\n", text),
+    "as openssl and PEM do": lambda text: re.sub("(.{64})", r"\1\r\n", text),
+    "short and indented": lambda text: re.sub("(.{11})", r"\1\n\t    ", text),
+    "in a text of JSON": lambda text: json.dumps(re.sub("(.{20})", r"\1\n", text)),
+    "with empty lines": lambda text: re.sub("(.{30})", r"\1 \r\n\r\n", text),
+    "its beginning is cut off": lambda text: re.sub("(.{40})", r"\1\n", text).partition("\n")[2],
+    "and its end": lambda text: re.sub("(.{40})", r"\1\n", text).rpartition("\n")[0],
+}
+SPELLED: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": bytes,
+    "base64": base64.b64encode,
+    "within base64": lambda raw: base64.b64encode(b"a user:" + raw + b"@db"),
+    "within base64url": lambda raw: base64.urlsafe_b64encode(b"a user :" + raw + b"@db"),
+}
+
+
+@pytest.mark.parametrize("cut", CUT)
+@pytest.mark.parametrize("spelled", SPELLED)
+def test_t17_what_is_broken_over_lines_is_found_however_they_are_cut(cut: str, spelled: str) -> None:
+    about = {"kind": "Secret", "stringData": {"config": CONFIG}}
+    text = CUT[cut](SPELLED[spelled](CONFIG.encode()).decode())
+    if "cut" in cut or "end" in cut:  # a line that says something else beside the secret is not known any more
+        text = "\n".join(
+            line for line in text.splitlines() if line in SPELLED[spelled](CONFIG.encode()).decode()[20:-20]
+        )
+    shown = hidden_of(f"reading it\n{text}\nand no more\n", about)
+    assert not Searcher({"config": CONFIG}).found(shown.encode())
+    assert shown.startswith("reading it\n")
+    assert shown.endswith("\nand no more\n")
+
+
+def test_words_beside_secrets_that_are_looked_for_over_lines_stay() -> None:
+    about = {"kind": "Secret", "stringData": {"a": CONFIG, "b": "one two", "c": "plan"}}
+    text = "\r\n".join([*SHOWN, "migrating", "one", "two", "  done in 3s", "table=users rows=12", "AAAAAAAAAAAA", ""])
+    assert hidden_of(text, about) == text
 
 
 def _texts(value: Any) -> list[str]:
