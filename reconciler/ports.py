@@ -275,11 +275,13 @@ class KubeApi(Protocol):
         """How many pods of a workload are ready now; 0 where it is not there."""
 
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
-        """Make a Job, marked as this run; there already (of this generation) counts as done. Needs `begin`."""
+        """Make a Job, marked as this run; there already (of this generation) counts as done, where it is what would be
+        made (see `claim_job`). Needs `begin`."""
 
-    def claim_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
+    def claim_job(self, release: str, body: Json, *, run: str, generation: int, expected_uid: str) -> None:
         """Say on a run that was found that this process counts on it, before anything else. Who made it, and learns
-        that it came too late, leaves it then; one that nobody claimed it takes away. Fenced as `apply` is."""
+        that it came too late, leaves it then; one that nobody claimed it takes away. Fenced as `apply` is. Raises
+        Refused(target_changed) where it is not what the server would make of this body now."""
 
     def stop_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Stop a run for good, whoever else may let it go on; stopped already counts as done. Fenced as `apply` is."""

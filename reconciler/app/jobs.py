@@ -1,14 +1,15 @@
 """Runs a Job of a release's source as one operation: makes it once, waits for its end, tells its last words.
 
 A run is named after its operation, so a process that comes back finds it and waits on (G24). Rules: what is run is what
-was approved; what did not end in time is stopped for good, so that it can do nothing later; what kept its pods from
-starting is looked for while they are there, and changes no judgement; what its pods wrote is told without any secret
-that the release's objects hold, in the version that comes or in the one that was there (a Job before a rollout still
-reads the old Secrets), or that is written like one.
+was approved, and only such a one is waited for; what did not end in time is stopped for good, so that it can do nothing
+later; what kept its pods from starting is looked for while they are there, and changes no judgement; what is told of
+it, by its pods, by itself or by events, is told without any secret that the release's objects hold, in the version that
+comes or in the one that was there (a Job before a rollout still reads the old Secrets), or that is written like one.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from reconciler.app.verifying import READINESS_PAUSE, READINESS_PAUSES, Interrup
 from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
 from reconciler.names import ObjectRef
 from reconciler.plan.change import Action
-from reconciler.plan.hide import hidden, hidden_of
+from reconciler.plan.hide import hidden_of
 from reconciler.plan.jobs import content_of, run_id, run_of
 from reconciler.plan.units import ref_of
 from reconciler.ports import Clock, KubeApi, StepResult
@@ -69,9 +70,14 @@ class JobRunner:
             self._make(api, action, body, run, order)
         elif found.run != run or found.owner != release_of(action):
             raise Refused(f"running {ref_of(body)}: there is another one of that name", key="target_changed")
-        elif not found.claimed:
-            release, ref = release_of(action), ref_of(body)
-            api.claim_job(release, ref, generation=order.generation, expected_uid=found.uid)
+        elif not found.claimed or not found.known:
+            self._count_on(api, action, desired, order, found.uid)
+
+    def _count_on(self, api: KubeApi, action: Action, desired: Desired, order: Order, uid: str) -> None:
+        """Wait for a run that somebody made: the approved one, or nobody knows what its end means."""
+        body, run = self._run(action, desired, order, action.seconds)  # no run has more time than that
+        with _waited_for(action):
+            api.claim_job(release_of(action), body, run=run, generation=order.generation, expected_uid=uid)
 
     def _make(self, api: KubeApi, action: Action, body: dict[str, Any], run: str, order: Order) -> None:
         try:
@@ -82,7 +88,7 @@ class JobRunner:
             # it is made, and a look after that was refused: it is waited for like any other
 
     def finish(self, api: KubeApi, action: Action, desired: Desired, order: Order) -> Step:
-        """Wait for the run to end. Raises Unavailable where nobody can say."""
+        """Wait for the run to end. Raises Unavailable where nobody can say, Refused where another one stands there."""
         ref = ref_of(self._run(action, desired, order, action.seconds)[0])
         limit = timedelta(seconds=action.seconds) + LATE
         term = Term(limit, self.began(action) or self.clock.now())
@@ -94,6 +100,8 @@ class JobRunner:
                 pods = over.gone(api, release_of(action), ref, order.generation)  # before anything comes back beside it
                 words = "; ".join(("it is gone: nobody knows how it ended", *pods))
                 return Step(action, None, _failure(action, ref, words))
+            if not seen.known:
+                self._count_on(api, action, desired, order, seen.uid)
             if seen.ended or seen.stopped:
                 break
             if term.over(self.clock.now(), passed):
@@ -108,7 +116,7 @@ class JobRunner:
             passed += pause
             if self.stopping():
                 raise Interrupted(f"waiting for {ref}: the reconciler is stopping")
-        log = told(api.job_log(ref), (desired, *self.others), release_of(action))[-KEPT:]
+        log = self._told(api.job_log(ref), action, desired)[-KEPT:]
         failed = seen.failed or not seen.ended
         result = StepResult(int(failed), seen.took or timedelta(), log, log if failed else "")
         if not failed:
@@ -116,15 +124,23 @@ class JobRunner:
         late = WAITED if waited else LATE_WORDS
         now = "is stopped" if seen.stopped else "GOES ON: something there undoes it when it is stopped"
         begun = "it was made" if self.began(action) is None else "its step was begun"
-        why = hidden(seen.words) if seen.ended else f"{late.format(limit=limit, begun=begun)}, and {now}"
+        why = (
+            self._told(seen.words, action, desired)
+            if seen.ended
+            else f"{late.format(limit=limit, begun=begun)}, and {now}"
+        )
         wrote = " ".join(log.split())[-LAST_WORDS:]
         if not last and seen.ended and (not wrote or wrote.startswith(UNKNOWN_LOG)):
             last = _looked(api, ref)
+        last = self._told(last, action, desired)
         more = [
-            f"last seen: {hidden(last)}" if last and last not in why else "",
+            f"last seen: {last}" if last and last not in why else "",
             f"its log ends: {wrote}" if wrote else "",
         ]
         return Step(action, result, _failure(action, ref, "; ".join([why, *filter(None, more)])), run=ref.name)
+
+    def _told(self, text: str, action: Action, desired: Desired) -> str:
+        return told(text, (desired, *self.others), release_of(action))
 
     def _run(self, action: Action, desired: Desired, order: Order, seconds: int) -> tuple[dict[str, Any], str]:
         source = desired.sources.get(release_of(action))
@@ -137,11 +153,17 @@ class JobRunner:
 
 
 def run_seen(api: KubeApi, ref: ObjectRef, action: Action) -> JobSeen | None:
-    """A run as it stands; None where it is not there. Raises Unavailable where one of a way back may not be looked at:
-    it may be running, so it is waited for, and no pods come back, until the time of its step is over and the cluster
-    has ended it."""
-    try:
+    """A run as it stands; None where it is not there."""
+    with _waited_for(action):
         return api.job(ref)
+
+
+@contextmanager
+def _waited_for(action: Action) -> Iterator[None]:
+    """Raises Unavailable where a run of a way back may not be looked at: it may be running, so it is waited for, and no
+    pods come back, until the time of its step is over and the cluster has ended it."""
+    try:
+        yield
     except Rejected as error:
         if isinstance(error, Withdrawn) or not action.step:
             raise

@@ -28,8 +28,8 @@ LOG_SECONDS: Final = 10.0
 TOO_LONG: Final = "(the last line of {pod} is too long to be told)\n"
 
 
-def seen(body: Json, owner: Marks, name: str) -> JobSeen:
-    """A live Job as a value, as who has this name sees it."""
+def seen(body: Json, owner: Marks, name: str, *, known: bool) -> JobSeen:
+    """A live Job as a value, as who has this name sees it. `known`: see runs.py."""
     status = body.get("status") or {}
     ends = {one["type"]: one for one in status.get("conditions") or () if one.get("status") == "True"}
     end = ends.get("Failed") or ends.get("Complete") or {}
@@ -43,6 +43,7 @@ def seen(body: Json, owner: Marks, name: str) -> JobSeen:
         stopped=_never_again(body["spec"]),
         uid=str(body["metadata"]["uid"]),
         claimed=claimant(body) == name,
+        known=known,
         words=words,
         took=_took(status, end),
     )

@@ -192,10 +192,10 @@ class KubeTarget:
             manner = Manner(run=run)
             self._writer.apply(release, body, generation=generation, expected_uid="", autoscaled=none, manner=manner)
 
-    def claim_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
-        """Say on a run that was found that this process counts on it."""
+    def claim_job(self, release: str, body: Json, *, run: str, generation: int, expected_uid: str) -> None:
+        """Say on a run that was found, and is what this would make, that this process counts on it."""
         with self._understood():
-            self._writer.claim(release, ref, generation=generation, expected_uid=expected_uid)
+            self._writer.claim(release, body, run=run, generation=generation, expected_uid=expected_uid)
 
     def stop_job(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Stop a run for good; stopped already counts as done."""
@@ -206,7 +206,9 @@ class KubeTarget:
         """A Job, or None where it is not there."""
         with self._understood():
             body = self._body(ref)
-            return jobs.seen(body, self._owner, self._writer.name) if body is not None else None
+            if body is None:
+                return None
+            return jobs.seen(body, self._owner, self._writer.name, known=self._writer.runs.knows(body))
 
     def job_log(self, ref: ObjectRef) -> str:
         """The last lines of what a Job's pods wrote."""

@@ -30,13 +30,8 @@ from reconciler.kube.marks import Marks
 from reconciler.kube.numbers import keep_number, unmark
 from reconciler.kube.outline import Outline
 from reconciler.kube.parent import Parent, Parents
-from reconciler.kube.projection import (
-    autoscaler_owns_replicas,
-    kept,
-    owned_fields,
-    union,
-    without_replicas,
-)
+from reconciler.kube.projection import autoscaler_owns_replicas, kept, owned_fields, union, without_replicas
+from reconciler.kube.runs import Runs
 from reconciler.kube.seen import Seen
 from reconciler.kube.shown import check_deleted, shown
 from reconciler.kube.shown import found as found_object
@@ -59,6 +54,7 @@ class Writer:
         self._owner = owner
         self.held = Held(parents)
         self.name: Final = str(uuid4())  # on the runs of Jobs that this process counts on
+        self.runs: Final = Runs(client)
         self._seen = Seen()
 
     def begin(self, release: str, generation: int, event: str, turn: int) -> None:
@@ -96,6 +92,8 @@ class Writer:
                 parent = self.held.again(parent)
             else:
                 self.check_existing(what, release, live, generation, expected_uid)
+                if how.run:
+                    self._check_run(found, parent, live, how.run)
             if self._apply_once(found, parent, live, autoscaled=found.scalable in autoscaled, how=how):
                 return
             seen = decided(live)
@@ -121,6 +119,8 @@ class Writer:
         made = shown(answer.json, found.ref, what, uid=live["metadata"]["uid"] if live is not None else "")
         if not how.stopped:
             unmark(self._client, found.path, found.ref, made)
+        if how.run:
+            self.runs.know(made)
         if live is None and (is_of_a_canary(found.sent) or (how.run and answer.status == HTTPStatus.CREATED)):
             self._undo_unless_held(parent, found, made, run=bool(how.run))
         return True
@@ -144,24 +144,29 @@ class Writer:
                 raise LeftBehind(f"{refused.message}; {words}", key=refused.key) from refused
             raise
 
-    def claim(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
-        """Count on a run that was found: who made it, and finds that it came too late, leaves it then."""
-        what = f"claiming {ref}"
-        resource = self._discovery.preferred(ref.group, ref.kind)
-        path = resource.path(ref.namespace, ref.name) if resource is not None else ""
+    def claim(self, release: str, body: Json, *, run: str, generation: int, expected_uid: str) -> None:
+        """Count on a run that was found, and is what this would make: who made it, and comes too late, leaves it."""
+        found = self._wanted(release, body)
+        what = f"claiming {found.ref}"
         for attempt in range(ATTEMPTS):
-            live, at = self.look(path, ref, again=attempt > 0) if path else (None, 0.0)
+            live, at = self.look(found.path, found.ref, again=attempt > 0)
             if live is None:
                 raise moving(what)  # whoever wants it run looks again
-            self.held.check(release, generation, at)
+            parent = self.held.check(release, generation, at)
             self.check_existing(what, release, live, generation, expected_uid)
+            self._check_run(found, parent, live, run)
             if claims.claimant(live) == self.name:
                 return
-            answer = self._client.ask(claims.claiming(path, ref, live, self.name))
+            answer = self._client.ask(claims.claiming(found.path, found.ref, live, self.name))
             if not is_moved(answer):
                 check_applied(answer, existed=True)
                 return
         raise moving(what)
+
+    def _check_run(self, found: Wanted, parent: Parent, live: Json, run: str) -> None:
+        if not self.runs.knows(live):
+            body = self._marked(found, parent, None, autoscaled=False, how=Manner(run=run))
+            self.runs.check(found, body, run, live)
 
     def delete(self, release: str, ref: ObjectRef, *, generation: int, expected_uid: str) -> None:
         """Delete it, and what it made, in the background."""

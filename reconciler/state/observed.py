@@ -99,7 +99,8 @@ class JobSeen:
     """A Job that was run: whether it runs still, and how it ended. `words` are the server's.
 
     `suspended`: it has no pods now, and whoever suspended it may let it go on. `stopped`: it never will. `claimed`:
-    it says that the process that looks counts on it.
+    it says that the process that looks counts on it. `known`: that process made it, or saw what it is made of; of any
+    other one nobody knows what its end means.
     """
 
     run: str
@@ -109,6 +110,7 @@ class JobSeen:
     suspended: bool = False
     stopped: bool = False
     claimed: bool = False
+    known: bool = False
     uid: str = ""
     words: str = ""
     took: timedelta | None = None

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.app.jobs import JobRunner
 from reconciler.app.operations import Order, Step
-from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable
+from reconciler.errors import ReconcilerError, Refused, Rejected, Unavailable, Withdrawn
 from reconciler.kube.kubeconfig import parse_kubeconfig
 from reconciler.kube.target import KubeTarget
 from reconciler.names import ObjectRef
@@ -141,15 +141,18 @@ def test_g25_who_finds_it_running_counts_on_it_so_that_nobody_takes_it_away(
     """Who made it may stand still, and find out later that its answer came too late."""
     ran(kube, job())
     ref = ObjectRef("batch", "v1", "Job", "web", *jobs(cluster))
-    came_back = KubeTarget(parse_kubeconfig(cluster.kubeconfig()), installation="test")
-    came_back.begin("web", "web", 7, "event-7")
-    for _ in range(2):  # said once
-        assert ran(came_back, job()).failure is None
-    seen = came_back.job(ref)
+    again = came_back(cluster)
+    for _ in range(2):  # said once, and asked once whether it is the approved one
+        assert ran(again, job()).failure is None
+    seen = again.job(ref)
     assert seen is not None
     assert seen.claimed
-    assert [one.verb for one in cluster.real_effects if "/jobs/" in one.path] == ["patch"] * 2
-    came_back.close()
+    assert [(one.verb, one.dry_run) for one in cluster.effects if "/jobs" in one.path] == [
+        ("patch", False),
+        ("create", True),
+        ("patch", False),
+    ]
+    again.close()
 
 
 def test_one_that_failed_is_not_begun_again_and_says_what_it_wrote_without_secrets(
@@ -170,6 +173,17 @@ def test_one_that_failed_is_not_begun_again_and_says_what_it_wrote_without_secre
     assert len([one for one in cluster.real_effects if "/jobs/" in one.path]) == 1
 
 
+def test_what_a_job_says_of_itself_is_told_without_secrets(kube: KubeTarget, cluster: SandboxCluster) -> None:
+    """Who ends it may repeat what it holds: a policy, or a controller in a condition."""
+    JobRunner(Fast(), KEY).start(kube, action(job("hanging")), side(job("hanging")), order())
+    (name,) = jobs(cluster)
+    ended = {"type": "Failed", "status": "True", "reason": "Denied", "message": f"value {PASSWORD} is not allowed"}
+    cluster.edit(f"apis/batch/v1/namespaces/web/jobs/{name}", {"status": {"conditions": [ended]}}, "policy")
+    step = ran(kube, job("hanging"))
+    assert step.failure is not None
+    assert f"Denied: value {MASK} is not allowed" in step.failure.message
+
+
 def test_one_that_does_not_end_is_stopped_so_that_it_does_nothing_later(
     kube: KubeTarget, cluster: SandboxCluster
 ) -> None:
@@ -185,11 +199,13 @@ def test_one_that_does_not_end_is_stopped_so_that_it_does_nothing_later(
 
 PULLS = "pod down-x: container it cannot pull image db:gone: ErrImagePull"
 STOPPED = "it had not ended 0:01:30 after it was made, and is stopped"
+DENIED = "FailedCreate: admission webhook denied the request: value "
 LAST: dict[str, tuple[str, str | ReconcilerError, str]] = {  # its image, what its pods say, and what is told
     "it never ran": ("hanging", PULLS, f"{STOPPED}; last seen: {PULLS}"),
     "it ran": ("hanging", "", STOPPED),
     "it ended": ("broken", PULLS, f"BackoffLimitExceeded; last seen: {PULLS}"),
     "its event says what it says": ("broken", "BackoffLimitExceeded", "failed: BackoffLimitExceeded"),
+    "it repeats a secret": ("broken", f"{DENIED}{PASSWORD}", f"last seen: {DENIED}{MASK}"),
     "nobody may look": ("hanging", Rejected("no", key=""), STOPPED),
     "nobody can look": ("broken", Unavailable("no", key=""), "failed: BackoffLimitExceeded"),
 }
@@ -268,6 +284,7 @@ WROTE = {
     "encoded": f"with {base64.b64encode(PASSWORD.encode()).decode()}\n",
     "the old one, encoded": f"with {base64.b64encode(OLD.encode()).decode()}\n",
     "encoded among others": f"with {base64.b64encode(f'user:{PASSWORD}@db'.encode()).decode()}\n",
+    "encoded over lines": base64.encodebytes(f"{'user:'.rjust(50)}{PASSWORD}@db".encode()).decode(),
     "the end of a key": f"{KEY_LINES}-----END PRIVATE KEY-----\nand more\n",
 }
 
@@ -325,6 +342,77 @@ def test_a_run_that_may_be_there_and_may_not_be_looked_at_is_waited_for(
     assert (cluster.strike.met, len(jobs(cluster))) == (1, int(look > 1))
     step = ran(kube, job())
     assert (step.failure, len(jobs(cluster))) == (None, 1)
+
+
+class Mirroring(RefusingCluster):
+    """Admission writes another registry into every Job, as a policy does."""
+
+    registry = "mirror.example"
+
+    def _respond(self, asked: Asked) -> tuple[int, str | bytes]:
+        if asked.method in ("POST", "PATCH") and "/jobs" in asked.path:
+            for one in asked.body["spec"].get("template", {}).get("spec", {}).get("containers", []):
+                one["image"] = f"{self.registry}/{one['image'].partition('/')[2]}"
+        return super()._respond(asked)
+
+
+def came_back(cluster: SandboxCluster) -> KubeTarget:
+    target = KubeTarget(parse_kubeconfig(cluster.kubeconfig()), installation="test")
+    target.begin("web", "web", 7, "event-7")
+    return target
+
+
+def test_a_run_that_admission_rewrites_is_known_again_after_a_restart() -> None:
+    with Mirroring() as cluster:
+        cluster.place("api/v1/namespaces", {"metadata": {"name": "web"}})
+        assert ran(came_back(cluster), job()).failure is None
+        assert ran(came_back(cluster), job()).failure is None
+        cluster.registry = "other.example"  # nobody can tell any more whether that is what was approved
+        with pytest.raises(Refused, match=r"is not made of what was approved .*image") as refused:
+            ran(came_back(cluster), job())
+        assert refused.value.key == "target_changed"
+
+
+TRIAL: dict[Fault, type[ReconcilerError]] = {
+    Fault.FORBIDDEN: Unavailable,
+    Fault.INVALID: Unavailable,
+    Fault.DENIED: Unavailable,
+    Fault.BUSY: Unavailable,
+    Fault.AWAY: Unavailable,
+    Fault.EXPIRED: Withdrawn,
+}
+
+
+@pytest.mark.parametrize("fault", TRIAL)
+def test_a_run_that_is_found_and_may_be_ours_is_waited_for_until_somebody_can_say(
+    cluster: RefusingCluster, kube: KubeTarget, fault: Fault
+) -> None:
+    ran(kube, job())
+    again = came_back(cluster)
+    cluster.strike = Strike(
+        fault, 1, lasts=False, counts=lambda asked: asked.method == "POST" and "/jobs" in asked.path
+    )
+    with pytest.raises(TRIAL[fault]):
+        ran(again, job())
+    assert (cluster.strike.met, ran(again, job()).failure, len(jobs(cluster))) == (1, None, 1)
+
+
+def test_one_that_takes_the_place_of_a_run_while_that_is_waited_for_is_not_believed(
+    kube: KubeTarget, cluster: SandboxCluster
+) -> None:
+    class Replacing(Fast):
+        def wait(self, duration: timedelta) -> bool:
+            ((name, live),) = jobs(cluster).items()
+            if not live["status"].get("conditions"):
+                cluster.remove(f"apis/batch/v1/namespaces/web/jobs/{name}")
+                metadata = {key: live["metadata"][key] for key in ("name", "labels", "annotations")}
+                done = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+                body = {**job("v0"), "metadata": metadata, "status": done}
+                cluster.place("apis/batch/v1/namespaces/web/jobs", body, "somebody")
+            return super().wait(duration)
+
+    with pytest.raises(Refused, match="is not made of what was approved"):
+        ran(kube, job("hanging"), clock=Replacing())
 
 
 @pytest.mark.parametrize("wanted", [looks, lambda asked: asked.method == "PATCH"], ids=["a look", "the write"])

@@ -4,6 +4,7 @@ On the sandbox cluster and on a real kube-apiserver; where they differ, the sand
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +14,15 @@ from reconciler.errors import LeftBehind, Refused
 from reconciler.kube.answers import Answer
 from reconciler.kube.client import Client, Request
 from reconciler.names import ObjectRef
+from reconciler.plan.jobs import TRIED
 from reconciler.ports import Back
-from reconciler.state.observed import ObservedObject
+from reconciler.state.observed import JobSeen, ObservedObject
 from tests.contracts.kube_targets import Lab, real_lab, sandbox_lab
 from tests.kube.test_windows import Between
 
 LABS = {"sandbox": sandbox_lab, "real": real_lab}
 STOPPED = "opspilot.spec/stopped"
+RUN = "1234567890"
 
 
 @pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.real)])
@@ -131,9 +134,9 @@ def test_a_job_is_made_once_and_is_known_as_a_run_of_its_release(lab: Lab) -> No
     ref = lab.ref(body)
     assert lab.kube.job(ref) is None
     lab.kube.begin(lab.release, lab.namespace, 1, "event-1")
-    lab.kube.run_job(lab.release, body, run="1234567890", generation=1)
+    lab.kube.run_job(lab.release, body, run=RUN, generation=1)
     uid = lab.outside.must_get(lab.path("jobs", "migrate-1", "batch"))["metadata"]["uid"]
-    lab.kube.run_job(lab.release, body, run="1234567890", generation=1)
+    lab.kube.run_job(lab.release, body, run=RUN, generation=1)
     assert lab.outside.must_get(lab.path("jobs", "migrate-1", "batch"))["metadata"]["uid"] == uid
     seen = lab.kube.job(ref)
     assert seen is not None
@@ -147,7 +150,7 @@ def test_a_job_is_stopped_for_good_whoever_suspended_it_and_would_let_it_go_on(l
     body = job(lab)
     ref, path = lab.ref(body), lab.path("jobs", "migrate-1", "batch")
     lab.kube.begin(lab.release, lab.namespace, 1, "event-1")
-    lab.kube.run_job(lab.release, body, run="1234567890", generation=1)
+    lab.kube.run_job(lab.release, body, run=RUN, generation=1)
     lab.outside.edit(path, {"spec": {"suspend": True}})
     seen = lab.kube.job(ref)
     assert seen is not None
@@ -169,7 +172,7 @@ def test_g25_an_older_plan_runs_no_job(lab: Lab) -> None:
     lab.connect().begin(lab.release, lab.namespace, 2, "event-2")
     other = lab.connect()
     with pytest.raises(Refused):
-        other.run_job(lab.release, job(lab), run="1234567890", generation=1)
+        other.run_job(lab.release, job(lab), run=RUN, generation=1)
     with pytest.raises(Refused):
         other.stop_job(lab.release, lab.ref(job(lab)), generation=1, expected_uid="x")
     assert lab.kube.job(lab.ref(job(lab))) is None
@@ -187,7 +190,7 @@ def test_g25_a_migration_that_comes_after_the_traffic_was_given_back_does_nothin
 
     Between(monkeypatch, "PATCH", lab.path("jobs", "migrate-1", "batch"), another)
     with pytest.raises(Refused):
-        stands_still.run_job(lab.release, body, run="1234567890", generation=2)
+        stands_still.run_job(lab.release, body, run=RUN, generation=2)
     found = lab.kube.job(lab.ref(body))
     assert found is None or found.stopped
 
@@ -204,12 +207,12 @@ def test_g25_a_run_that_somebody_found_and_counts_on_is_not_taken_away_by_who_ma
         found = lab.kube.job(ref)
         assert found is not None
         assert not found.claimed
-        lab.kube.claim_job(lab.release, ref, generation=2, expected_uid=found.uid)
+        lab.kube.claim_job(lab.release, job(lab), run=RUN, generation=2, expected_uid=found.uid)
         lab.kube.begin(lab.release, lab.namespace, 2, "event-3", 6)
 
     Between(monkeypatch, "PATCH", lab.path("jobs", "migrate-1", "batch"), finds_it, answered=True)
     with pytest.raises(Refused):
-        stands_still.run_job(lab.release, job(lab), run="1234567890", generation=2)
+        stands_still.run_job(lab.release, job(lab), run=RUN, generation=2)
     found = lab.kube.job(ref)
     assert found is not None
     assert (found.run, found.claimed, found.stopped) == ("1234567890", True, False)
@@ -218,17 +221,89 @@ def test_g25_a_run_that_somebody_found_and_counts_on_is_not_taken_away_by_who_ma
 
 def test_g25_who_was_overtaken_claims_no_run(lab: Lab) -> None:
     lab.kube.begin(lab.release, lab.namespace, 2, "event-2", 5)
-    lab.kube.run_job(lab.release, job(lab), run="1234567890", generation=2)
+    lab.kube.run_job(lab.release, job(lab), run=RUN, generation=2)
     late = lab.connect()
     late.begin(lab.release, lab.namespace, 2, "event-2", 5)
     seen = late.job(lab.ref(job(lab)))
     assert seen is not None
     lab.kube.begin(lab.release, lab.namespace, 2, "event-3", 6)
     with pytest.raises(Refused):
-        late.claim_job(lab.release, lab.ref(job(lab)), generation=2, expected_uid=seen.uid)
+        late.claim_job(lab.release, job(lab), run=RUN, generation=2, expected_uid=seen.uid)
     found = lab.kube.job(lab.ref(job(lab)))
     assert found is not None
     assert found.claimed
+
+
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {  # what somebody else's Job of a run's name says, and what is told
+    "another image": ({"template": {"spec": {"image": "evil.example/true:1"}}}, "[name=it].image"),
+    "a command that the approved one has not": ({"template": {"spec": {"command": ["true"]}}}, "[name=it].command"),
+    "nothing to complete": ({"completions": 0}, "spec.completions"),
+    "more time": ({"activeDeadlineSeconds": 600}, "spec.activeDeadlineSeconds"),
+    "any time": ({"activeDeadlineSeconds": None}, "spec.activeDeadlineSeconds"),
+    "a controller of its own": ({"managedBy": "evil.example/controller"}, "spec.managedBy"),
+}
+OURS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "less time was left": {"activeDeadlineSeconds": 20},
+    "it waits, and says where its pods may run": {"suspend": True, "template": {"at": {"nodeSelector": {"a": "b"}}}},
+    "it was stopped": {"suspend": True, "parallelism": 0, "completions": 1, "activeDeadlineSeconds": 1},
+}
+
+
+def found_run(lab: Lab, change: dict[str, Any]) -> tuple[dict[str, Any], JobSeen]:
+    """The approved run, and another Job of its name with all its marks, which was not made by who looks now."""
+    lab.kube.begin(lab.release, lab.namespace, 1, "event-1")
+    lab.kube.run_job(lab.release, job(lab), run=RUN, generation=1)
+    marked = lab.outside.must_get(lab.path("jobs", "migrate-1", "batch"))["metadata"]
+    body = job(lab, "migrate-2")
+    body["spec"]["activeDeadlineSeconds"] = 60
+    other = deepcopy(body)
+    other["metadata"] |= {key: marked[key] for key in ("labels", "annotations")}
+    pods = change.get("template", {})
+    other["spec"] |= {key: value for key, value in change.items() if key != "template"}
+    other["spec"]["template"]["spec"] |= pods.get("at", {})
+    other["spec"]["template"]["spec"]["containers"][0] |= pods.get("spec", {})
+    lab.outside.create(lab.path("jobs", group="batch"), other)
+    seen = lab.kube.job(lab.ref(body))
+    assert seen is not None
+    assert (seen.run, seen.owner, seen.claimed, seen.known) == (RUN, lab.release, True, False)
+    return body, seen
+
+
+@pytest.mark.parametrize(("change", "words"), OTHERS.values(), ids=OTHERS)
+def test_a_run_that_is_not_made_of_what_was_approved_is_nobodys(lab: Lab, change: dict[str, Any], words: str) -> None:
+    """Whoever may make Jobs there can make one with every mark of a run, the name of our process among them."""
+    body, seen = found_run(lab, change)
+    path = lab.path("jobs", "migrate-2", "batch")
+    version = lab.outside.must_get(path)["metadata"]["resourceVersion"]
+    for _ in range(2):  # it is not known after it was refused
+        with pytest.raises(Refused) as refused:
+            lab.kube.claim_job(lab.release, body, run=RUN, generation=1, expected_uid=seen.uid)
+        told = str(refused.value)
+        assert (refused.value.key, words in told, "evil" in told) == ("target_changed", True, False)
+    with pytest.raises(Refused):  # nor where it appears just before the creation
+        lab.kube.run_job(lab.release, body, run=RUN, generation=1)
+    assert lab.outside.must_get(path)["metadata"]["resourceVersion"] == version
+    found = lab.kube.job(lab.ref(body))
+    assert found is not None
+    assert not found.known
+
+
+@pytest.mark.parametrize("change", OURS.values(), ids=OURS)
+def test_a_run_that_is_found_counts_whatever_became_of_it_since(lab: Lab, change: dict[str, Any]) -> None:
+    body, seen = found_run(lab, change)
+    lab.kube.claim_job(lab.release, body, run=RUN, generation=1, expected_uid=seen.uid)
+    found = lab.kube.job(lab.ref(body))
+    assert found is not None
+    assert (found.known, found.claimed, found.uid) == (True, True, seen.uid)
+    assert lab.outside.get(lab.path("jobs", f"migrate-2{TRIED}", "batch")) is None
+
+
+def test_a_run_whose_trial_has_a_name_that_is_taken_is_not_known(lab: Lab) -> None:
+    body, seen = found_run(lab, {})
+    lab.outside.create(lab.path("jobs", group="batch"), job(lab, f"migrate-2{TRIED}"))
+    with pytest.raises(Refused, match="already exists"):
+        lab.kube.claim_job(lab.release, body, run=RUN, generation=1, expected_uid=seen.uid)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +329,7 @@ def test_g25_a_late_migration_that_may_not_be_deleted_is_stopped_or_told(
 
     Between(monkeypatch, "PATCH", path, another, answered=True)
     with pytest.raises(Refused) as raised:
-        stands_still.run_job(lab.release, body, run="1234567890", generation=2)
+        stands_still.run_job(lab.release, body, run=RUN, generation=2)
     assert isinstance(raised.value, LeftBehind) is bool(words)
     assert words in raised.value.message
     found = lab.kube.job(lab.ref(body))

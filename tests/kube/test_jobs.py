@@ -40,7 +40,7 @@ ENDS: dict[str, tuple[Any, tuple[bool, bool, timedelta | None, str]]] = {
 
 @pytest.mark.parametrize(("status", "said"), ENDS.values(), ids=ENDS)
 def test_how_a_job_ended(status: Any, said: tuple[bool, bool, timedelta | None, str]) -> None:
-    found = seen(job(status), Marks("test", "default"), "me")
+    found = seen(job(status), Marks("test", "default"), "me", known=True)
     assert (found.ended, found.failed, found.took, found.words) == said
 
 
@@ -55,7 +55,7 @@ def test_how_a_job_ended(status: Any, said: tuple[bool, bool, timedelta | None, 
     ],
 )
 def test_a_job_is_stopped_for_good_where_it_rests_without_pods_to_run(spec: dict[str, Any], over: bool) -> None:  # noqa: FBT001
-    assert seen(job(**spec), Marks("test", "default"), "me").stopped is over
+    assert seen(job(**spec), Marks("test", "default"), "me", known=True).stopped is over
     wanted = {"suspend": True, "parallelism": 0, "activeDeadlineSeconds": 1}
     assert stopping(job(**spec)) == (None if over else Turned(0, instead=wanted))
 
