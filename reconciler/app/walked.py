@@ -11,6 +11,7 @@ from datetime import timedelta
 from reconciler.app.journal import Overtaken
 from reconciler.app.operations import Order, Step
 from reconciler.app.perform import Performer
+from reconciler.app.runs_over import RunsOver
 from reconciler.app.step_times import Term, latest
 from reconciler.app.traffic import (
     ASKED,
@@ -32,6 +33,7 @@ from reconciler.plan.way_back import Leaving
 
 SETTLE = timedelta(minutes=10)  # of what has no time of its own
 MAY_RUN = "nobody could look whether a Job of it STILL RUNS"
+ENDED = "no run of a Job of it goes on"
 RETURNS = 1000  # attempts of returns count from here; retries of one approval are three (G22)
 
 
@@ -125,6 +127,7 @@ class Walked:
             error = late
         if isinstance(error, (Unavailable, Withdrawn)):
             return waited_for(error, away) if away else error
+        error = self._runs_ended(performer, leaving, error)
         stopped: dict[str, list[str]] = {}
         done = self.state.walked
         units = [ref for ref, left in leaving.items() if left.stops and (str(ref), left.restore) not in done]
@@ -136,6 +139,22 @@ class Walked:
             return self.order(self.rollout, self.attempt)
 
         return let_in(performer, stopped, begin, error, lambda: self.away(leaving)) if stopped else error
+
+    def _runs_ended(
+        self, performer: Performer, leaving: Mapping[UnitRef, Leaving], error: ReconcilerError
+    ) -> ReconcilerError:
+        """Ends the Jobs of which nobody said how they ended, where no traffic comes back, which ends them too."""
+        begun = self.state.begun - self.state.walked
+        going = [ref for ref, left in leaving.items() if not left.stops and left.runs & _numbers(begun, ref)]
+        if not going or self.failed_runs:
+            return error
+        wanted = {one.release: one for one in performer.wanted(ref.name for ref in going)}
+        apis = {ref.name: performer.targets.kube(leaving[ref].release.cluster or "") for ref in going}
+        taken = [(apis[name], wanted[name]) for name in apis]
+        order = self.order(self.rollout, self.attempt)
+        words = RunsOver(performer.clock, performer.stopping).end(taken, order.generation)
+        message = f"{error.message}; {', '.join(words) or ENDED}"
+        return Rejected(message, key=error.key, hint=error.own_hint)
 
     def _untold(self) -> tuple[Step, ...]:
         runs = tuple(self.failed_runs)
@@ -152,6 +171,10 @@ class Walked:
             return last
         over = latest([*terms.values()])
         return Term(over.limit + SETTLE, over.since) if over is not None else None
+
+
+def _numbers(steps: Iterable[tuple[str, int]], ref: UnitRef) -> set[int]:
+    return {number for unit, number in steps if unit == str(ref)}
 
 
 def let_in(

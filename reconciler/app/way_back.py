@@ -14,7 +14,9 @@ from reconciler.app.derived import check_derived
 from reconciler.app.desire import Desires
 from reconciler.app.fencing import fence
 from reconciler.app.going_back import hooks_of, leaves, ran
+from reconciler.app.hooks_over import hooks_over
 from reconciler.app.jobs import run_in
+from reconciler.app.operations import Order
 from reconciler.app.perform import Performer
 from reconciler.app.planning import Planner
 from reconciler.app.returns import in_turns
@@ -73,7 +75,7 @@ class WayBack:
         """Go back to one side; the units that went by steps."""
         performer = self._performer(side)
         refs = tuple(UnitRef.parse(accepted.unit) for accepted in wanted)
-        leaving = {ref: left for ref in refs for left in (self._leaving(ref, side, performer),) if left is not None}
+        leaving = {ref: left for ref in refs for left in (self._leaving(ref, side),) if left is not None}
         try:
             if self.state.again and any(left.stops for left in leaving.values()):
                 raise given_up()  # never a migration beside pods
@@ -94,6 +96,8 @@ class WayBack:
         if not self.walked.begun(refs):  # else it was done before the first step was recorded
             old = performer.wanted(ref.name for ref in refs)
             fence(performer.targets, old, self.rollout, self.walked.order(self.rollout, attempt), performer.identities)
+            self._wait_for_hooks(refs)
+        leaving = {ref: replace(left, moved=self._moved(ref, left, performer)) for ref, left in leaving.items()}
         plan = self.planner.plan(self.rollout.environment, refs, side, looks=True, leaving=leaving)
         _check(plan, lambda: self._ask_again(performer))
         self._tell_over(side, plan, performer, leaving)
@@ -123,6 +127,16 @@ class WayBack:
         performer.verify(returned_before(self.rollout, side.desired, plan, others), timeouts(plan))
         return stepped | {unit for unit, _ in self.state.begun}
 
+    def _wait_for_hooks(self, refs: Collection[UnitRef]) -> None:
+        hooks = [action for ref in refs for _, action in hooks_of(self.rollout, str(ref))]
+        if hooks:
+            for step in hooks_over(self._performer(self.failed), hooks, self._forward()):
+                self.walked.told((), (step,))
+
+    def _forward(self) -> Order:
+        """The order of the way forward, by which its Jobs are named."""
+        return replace(self.walked.order(self.rollout, self.state.passed.retries), once="")
+
     def _tell_over(self, side: Side, plan: Plan, performer: Performer, leaving: Mapping[UnitRef, Leaving]) -> None:
         """Tell the steps of which everything was done when a process ended before it said so."""
         over = self.walked.passed(leaving, {unit for unit, _ in self.state.begun}, coming(plan.batches, leaving))
@@ -135,15 +149,14 @@ class WayBack:
     def _performer(self, side: Side) -> Performer:
         return self.performer_of(side, dict.fromkeys(self.failed.desired.releases, self.failed.desired))
 
-    def _leaving(self, ref: UnitRef, to: Side, performer: Performer) -> Leaving | None:
+    def _leaving(self, ref: UnitRef, to: Side) -> Leaving | None:
         """The steps that a release's way back still has, as the version that is left says: what was approved."""
         if ref.kind is not UnitKind.RELEASE:
             return None
         if any(unit.unit == str(ref) and unit.back for unit in self.rollout.units):
             self._check_left(ref)
         done = frozenset(number for unit, number in self.state.walked if unit == str(ref))
-        found = leaves(self.failed.desired, to.desired, ref.name, done)
-        return replace(found, moved=self._moved(ref, found, performer)) if found is not None else None
+        return leaves(self.failed.desired, to.desired, ref.name, done)
 
     def _check_left(self, ref: UnitRef) -> None:
         """What cannot be derived here and now is waited for, and so is what is derived otherwise once steps were begun:
@@ -160,7 +173,7 @@ class WayBack:
         if self.walked.begun([ref]) or str(ref) in self.state.owing or ran(self.state, self.rollout, str(ref)):
             return True
         hooks = [action for _, action in hooks_of(self.rollout, str(ref))]
-        order = replace(self.walked.order(self.rollout, self.state.passed.retries), once="")
+        order = self._forward()
         api = performer.targets.kube(left.release.cluster or "") if hooks else None
         seen = (api.job(run_in(order, action)) for action in hooks) if api is not None else ()
         return any(one is not None and not one.failed and not one.stopped for one in seen)

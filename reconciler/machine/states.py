@@ -68,9 +68,10 @@ def running_again(
 
 
 def gone_back_to(passed: Passed, units: Mapping[str, UnitState]) -> tuple[Accepted, ...]:
-    """What the units of a rollout that failed go back to, where something ended well before it."""
-    found = [units[accepted.unit].successful for accepted in passed.units if not accepted.suspended]
-    return tuple(accepted for accepted in found if accepted is not None)
+    """What the units of a rollout that failed go back to, where something else ended well before it."""
+    found = [(mine, units[mine.unit].successful) for mine in passed.units if not mine.suspended]
+    # what ended well already, and was only tried again beside what did not, is where it leads
+    return tuple(one for mine, one in found if one is not None and one != mine)
 
 
 @dataclass(frozen=True, slots=True)

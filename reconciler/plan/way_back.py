@@ -64,6 +64,11 @@ class Leaving:
         return next((number for number, step in self.all if step.action is RollbackAction.RESTORE_TRAFFIC), 0)
 
     @property
+    def runs(self) -> set[int]:
+        """The numbers of the steps that run a Job."""
+        return {number for number, step in self.all if step.action is RollbackAction.MIGRATE_DATABASE}
+
+    @property
     def stops(self) -> bool:
         """Whether the traffic is to be away while it is rolled back: what is restored is stopped first."""
         return bool(self.restore) and self.restore not in self.done

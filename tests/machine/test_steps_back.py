@@ -2,7 +2,7 @@
 
 from reconciler.machine.entry import Accepted, Applying, BackStep, BatchDone, Entry, Finished, Retry
 from reconciler.machine.ledger import Ledger
-from reconciler.machine.states import EARLIER, EVERY, RolloutState
+from reconciler.machine.states import EARLIER, EVERY, RolloutState, gone_back_to
 from tests.machine.test_ledger import fold, minute, passed, returning, unit
 
 PLACE = ("dev", 1)
@@ -101,6 +101,15 @@ def test_g21_what_a_return_left_undone_is_owed_also_after_a_retry_that_did_nothi
     retry = Retry(environment="dev", generation=2, by="x")
     assert mixed(retry, ended("failed", 2)).rollouts["dev", 2].owing == {"release/a"}
     assert mixed(retry, ended("applied", 2)).rollouts["dev", 2].owing == frozenset()
+
+
+def test_g21_what_had_ended_well_and_is_only_tried_again_leads_nowhere() -> None:
+    """Two of one plan: a was ordered back, then the plan was retried."""
+    first, both = passed(unit("a"), unit("b")), passed(unit("a", "b"), unit("b", "b"), generation=2)
+    back = (returning(unit("a"), generation=2), ended("rolled_back", 2))
+    retry = Retry(environment="dev", generation=2, by="x")
+    units = fold(first, ended("applied"), both, ended("applied", 2), *back, retry).units
+    assert gone_back_to(both, units) == (unit("a"),)
 
 
 def succeeded(*units: Accepted) -> Ledger:

@@ -17,6 +17,7 @@ from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
 from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, made, pods, text
+from tests.story.test_way_back_owed import MIGRATE, ROLL_BACK, VERIFY, stepped
 from tests.story.test_way_back_pods import order_back, told
 from tests.story.test_way_back_refused import gives
 
@@ -73,6 +74,25 @@ def test_a_job_that_may_neither_be_read_nor_stopped_is_told(stage: Stage) -> Non
     (run,) = {*made(stage)}
     assert (pods(stage), altered(stage).running()) == (2, [run])
     assert f"Job.batch svc-a/{run} MAY STILL RUN" in told(stage, "rollback_failed")
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_without_stop_traffic_a_job_that_was_begun_is_not_told_as_one_that_could_not_be_run(
+    stage: Stage, *, looks: bool
+) -> None:
+    release = stepped(stage, "v2.0.1", MIGRATE, ROLL_BACK, VERIFY)
+    land(stage, {RELEASE: release, JOB: job("downgrade", "hanging")}, "good")
+    cluster = altered(stage)
+    cluster.refuse(503, lambda asked: bool(made(stage)) and unread(asked))
+    order_back(stage)
+    (run,) = cluster.running()
+    cluster.heal()
+    cluster.refuse(403, lambda asked: unread(asked) and not (looks and asked.path.endswith(run)))
+    stage.clock.advance(timedelta(minutes=2))
+    stage.settle()
+    words = told(stage, "rollback_failed")
+    assert cluster.running() == ([] if looks else [run])
+    assert ("no run of a Job of it goes on" if looks else f"{run} MAY STILL RUN") in words
 
 
 class Living:
