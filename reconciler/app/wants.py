@@ -58,7 +58,9 @@ def _needs(named: Spec[Release], release: Release, objects: Sequence[Any], jobs:
     found = (service_of(url, named, objects) for url in urls)
     yield from (Permission("get", "services/proxy", one[0]) for one in found if one is not None)
     if any(step.action is RollbackAction.STOP_TRAFFIC for step in release.rollback.steps):
-        yield from (Permission("list", "pods", _namespace(body)) for body in objects if body["kind"] in STOPPED)
+        yield from (
+            Permission("list", "pods", _namespace(body)) for body in objects if body["kind"] in {*STOPPED, SUSPENDED}
+        )
         suspended = (body for body in objects if body["kind"] == SUSPENDED)
         yield from (Permission("list", "jobs", _namespace(body), "batch") for body in suspended)
     yield from (Permission("get", "pods/log", _namespace(body)) for body in jobs)

@@ -1,8 +1,10 @@
 """How many pods of a stopped workload are still there: those that could still answer, or write.
 
-What runs of a CronJob are the Jobs that it made, which go on when it is suspended.
+What runs of a CronJob are the Jobs that it made, which go on when it is suspended, and their pods, which may outlive
+them.
 """
 
+from collections.abc import Container
 from typing import Final
 
 from reconciler.kube.client import Client
@@ -15,20 +17,20 @@ from reconciler.state.readiness import is_observed
 from reconciler.state.reasons import selector_of
 
 ENDED: Final = ("Succeeded", "Failed")
+JOB: Final = "job-name"  # a label of each pod of a Job
 OVER: Final = ("Complete", "Failed")
 
 
 def left(client: Client, ref: ObjectRef, body: Json) -> int:
     """Its pods that have not ended, those on their way out among them; of a CronJob its Jobs that have not."""
     if ref.kind == SUSPENDED:
-        made = list_all(client, f"/apis/batch/v1/namespaces/{ref.namespace}/jobs", {}, f"listing the Jobs of {ref}")
-        return sum(1 for job in made if _is_of(job, body) and not _is_over(job))
-    return _pods(client, ref, selector_of(body))
+        return len(_jobs(client, ref, body))
+    return len(_pods(client, ref, selector_of(body)))
 
 
 def left_of_job(client: Client, ref: ObjectRef) -> int:
     """The pods of a Job that have not ended: it counts as over before they have, where they get their grace."""
-    return _pods(client, ref, f"job-name={ref.name}")
+    return len(_pods(client, ref, f"{JOB}={ref.name}"))
 
 
 def ready(body: Json) -> int:
@@ -42,10 +44,26 @@ def ready(body: Json) -> int:
     return int(status.get("readyReplicas") or 0) if is_observed(body) else 0
 
 
-def _pods(client: Client, ref: ObjectRef, selector: str) -> int:
+def _jobs(client: Client, ref: ObjectRef, body: Json) -> frozenset[str]:
+    """Its Jobs that have not ended, by name: those of which pods are left among them. Pods of a Job that is gone count,
+    for nobody can say whose it was."""
+    pods = _pods(client, ref, JOB)  # first: a Job that goes between the two looks counts
+    made = list_all(client, f"/apis/batch/v1/namespaces/{ref.namespace}/jobs", {}, f"listing the Jobs of {ref}")
+    others = {job["metadata"]["uid"] for job in made if not _is_of(job, body)}
+    left = {pod["metadata"]["labels"][JOB] for pod in pods if not _is_strange(pod, others)}
+    return frozenset(left | {job["metadata"]["name"] for job in made if _is_of(job, body) and not _is_over(job)})
+
+
+def _is_strange(pod: Json, others: Container[str]) -> bool:
+    """Whether it is known to be of another Job, or of something else that calls itself so."""
+    owners = (one for one in pod["metadata"].get("ownerReferences") or () if one.get("controller"))
+    return any(one.get("kind") != "Job" or one.get("uid") in others for one in owners)
+
+
+def _pods(client: Client, ref: ObjectRef, selector: str) -> list[Json]:
     path = f"/api/v1/namespaces/{ref.namespace}/pods"
     pods = list_all(client, path, {"labelSelector": selector}, f"listing the pods of {ref}")
-    return sum(1 for pod in pods if (pod.get("status") or {}).get("phase") not in ENDED)
+    return [pod for pod in pods if (pod.get("status") or {}).get("phase") not in ENDED]
 
 
 def _is_of(job: Json, body: Json) -> bool:

@@ -248,3 +248,29 @@ def test_jobs_of_a_cron_job_that_are_over_are_not_waited_for(lab: Lab) -> None:
     looks = (lab.kube.pods_left(lab.ref(body)) for _ in range(5000))  # a real controller needs a moment
     assert next((left for left in looks if left == 2), None) == 2
     assert lab.kube.pods_left(lab.ref(body)) == 2
+
+
+def of_job(name: str, uid: str, *, job: str, kind: str = "Job") -> Body:
+    """A pod that something called a Job made."""
+    body = pod(name, "web")
+    owner = {"apiVersion": "batch/v1", "kind": kind, "name": job, "uid": uid, "controller": True}
+    body["metadata"] = {"name": name, "labels": {"job-name": job}, "ownerReferences": [owner]}
+    return body
+
+
+def test_pods_whose_job_is_gone_are_waited_for_with_the_jobs_of_a_cron_job(lab: Lab) -> None:
+    body = cron_job(lab)
+    lab.roll(body, generation=1)
+    metadata, job = {"name": "other"}, body["spec"]["jobTemplate"]["spec"]
+    other = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {**job, "suspend": True}}
+    lab.outside.create(lab.path("jobs", "", "batch"), other)
+    uid = lab.outside.must_get(lab.path("jobs", "other", "batch"))["metadata"]["uid"]
+    for one in (of_job("a", uid, job="other"), of_job("b", uid, job="train", kind="Training"), pod("c", "web")):
+        lab.outside.create(lab.path("pods"), one)
+    assert lab.kube.pods_left(lab.ref(body)) == 0
+    orphan = pod("d", "web")
+    orphan["metadata"]["labels"]["job-name"] = "by-hand"
+    lab.outside.create(lab.path("pods"), orphan)
+    assert lab.kube.pods_left(lab.ref(body)) == 1
+    say(lab, lab.path("pods", "d"), phase="Succeeded")
+    assert lab.kube.pods_left(lab.ref(body)) == 0
