@@ -66,6 +66,8 @@ def _commands(reading: Reading, ref: UnitRef, state: UnitState) -> list[str]:
             source = reading.desires.at(revision).desired.sources.get(ref.name)
         except ReconcilerError:  # such as a chart, where Helm is not on this machine
             return [GENERIC]
+        if source is not None and not source.resolved:
+            return [GENERIC]
         objects = source.objects if source is not None else ()
         found |= {one for one in map(ref_of, objects) if is_stopped(one.group, one.kind)}
     return [_command(one) for one in sorted(found)] or [GENERIC]

@@ -17,7 +17,7 @@ from reconciler.doors.going_back import foretold
 from reconciler.doors.people import Desk
 from reconciler.doors.pulls import Order
 from reconciler.doors.reading import Reading
-from reconciler.errors import Refused, Unavailable
+from reconciler.errors import ReconcilerError, Refused
 from reconciler.git import reverting
 from reconciler.git.commits import Person as Name
 from reconciler.git.push import PushResult, push
@@ -66,23 +66,25 @@ def weigh(reading: Reading, desk: Desk, unit: str, verb: str, reason: str) -> We
     """Judge an order by what the records say, as the reconciler will. Raises Refused where it would not be obeyed."""
     kinds = (UnitKind.RELEASE,) if verb == Verb.ROLLBACK else NAMED
     wanted = Weighed(unit_named(reading, unit, kinds), Verb(verb), reason)
-    policy, key = reading.policy(), desk.key.public.line
-    person = policy.persons.by_key(key)
-    if person is None and not policy.is_root(key):
-        raise Refused(
-            f"ordering {verb} of {wanted.unit}: this key is of no User of the policy in force",
-            key="permission_denied",
-            hint="such an order is not even heard; use the key that your User spec names",
-        )
-    judge = Judge(reading.ledger, reading.view.file, reading.desires, reading.clock)
     try:
-        found = judge.judged(Wish(wanted.verb, wanted.unit, person, reason), policy)
+        found = _judged(reading, desk, wanted)
         told = _told(reading, wanted.unit, found)
-    except Unavailable as error:  # something cannot be read here; the reconciler may
+    except ReconcilerError as error:  # what cannot be read here keeps nobody from ordering a hold: the reconciler may
         return replace(wanted, told=(f"what this would do cannot be told here: {error.message}",))
     if isinstance(found, Denial):
         raise found.refused()
     return replace(wanted, told=told)
+
+
+def _judged(reading: Reading, desk: Desk, wanted: Weighed) -> Denial | Entry:
+    policy, key = reading.policy(), desk.key.public.line
+    person = policy.persons.by_key(key)
+    if person is None and not policy.is_root(key):
+        words = f"ordering {wanted.verb} of {wanted.unit}: this key is of no User of the policy in force"
+        hint = "such an order is not even heard; use the key that your User spec names"
+        return Denial("permission_denied", words, hint)
+    judge = Judge(reading.ledger, reading.view.file, reading.desires, reading.clock)
+    return judge.judged(Wish(wanted.verb, wanted.unit, person, wanted.reason), policy)
 
 
 def _told(reading: Reading, unit: str, found: Denial | Entry) -> tuple[str, ...]:

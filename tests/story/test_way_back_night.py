@@ -5,8 +5,15 @@ from pathlib import Path
 import pytest
 
 from reconciler.app.decisions import PREFIX
+from reconciler.app.judging import Judge
 from reconciler.approval.decision import Verb
+from reconciler.doors.going_back import UNREAD, deleted, source_of
+from reconciler.errors import Rejected
 from reconciler.git.keys import SigningKey
+from reconciler.specs.desired import Desired
+from reconciler.specs.kinds.release import SourceKind
+from reconciler.specs.release_source import ReleaseSource
+from reconciler.specs.rendering import Unrendered
 from tests.cli.conftest import Place
 from tests.failpoints.scenes import JOB, job
 from tests.faults.far_cluster import is_write
@@ -55,7 +62,12 @@ def test_g23_every_door_says_that_a_way_back_failed_and_left_traffic_stopped_and
     )
 
 
-NOTES = {"releases/svc-a/manifests/notes.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"}
+NOTES = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"
+MORE = "releases/svc-a/manifests/more.yaml"
+
+
+def unreadable(*_: object) -> None:
+    raise Rejected("no Helm", key="k8s_binary_missing")
 
 
 def orders(stage: Stage) -> int:
@@ -69,7 +81,7 @@ def test_g21_an_order_to_go_back_says_what_it_will_do_before_it_is_signed(place:
     early = place.person("dev_user").type("retry", "svc-a")
     assert (early.code, early.out, orders(stage)) == (2, "", known)
     assert "there is no failed or rolled-back rollout" in early.err
-    merged = land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade"), **NOTES}, "good")
+    merged = land(stage, {RELEASE: text(stage, "v2.0.1"), JOB: job("downgrade"), MORE: NOTES}, "good")
     told = place.person("dev_user").well("rollback", "svc-a", "--now", "--reason", "it answers slowly").out.splitlines()
     assert told[0] == "release/svc-a in env-k8s-prod goes back, by this order:"
     assert told[1].startswith(f"  from commit {merged[:12]}: ")
@@ -102,3 +114,43 @@ def test_g21_an_order_to_go_back_says_what_it_will_do_before_it_is_signed(place:
     stage.settle()
     last = stage.rows()[-1]  # and not that it was taken in
     assert (last.action, last.release) == ("permission_denied", "svc-a")
+    with place.patch.context() as patch:
+        patch.setattr(Judge, "judged", unreadable)
+        held = place.person("dev_user").well("hold", "svc-a").out
+    assert held.splitlines() == [
+        "what this would do cannot be told here: no Helm",
+        "hold of release/svc-a signed as dev_user",
+    ]
+
+
+def source(*kinds: str, unrendered: Unrendered | None = None) -> Desired:
+    metadata = {"name": "one", "namespace": "a"}
+    objects = tuple({"apiVersion": "v1", "kind": kind, "metadata": metadata} for kind in kinds)
+    return Desired(sources={"a": ReleaseSource(SourceKind.MANIFESTS, "a", objects=objects, unrendered=unrendered)})
+
+
+@pytest.mark.parametrize(
+    ("left", "there", "words"),
+    [
+        (source("ConfigMap", "Secret"), source("ConfigMap"), ["deleted, where it stands: Secret a/one"]),
+        (source("ConfigMap"), source("ConfigMap"), ["deleted, where it stands: nothing"]),
+        (source("ConfigMap"), source(unrendered=Unrendered("k8s_binary_missing", "no Helm")), [UNREAD]),
+        (source(unrendered=Unrendered("k8s_binary_missing", "no Helm")), source("ConfigMap"), [UNREAD]),
+        (source("PersistentVolumeClaim"), None, [UNREAD]),
+        (
+            source("PersistentVolumeClaim"),
+            source(),
+            [
+                "deleted, where it stands: PersistentVolumeClaim a/one",
+                (
+                    "release/a: a return from this would be refused: "
+                    "it would delete PersistentVolumeClaim a/one with the data in it"
+                ),
+            ],
+        ),
+    ],
+)
+def test_what_a_return_would_delete_is_told_or_said_to_be_unknown(
+    left: Desired, there: Desired | None, words: list[str]
+) -> None:
+    assert [*deleted("release/a", source_of(left, "a"), source_of(there, "a"), removed=False)] == words
