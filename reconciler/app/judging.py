@@ -30,6 +30,7 @@ UNGRANTED = {
 HINTS = {
     Ungranted.IRREVERSIBLE: "",  # the revert pull request: its preview shows the steps
     Ungranted.GOES_BACK: "merge a change to the version that is wanted; its preview says how it is reached",
+    Ungranted.OLDER: "merge a change to the version that is wanted; its preview says how it is reached",
 }
 
 
