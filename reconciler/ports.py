@@ -267,10 +267,10 @@ class KubeApi(Protocol):
     ) -> GivenBack | None:
         """Give it its pods back: as many as its source says, or as it had before `stop`; None: it has them."""
 
-    def pods_left(self, ref: ObjectRef) -> int:
-        """How many pods of a workload have not ended, those on their way out among them; of a CronJob, how many Jobs go
-        on or have pods left that it made, or that are gone; of a Job also where it is gone. Rejected where it is gone:
-        its pods may live on without it."""
+    def pods_left(self, ref: ObjectRef) -> tuple[str, ...]:
+        """The pods of a workload that have not ended, those on their way out among them, and what made each; of a
+        CronJob the Jobs that go on or have pods left that it made, or that are gone; of a Job also where it is gone.
+        Rejected where it is gone: its pods may live on without it."""
 
     def pods_ready(self, ref: ObjectRef) -> int:
         """How many pods of a workload are ready now; 0 where it is not there."""

@@ -28,7 +28,7 @@ from reconciler.plan.guards import PruneLimits
 from reconciler.plan.make import PlanAsk, Side, make_plan, plan_set
 from reconciler.plan.part import error
 from reconciler.plan.sharing import by_environment
-from reconciler.plan.units import touched
+from reconciler.plan.units import Place, touched
 from reconciler.plan.way_back import Leaving
 from reconciler.ports import Clock, DesiredObjects, Targets
 from reconciler.specs.desired import Desired
@@ -44,6 +44,14 @@ Wanting = Callable[[UnitRef], bool]  # whether a unit of a step is still to be p
 def everything(_unit: UnitRef) -> bool:
     """Every unit of a step is wanted."""
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What a return is by: the steps of releases that have some, and by unit all that it may take away."""
+
+    leaving: Mapping[UnitRef, Leaving]
+    made: Mapping[UnitRef, frozenset[Place]]
 
 
 @dataclass(slots=True)
@@ -176,15 +184,16 @@ class Planner:
         looks: bool,
         checks: tuple[Check, ...] = (),
         healing: bool = False,
-        leaving: Mapping[UnitRef, Leaving] | None = None,
+        back: Return | None = None,
     ) -> Plan:
-        """One environment's plan towards a side. `leaving`: it is a return, with these steps."""
+        """One environment's plan towards a side. `back`: it is a return."""
         ledger = self.journal.ledger
         states = {ref: ledger.units[str(ref)] for ref in units if str(ref) in ledger.units}
         accepted = {ref: self.desires.at(state.accepted.revision) for ref, state in states.items()}
         found: list[Check] = [*checks, *self._never_accepted(units, proposed)]
         bundles = self._bundles(proposed, accepted)
-        going, older = leaving, frozenset[UnitRef]()
+        going = back.leaving if back is not None else None
+        older = frozenset[UnitRef]()
         if going is None:
             older = frozenset(going_to_older(states, proposed, self.desires.at, self._runs))
             going = dict(going_back(states, proposed, accepted, self.desires.at, self._runs, self._moved))
@@ -193,7 +202,7 @@ class Planner:
             try:
                 if not self.new_targets(self._reach(units, proposed, accepted)):
                     observed = self._look(
-                        environment, units, proposed, accepted, bundles, going, returning=leaving is not None
+                        environment, units, proposed, accepted, bundles, going, returning=back is not None
                     )
             except ReconcilerError as failure:
                 found.append(error("", failure.key, failure.message, failure.hint()))
@@ -213,7 +222,8 @@ class Planner:
                 checks=tuple(found),
                 fresh=frozenset(ref for ref in units if ref not in states or _never_stood(states[ref])),
                 neighbours=self.neighbours(),
-                returning=leaving is not None,
+                returning=back is not None,
+                made=back.made if back is not None else {},
                 healing=healing,
                 leaving=going,
                 older=older,

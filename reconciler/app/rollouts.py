@@ -264,7 +264,7 @@ class _Run:
 
     def _record_returned(self, _rollout: Rollout) -> None:
         ordered = self._state.returning is not None and self._state.returning.ordered_by
-        self._reason = f"back to what ran before{', as ordered' if ordered else ', after'}: {self._reason}"
+        self._reason = f"back to what ran before{', as ordered' if ordered else ', after'}: {self._reason}{self._words}"
         self._end(Stage.ROLLED_BACK, "rolled_back")
 
     def _record_return_failed(self, _rollout: Rollout) -> None:
@@ -315,7 +315,7 @@ class _Run:
             Walked(self._plan, self._order_back, lambda: self._state, self._tell_walk),
         )
         try:
-            way.go(returning)
+            self._words = way.go(returning)
         except ReconcilerError as error:
             event = self._judge(error, Event.RETURNED)
             return Event.RETURN_FAILED if event is Event.FAILED else event

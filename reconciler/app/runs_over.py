@@ -48,7 +48,7 @@ class Run:
         except (Rejected, Refused, Unavailable) as error:
             return Going(f"{self.ref} MAY STILL RUN: {error.message}", isinstance(error, Unavailable))
         try:
-            left = self.api.pods_left(self.ref)
+            left = len(self.api.pods_left(self.ref))
         except Withdrawn:
             raise
         except (Rejected, Unavailable) as error:

@@ -228,7 +228,10 @@ class Traffic:
         never stopped, or nobody had such an order and nobody may look, no word says that it is.
         """
         try:
-            found = [one for cluster, names in sorted(releases.items()) for one in self._workloads(cluster, names)]
+            seen = [one for cluster, names in sorted(releases.items()) for one in self._workloads(cluster, names)]
+            found = [
+                one for one in seen if one[2].live != {}
+            ]  # a copy that we never wrote to, mark and all, is not ours
         except (Rejected, Refused, Untrusted) as error:
             if begun or isinstance(error, Withdrawn):
                 raise

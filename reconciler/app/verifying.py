@@ -33,6 +33,7 @@ RUNS = APPLIED | {ActionKind.RESTORE_TRAFFIC}  # what pods come from, which stay
 WATCHED = RUNS | {ActionKind.PAUSE}
 
 LEAVING = frozenset({"NotFound", "Terminating"})
+NAMED = 3  # pods that had not ended: who looks for a foreign one finds the rest beside them
 UNSEEN = frozenset({"InProgress", "Unknown"})  # its controller may not know yet how many pods it is to have
 
 
@@ -59,12 +60,16 @@ def _is_done(item: Readiness, gone: Collection[ObjectRef], ended: Collection[Obj
     return item.status == "Current" or (item.status in LEAVING and item.ref in ended)
 
 
-def _still_there(found: Readiness, left: int | None) -> str:
-    """What of a workload that is stopped has not ended, and what its controller waits for."""
+def _still_there(found: Readiness, names: Sequence[str] | None, limit: timedelta) -> str:
+    """What of a workload that is stopped has not ended, a few by name, and what its controller waits for."""
+    left = len(names) if names is not None else None
     one = "Job" if found.ref.kind == SUSPENDED else "pod"
     counted = f"{left} {one}{'' if left == 1 else 's'}" if left is not None else f"{one}s"
     why = f" ({hidden(found.message)})" if found.status in UNSEEN else ""
-    return f"{counted} of {found.ref} {'has' if left == 1 else 'have'} not ended{why}"
+    more = f" and {len(names) - NAMED} more" if names and len(names) > NAMED else ""
+    which = f": {', '.join(names[:NAMED])}{more}" if names else ""
+    ordered = ORDERED.get(found.ref.kind, "")
+    return f"{counted} of {found.ref} {'has' if left == 1 else 'have'} not ended{why} after {limit}{which}{ordered}"
 
 
 def _limit(action: Action, timeouts: Mapping[str, timedelta]) -> timedelta:
@@ -180,12 +185,12 @@ class Verifier:
                 message = f"stopping traffic: {ref} was deleted meanwhile: nobody knows whether pods of it are left"
                 raise Rejected(message, key="release_rollback_failed")
             left = api.pods_left(ref) if found.status not in UNSEEN else None
-            empty = left == 0
+            empty = left == ()
             found_empty = found_empty - 1 if empty else wanted
             if not found_empty:
                 return
             if not empty and term.over(self.clock.now(), waited):
-                message = f"stopping traffic: {_still_there(found, left)} after {term.limit}{ORDERED.get(ref.kind, '')}"
+                message = f"stopping traffic: {_still_there(found, left, term.limit)}"
                 raise Rejected(message, key="release_rollback_failed")
             pause = next(pauses, READINESS_PAUSE)
             self.clock.wait(pause)

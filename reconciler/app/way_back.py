@@ -7,7 +7,7 @@ nothing of what failed was done, nothing is walked.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from reconciler.app.derived import check_derived
@@ -18,7 +18,7 @@ from reconciler.app.hooks_over import hooks_over
 from reconciler.app.jobs import run_in
 from reconciler.app.operations import Order
 from reconciler.app.perform import Performer
-from reconciler.app.planning import Planner
+from reconciler.app.planning import Planner, Return
 from reconciler.app.returns import in_turns
 from reconciler.app.traffic import given_up
 from reconciler.app.verifying import APPLIED
@@ -31,6 +31,7 @@ from reconciler.plan.change import Action, ActionKind, Plan
 from reconciler.plan.make import Side
 from reconciler.plan.questions import questions
 from reconciler.plan.units import ref_of
+from reconciler.plan.unknown import made_by, told_of
 from reconciler.plan.way_back import Leaving
 from reconciler.specs.desired import Desired
 
@@ -52,14 +53,15 @@ class WayBack:
     rollout: Plan
     failed: Side  # what the rollout was to bring
     walked: Walked
+    left_alone: list[str] = field(default_factory=list)  # of each plan: what nobody knows, in words
 
     @property
     def state(self) -> RolloutState:
         """The rollout as it is recorded by now."""
         return self.walked.state
 
-    def go(self, returning: Returning) -> None:
-        """All of it. Raises what stopped it; then it is gone again from the start."""
+    def go(self, returning: Returning) -> str:
+        """All of it; what was left alone, in words. Raises what stopped it; then it is gone again from the start."""
         by_steps: set[str] = set()
         for wanted in in_turns(returning.to, self.desires.at):
             by_steps |= self._to(self.desires.at(wanted[0].revision), wanted)
@@ -70,6 +72,7 @@ class WayBack:
             release = UnitRef.parse(accepted.unit).kind is UnitKind.RELEASE and name in side.desired.releases
             if release and accepted.unit not in by_steps:  # which ask it themselves
                 self._performer(side).ask(questions(accepted.unit, side.desired.releases[name].spec))
+        return "".join(f"; {words}" for words in self.left_alone if words)
 
     def _to(self, side: Side, wanted: tuple[Accepted, ...]) -> set[str]:
         """Go back to one side; the units that went by steps."""
@@ -98,8 +101,10 @@ class WayBack:
             fence(performer.targets, old, self.rollout, self.walked.order(self.rollout, attempt), performer.identities)
             self._wait_for_hooks(refs)
         leaving = {ref: replace(left, moved=self._moved(ref, left, performer)) for ref, left in leaving.items()}
-        plan = self.planner.plan(self.rollout.environment, refs, side, looks=True, leaving=leaving)
+        back = Return(leaving, {ref: made_by(self.rollout, self.failed.desired, ref) for ref in refs})
+        plan = self.planner.plan(self.rollout.environment, refs, side, looks=True, back=back)
         _check(plan, lambda: self._ask_again(performer))
+        self.left_alone.append(told_of(plan))
         self._tell_over(side, plan, performer, leaving)
         for number, batch in enumerate(plan.batches):
             before, after = steps_of(plan.batches[:number]), steps_of(plan.batches[number + 1 :])

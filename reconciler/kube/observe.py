@@ -331,6 +331,7 @@ class Observer:
                 live=project(body, owned_fields(body)),
                 owner=release,
                 run=marks.run_of(body),
+                rests=is_stopped(ref.group, ref.kind) and not traffic.pods_of(body),
                 stopped=marks.stopped_at(body),
             )
             for place, body in held.items()

@@ -1,7 +1,7 @@
-"""How many pods of a stopped workload are still there: those that could still answer, or write.
+"""Which pods of a stopped workload are still there: those that could still answer, or write.
 
 What runs of a CronJob are the Jobs that it made, which go on when it is suspended, and their pods, which may outlive
-them.
+them. Pods count by their labels, whoever made them: a Service sends to them as to the others.
 """
 
 from collections.abc import Container
@@ -21,16 +21,16 @@ JOB: Final = "job-name"  # a label of each pod of a Job
 OVER: Final = ("Complete", "Failed")
 
 
-def left(client: Client, ref: ObjectRef, body: Json) -> int:
-    """Its pods that have not ended, those on their way out among them; of a CronJob its Jobs that have not."""
+def left(client: Client, ref: ObjectRef, body: Json) -> tuple[str, ...]:
+    """Its pods that have not ended, those on their way out among them; of a CronJob its Jobs that have not; by name."""
     if ref.kind == SUSPENDED:
-        return len(_jobs(client, ref, body))
-    return len(_pods(client, ref, selector_of(body)))
+        return tuple(sorted(_jobs(client, ref, body)))
+    return tuple(map(_named, _pods(client, ref, selector_of(body))))
 
 
-def left_of_job(client: Client, ref: ObjectRef) -> int:
+def left_of_job(client: Client, ref: ObjectRef) -> tuple[str, ...]:
     """The pods of a Job that have not ended: it counts as over before they have, where they get their grace."""
-    return len(_pods(client, ref, f"{JOB}={ref.name}"))
+    return tuple(map(_named, _pods(client, ref, f"{JOB}={ref.name}")))
 
 
 def ready(body: Json) -> int:
@@ -64,6 +64,13 @@ def _pods(client: Client, ref: ObjectRef, selector: str) -> list[Json]:
     path = f"/api/v1/namespaces/{ref.namespace}/pods"
     pods = list_all(client, path, {"labelSelector": selector}, f"listing the pods of {ref}")
     return [pod for pod in pods if (pod.get("status") or {}).get("phase") not in ENDED]
+
+
+def _named(pod: Json) -> str:
+    """A pod, and what made it: so a person tells one of somebody else's that has the same labels."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    made_by = next((f"{one.get('kind')} {one.get('name')}" for one in owners if one.get("controller")), "nobody")
+    return f"{pod['metadata']['name']} of {made_by}"
 
 
 def _is_of(job: Json, body: Json) -> bool:

@@ -169,7 +169,7 @@ class KubeTarget:
             found = self._scaler.scale(release, ref, asked, generation=generation, expected_uid=expected_uid)
             return GivenBack(found.pods, found.words) if found is not None else None
 
-    def pods_left(self, ref: ObjectRef) -> int:
+    def pods_left(self, ref: ObjectRef) -> tuple[str, ...]:
         """The pods of a workload that are there, also those on their way out; of a CronJob its Jobs that run."""
         with self._understood():
             if ref.kind == "Job":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from reconciler.names import Revision, UnitRef
 from reconciler.plan import guards
 from reconciler.plan.change import Check
-from reconciler.plan.units import Unit
+from reconciler.plan.units import Place, Unit
 from reconciler.plan.way_back import Leaving
 from reconciler.specs.desired import Desired
 from reconciler.state.bundle import Bundle
@@ -43,6 +43,7 @@ class PlanAsk:
     checks: tuple[Check, ...] = ()  # of the whole pull request, such as policy beside other changes
     fresh: frozenset[UnitRef] = frozenset()  # nothing of them ended well yet: their releases may adopt what runs (G27)
     returning: bool = False  # the way back to what ran before: at once, without steps and pauses
+    made: Mapping[UnitRef, frozenset[Place]] = field(default_factory=dict)  # of a return: what it may take away
     healing: bool = False  # what others changed of our own fields is what is put back, by name (G22)
     leaving: Mapping[UnitRef, Leaving] = field(default_factory=dict)  # releases that go back, by steps of their own
     older: frozenset[UnitRef] = frozenset()  # releases with steps that go to what came before what stands

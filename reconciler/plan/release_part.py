@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from reconciler.names import ObjectRef, UnitKind, UnitRef
-from reconciler.plan import connections, helm, passing, unsupported
+from reconciler.plan import connections, helm, passing, unknown, unsupported
 from reconciler.plan.ask import PlanAsk, Side
 from reconciler.plan.at_once import run_at_once, run_by_return
 from reconciler.plan.change import Change, Check, Operation, Touched, Ungranted
@@ -23,7 +23,7 @@ from reconciler.plan.sources import about_source
 from reconciler.plan.stopped import let_go
 from reconciler.plan.strategies import Staging, staged
 from reconciler.plan.suspension import left_alone
-from reconciler.plan.units import ref_of
+from reconciler.plan.units import place_of, ref_of
 from reconciler.plan.way_back import leaving, only_numbers, prepared, walked
 from reconciler.specs.chart import DEFINITION, is_made_once
 from reconciler.specs.chart_hooks import hooks_of, prepares
@@ -76,7 +76,9 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
     switched = helm.switches(str(ref), ref.name, _kept_at(old), _kept_at(new)) if old and new else ()
     if switched:
         return Part(checks=switched)
-    found = cluster.releases.get(ref.name, unseen)
+    taken = _taken_on(ask, spec.cluster)
+    made = ask.made[ref] | {*map(place_of, taken)} if ref in ask.made else None
+    found, others = unknown.apart(cluster.releases.get(ref.name, unseen), made)
     wanted = objects_of(ask.proposed.desired, ref.name)
     part = plan_release(
         ReleaseAsk(
@@ -89,7 +91,7 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
             adopts=ref in ask.fresh,
             keeps_runs=new is not None,
             healing=ask.healing,
-            leaves_to=_taken_on(ask, spec.cluster),
+            leaves_to=taken,
             comes_from=frozenset(_releases_on(ask, spec.cluster)),
             made_once=partial(_made_once, side, ref.name),
             ran=passing.ran(ask, ref, wanted),
@@ -106,7 +108,7 @@ def release_part(ask: PlanAsk, ref: UnitRef) -> Part:
         part = staged(part, Staging(str(ref), new, f"cluster/{spec.cluster}", wanted, found, ask.key, at_once))
         part = replace(part, way=(*sayings(new.spec.health, part.steps), *part.way))
         part = _around(ask, ref, new, part, jobs)
-    part = replace(part, checks=(*part.checks, *let_go(part, jobs)))
+    part = replace(part, checks=(*part.checks, *let_go(part, jobs), *unknown.said_of(str(ref), part, others)))
     identity = (Touched(subject=f"cluster/{spec.cluster}", state={"uid": cluster.uid}),)
     told = _connection(ask, ref, cluster, part) if part.steps or part.checks else ()
     told = (*told, *about_source(str(ref), source, part.changes))

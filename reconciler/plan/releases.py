@@ -29,6 +29,7 @@ from reconciler.plan.diff import diff, same
 from reconciler.plan.mask import Masked, mask_object
 from reconciler.plan.part import Part, Step, error, failed, warning
 from reconciler.plan.risk import DATA_KINDS
+from reconciler.plan.units import place_of
 from reconciler.specs.chart import DISABLED, PRUNE, is_made_once
 from reconciler.specs.claims import When, claims_go, claims_go_between
 from reconciler.state.observed import Failure, ObservedObject, ObservedRelease
@@ -199,9 +200,9 @@ class _Planner:
         )
 
     def unwanted(self) -> Iterator[_Found]:
-        wanted = {_place(ref) for ref in self.ask.desired}
+        wanted = {place_of(ref) for ref in self.ask.desired}
         for ref, item in sorted(self.observed.objects.items(), key=lambda pair: pair[0]):
-            if _place(ref) in wanted or not item.exists or item.owner != self.ask.release:
+            if place_of(ref) in wanted or not item.exists or item.owner != self.ask.release:
                 continue
             if item.run and self.ask.keeps_runs:
                 continue
@@ -210,7 +211,7 @@ class _Planner:
             yield self._leave(ref, item)
 
     def _wanted_by(self, ref: ObjectRef) -> str:
-        return next((name for other, name in self.ask.leaves_to.items() if _place(other) == _place(ref)), "")
+        return next((name for other, name in self.ask.leaves_to.items() if place_of(other) == place_of(ref)), "")
 
     def _apply(
         self,
@@ -339,10 +340,6 @@ def _says(body: Any, annotation: str, word: str) -> bool:
     metadata = body.get("metadata") if isinstance(body, dict) else None
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     return isinstance(annotations, dict) and annotations.get(annotation) == word
-
-
-def _place(ref: ObjectRef) -> tuple[str, str, str, str]:
-    return ref.group, ref.kind, ref.namespace, ref.name
 
 
 def _touches_pods(fields: tuple[FieldChange, ...]) -> bool:

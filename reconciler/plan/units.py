@@ -19,6 +19,7 @@ from reconciler.specs.release_source import ReleaseSource
 from reconciler.specs.spec import Spec
 
 POLICY_UNIT = UnitRef(UnitKind.POLICY, POLICY)
+Place = tuple[str, str, str, str]  # of an object, in whichever version it is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,11 @@ def object_in(action: Action) -> ObjectRef:
     one = action.object
     assert one is not None  # noqa: S101  asked of object actions only
     return ObjectRef(one.group, one.version, one.kind, one.namespace, one.name)
+
+
+def place_of(ref: ObjectRef) -> Place:
+    """What tells an object from every other one on a cluster."""
+    return ref.group, ref.kind, ref.namespace, ref.name
 
 
 def ref_of(body: Mapping[str, Any]) -> ObjectRef:

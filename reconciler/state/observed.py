@@ -48,6 +48,7 @@ class ObservedObject:
     failure: Failure | None = None  # why this one object could not be looked at
     autoscaled: bool = False  # its number of pods is left out, because an autoscaler that no release of ours has set it
     run: str = ""  # it is a Job that was run on order, and this is which run; it stands in no source
+    rests: bool = False  # a workload that stands beside what is wanted, and is to have no pods
     stopped: int | None = None  # its traffic is stopped by us, and this is how many pods it had
     replaceable: bool = False  # with a failure: only fields that cannot be changed are in the way
 

@@ -53,8 +53,8 @@ class Cluster:
         self.looks += 1
         return tuple(Readiness(ref, self.statuses[min(self.looks, len(self.statuses)) - 1], self.words) for ref in refs)
 
-    def pods_left(self, _ref: ObjectRef) -> int:
-        return self.pods[min(self.looks, len(self.pods)) - 1]
+    def pods_left(self, _ref: ObjectRef) -> tuple[str, ...]:
+        return tuple(f"pod-{number}" for number in range(self.pods[min(self.looks, len(self.pods)) - 1]))
 
 
 def performed(cluster: Cluster, *batch: Action, clock: Clock | None = None, after: timedelta = timedelta()) -> Clock:
@@ -110,9 +110,10 @@ def test_what_was_done_while_nobody_watched_counts_after_the_time_too(one: Actio
 
 SET = ObjectRef("apps", "v1", "StatefulSet", "svc", "db")
 ENDS = [
-    (KEPT, ["Current"], [2], f"2 pods of {KEPT} have not ended after 0:00:30"),
-    (KEPT, ["Current"], [1], f"1 pod of {KEPT} has not ended after 0:00:30"),
-    (CRON, ["Current"], [1], f"1 Job of {CRON} has not ended after 0:00:30"),
+    (KEPT, ["Current"], [2], f"2 pods of {KEPT} have not ended after 0:00:30: pod-0, pod-1"),
+    (KEPT, ["Current"], [1], f"1 pod of {KEPT} has not ended after 0:00:30: pod-0"),
+    (KEPT, ["Current"], [9], f"9 pods of {KEPT} have not ended after 0:00:30: pod-0, pod-1, pod-2 and 6 more"),
+    (CRON, ["Current"], [1], f"1 Job of {CRON} has not ended after 0:00:30: pod-0"),
     (SET, ["InProgress"], [3], f"pods of {SET} have not ended (not yet) after 0:00:30; one that does not say"),
 ]
 

@@ -236,7 +236,7 @@ def test_the_jobs_of_a_cron_job_that_run_are_waited_for(lab: Lab) -> None:
     body = cron_job(lab)
     lab.roll(body, generation=1)
     ref = lab.ref(body)
-    assert lab.kube.pods_left(ref) == 0
+    assert lab.kube.pods_left(ref) == ()
     owner = {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -248,7 +248,7 @@ def test_the_jobs_of_a_cron_job_that_run_are_waited_for(lab: Lab) -> None:
     for name, owners in (("hourly-1", [owner]), ("other", [])):
         metadata = {"name": name, "namespace": lab.namespace, "ownerReferences": owners}
         lab.outside.create(lab.path("jobs", "", "batch"), {**made, "metadata": metadata})
-    assert lab.kube.pods_left(ref) == 1
+    assert lab.kube.pods_left(ref) == ("hourly-1",)
 
 
 def test_giving_a_number_back_keeps_what_else_is_left_to_others(lab: Lab) -> None:
