@@ -9,7 +9,7 @@ from reconciler.approval.emergency import small_enough
 from reconciler.plan.change import Risk
 from tests.cli.conftest import Place
 from tests.failpoints.scenes import JOB, MANIFEST, job
-from tests.story.stage import RELEASE, Stage
+from tests.story.stage import RELEASE, STAGING, Stage
 from tests.story.test_way_back import OURS, land, made, plan_of, runs
 
 LONGER = frozenset(
@@ -155,7 +155,10 @@ def test_g23_a_change_of_numbers_alone_runs_nothing_and_stays_a_scaling(stage: S
 
 
 def test_g23_an_emergency_runs_no_job_that_is_owed_since_a_failure_and_says_what_can_be_done(stage: Stage) -> None:
-    land(stage, files(stage, after="broken", automatic=False), "bad")
+    whole = files(stage, after="broken", automatic=False)
+    hooks = str(whole[RELEASE]).splitlines()[-1]
+    staging = f"{stage.world.example()[STAGING].rstrip()}\n{hooks}\n"  # not at rest: it scales in the same change
+    land(stage, {**whole, STAGING: staging}, "bad")
     number = stage.propose({MANIFEST: scaled(stage, 5)}, branch="scale")
     stage.desk("admin").decide(stage.preview(number), Verb.EMERGENCY, reason="it burns")
     stage.settle()
@@ -170,7 +173,8 @@ def test_g23_an_emergency_runs_no_job_that_is_owed_since_a_failure_and_says_what
     # and that is a way: what runs then is scaled at once
     stage.desk("dev_user").order("release/svc-a", Verb.ROLLBACK, reason="first this")
     stage.settle()
-    back = stage.propose({RELEASE: stage.release_text("v2.0.0"), JOB: None}, branch="revert")
+    old = {RELEASE: stage.release_text("v2.0.0"), STAGING: stage.world.example()[STAGING], JOB: None}
+    back = stage.propose(old, branch="revert")
     stage.approve(back)
     stage.merge(back)
     again = stage.propose({MANIFEST: scaled(stage, 5)}, branch="scale-again")
