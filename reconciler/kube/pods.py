@@ -44,6 +44,20 @@ def ready(body: Json) -> int:
     return int(status.get("readyReplicas") or 0) if is_observed(body) else 0
 
 
+def ready_and_going(client: Client, ref: ObjectRef, body: Json) -> int:
+    """How many of them are on their way out: a StatefulSet counts these as ready until they are gone."""
+    if ref.kind != "StatefulSet" or not ready(body):
+        return 0
+    return sum(map(is_going, _pods(client, ref, selector_of(body))))
+
+
+def is_going(pod: Json) -> bool:
+    """Whether a pod that is ready is being deleted."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    is_ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+    return is_ready and bool(pod["metadata"].get("deletionTimestamp"))
+
+
 def _jobs(client: Client, ref: ObjectRef, body: Json) -> frozenset[str]:
     """Its Jobs that have not ended, by name: those of which pods are left among them. Pods of a Job that is gone count,
     for nobody can say whose it was."""

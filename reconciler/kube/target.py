@@ -180,10 +180,10 @@ class KubeTarget:
             return pods.left(self.client, ref, body)
 
     def pods_ready(self, ref: ObjectRef) -> int:
-        """The pods of a workload that are ready."""
+        """The pods of a workload that are ready, and stay."""
         with self._understood():
             body = self._body(ref)
-            return pods.ready(body) if body is not None else 0
+            return max(0, pods.ready(body) - pods.ready_and_going(self.client, ref, body)) if body is not None else 0
 
     def run_job(self, release: str, body: Json, *, run: str, generation: int) -> None:
         """Make a Job, marked as this run."""

@@ -12,8 +12,6 @@ from reconciler.specs.kinds.release import SourceKind
 from reconciler.specs.kinds.strategy import StrategyType
 
 OF_CHARTS = frozenset({StrategyType.ROLLING, StrategyType.RECREATE})  # nothing is renamed in what a chart renders to
-# Written and not trusted yet: there are ways in which traffic would stay stopped, or be stopped by who stood still.
-NOT_YET = frozenset({"rollback.steps"})
 HINT = "take the field out; it is read and checked already, and acted on by a later version"
 
 
@@ -23,7 +21,7 @@ def in_release(unit: str, release: Release) -> Iterator[Check]:
     on_compose = release.source.type is SourceKind.COMPOSE
     asked: dict[str, object] = {
         f"strategy.type: {way.value} of a chart": release.source.type is SourceKind.HELM and way not in OF_CHARTS,
-        "rollback.steps": not release.rollback.plain and (on_compose or "rollback.steps" in NOT_YET),
+        "rollback.steps": on_compose and not release.rollback.plain,
         "hooks": on_compose and release.hooks,
     }
     yield from _said(unit, asked)

@@ -144,9 +144,6 @@ def _in_child(order: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    from reconciler.plan import unsupported
-
-    unsupported.NOT_YET = frozenset()  # tests/story/stepping.py
     if sys.argv[1:]:
         sys.exit(run(sys.argv[2:], Kill.parse(sys.argv[1]) if sys.argv[1] != "-" else None, None))
     nursery()

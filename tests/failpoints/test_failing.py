@@ -14,7 +14,6 @@ from tests.failpoints.scenes import SCENES
 from tests.failpoints.stepped import ENDS, End
 from tests.failpoints.test_kills import killed, kills
 from tests.failpoints.theatre import Theatre
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 SOME = [("no-way-back", Side.BEFORE, Point.KUBE_RESTORE)]
 EVERY = [(name, side, point) for name in ENDS for point in sorted(SCENES[name].reaches) for side in Side]

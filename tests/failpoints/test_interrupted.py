@@ -17,7 +17,6 @@ from tests.failpoints.scenes import MANIFEST, SCENES
 from tests.failpoints.theatre import KILLED, Theatre
 from tests.failpoints.watched import Watched
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back_refused import ENVIRONMENT
 
 OURS = "reconciler/apply: env-k8s-prod"

@@ -15,7 +15,6 @@ from tests.failpoints.points import STEPS, Kill, Point, Side
 from tests.failpoints.scenes import SCENES, Scene
 from tests.failpoints.stepped import ENDS
 from tests.failpoints.theatre import KILLED, Theatre
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 SOME = (
     *(("release", Side.AFTER, point) for point in (Point.KUBE_BEGIN, Point.KUBE_APPLY, Point.AUDIT_APPEND)),

@@ -114,8 +114,9 @@ def _ended(stage: Stage, played: Played, act: str) -> Iterator[str]:
     wanted = played.before if act == "back" else played.end
     if now != wanted:
         yield f"the cluster is not as wanted: {apart(now, wanted)}"
-    # giving back is a turn of its own, and again another: each writes its name on the workload once
-    again = bool(played.reason) and by_one_name(cluster.turned, cluster.runs) == played.turned
+    # giving back is a turn of its own, and again another: each writes its name on the workload once; and so does who
+    # finds a run of a Job on that
+    again = bool(played.reason or cluster.runs) and by_one_name(cluster.turned, cluster.runs) == played.turned
     if act == "same" and not again and _lasting(cluster) != (alone := _lasting(cluster, played.changed)):
         yield f"changed otherwise: {_lasting(cluster) - alone} {alone - _lasting(cluster)}"
     applied = Counter(event.action for event in stage.world.opened.journal.events)["applied"]

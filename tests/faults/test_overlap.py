@@ -15,7 +15,6 @@ from tests.failpoints.theatre import Theatre
 from tests.faults.near_git import near_git
 from tests.faults.overlap import ACTS, WAIT, overlapped
 from tests.faults.sweep import Sweep, refusing_world
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 
 class Between(NamedTuple):

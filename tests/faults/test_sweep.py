@@ -18,7 +18,6 @@ from tests.faults.near_git import near_git
 from tests.faults.refusing import Fault
 from tests.faults.sweep import Sweep, refusing_world
 from tests.faults.ways import BY_STEPS
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 SWEPT = (
     *("release", "canary", "blue-green", "recreate", "replace", "autoscaled"),

@@ -198,3 +198,20 @@ def test_only_pods_that_its_controller_saw_since_the_newest_change_are_ready(
 
 def test_a_cron_job_is_ready_where_it_goes_on() -> None:
     assert (pods.ready(hourly()), pods.ready(hourly(suspend=True))) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "conditions", "going"),
+    [
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, [{"type": "Ready", "status": "True"}], True),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, [{"type": "Ready", "status": "False"}], False),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, None, False),
+        ({}, [{"type": "Ready", "status": "True"}], False),
+    ],
+)
+def test_a_pod_on_its_way_out_is_told_though_its_statefulset_counts_it(
+    metadata: dict[str, Any],
+    conditions: list[dict[str, str]] | None,
+    going: bool,  # noqa: FBT001
+) -> None:
+    assert pods.is_going({"metadata": metadata, "status": {"conditions": conditions}}) is going

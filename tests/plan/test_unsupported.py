@@ -26,7 +26,7 @@ RELEASES: dict[str, dict[str, Any]] = {
         "source": {"type": "helm", "path": "charts/web"},
         "strategy": {"type": "canary", "canary": {"steps": [{"weight": 10}]}},
     },
-    "rollback.steps": {"rollback": {"steps": [BACK]}},
+    "rollback.steps": {**COMPOSE, "rollback": {"steps": [BACK]}},
     "hooks": {**COMPOSE, "hooks": [HOOK]},
 }
 ENVIRONMENTS: dict[str, dict[str, Any]] = {

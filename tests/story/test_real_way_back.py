@@ -11,7 +11,6 @@ from tests.failpoints.scenes import JOB, MANIFEST
 from tests.servers.nodecluster import NodeCluster
 from tests.servers.processes import wait_until
 from tests.story.stage import RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_real_node import IMAGE, RIGHTS, SECONDS, WRITING, answered, on_the_node, running
 
 pytestmark = pytest.mark.real

@@ -10,7 +10,6 @@ from reconciler.names import Revision
 from reconciler.plan.change import Plan, Risk, Ungranted
 from tests.failpoints.scenes import JOB, job, with_steps
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 
 LONGER = frozenset(
     {

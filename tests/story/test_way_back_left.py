@@ -7,7 +7,6 @@ from tests.failpoints.scenes import JOB, job
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, made, text
 from tests.story.test_way_back_pods import order_back, steps
 

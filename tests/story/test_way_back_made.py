@@ -10,7 +10,6 @@ from reconciler.kube.marks import STOPPED
 from reconciler.kube.target import KubeTarget
 from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.story.stage import RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import OURS, entries, land, made, plan_of, pods, text
 
 LONGER = frozenset(

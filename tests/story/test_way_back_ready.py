@@ -14,7 +14,6 @@ from tests.story.altered import quick as quick  # a fixture
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, made, text
 from tests.story.test_way_back_pods import order_back, told
 

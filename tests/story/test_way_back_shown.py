@@ -5,7 +5,6 @@ from tests.failpoints.scenes import JOB, MANIFEST, job
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, plan_of, text
 from tests.story.test_way_back_made import renamed
 

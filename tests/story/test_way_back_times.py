@@ -20,7 +20,6 @@ from tests.story.altered import altered, mark
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import OURS, land, made, plan_of, pods, text
 from tests.story.test_way_back_pods import order_back, revert, told
 

@@ -19,7 +19,6 @@ from tests.story.altered import quick as quick  # a fixture
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_helm import RELEASE as CHART
 from tests.story.test_helm import Known, Shop, chart
 from tests.story.test_way_back import OURS, land, made

@@ -21,7 +21,6 @@ from tests.story.altered import altered, makes_job
 from tests.story.altered import stage as stage  # a fixture
 from tests.story.altered import theatre as theatre  # a fixture
 from tests.story.stage import DEPLOYMENT, RELEASE, Stage
-from tests.story.stepping import steps_are_trusted  # noqa: F401  a fixture
 from tests.story.test_way_back import land, pods, text
 from tests.story.test_way_back_pods import order_back, revert
 
