@@ -1,8 +1,9 @@
 """Jobs that a plan would run at once, though somebody names them for a moment of their own.
 
 A Job that a version names in its hooks or its way back is no object of it; one that nothing names is applied, and so it
-runs, beside pods. Rule: what one version or release knows as a Job for a moment of its own is not made as an ordinary
-object by another one: the version after it, or a release that shares the source with it.
+runs, beside pods. Rule: what one version or release knows as a step of its way back is not made as an ordinary object
+by another one: the version after it, or a release that shares the source with it. What one knows as a hook goes forward
+as an ordinary object does: that it would run at once is said.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from reconciler.names import ObjectRef, UnitRef
 from reconciler.plan.ask import PlanAsk
 from reconciler.plan.change import Change, Check, Operation
-from reconciler.plan.part import Part, error
+from reconciler.plan.part import Part, error, warning
 from reconciler.plan.units import ref_of
 from reconciler.specs.chart_hooks import is_job
 from reconciler.specs.desired import Desired
@@ -21,6 +22,7 @@ from reconciler.specs.kinds import Release
 from reconciler.specs.release_source import ReleaseSource
 
 MADE = frozenset({Operation.CREATE, Operation.REPLACE})
+HOOKS, STEPS = "hooks", "rollback.steps"
 ALIKE = 2  # of: the same name, a file of the source that both read, the same work
 HINT = "name it in hooks or rollback.steps, or take it out of the source"
 EARLIER = "take it out of the source in a change of its own first"
@@ -29,13 +31,16 @@ EARLIER = "take it out of the source in a change of its own first"
 def run_at_once(
     ask: PlanAsk, ref: UnitRef, wanted: Mapping[ObjectRef, Any], changes: Iterable[Change]
 ) -> Iterator[Check]:
-    """What keeps Jobs from being made as ordinary objects."""
+    """What keeps Jobs from being made as ordinary objects, or is said of it."""
     made = {change.subject for change in changes if change.operation in MADE}
     for one, body in sorted(wanted.items(), key=lambda pair: pair[0]):
-        who = _names_it(ask, ref, body) if is_job(body) and str(one) in made else ""
-        if who:
-            message = f"{ref}: {one} would run at once, as any object that is made: {who}, and this release does not"
-            yield error(str(ref), "release_state_invalid", message, HINT)
+        found = [*_names_it(ask, ref, body)] if is_job(body) and str(one) in made else []
+        first = next((words for where, words in found if where == STEPS), "")
+        said = first or next((words for _, words in found), "")
+        if said:
+            message = f"{ref}: {one} would run at once, as any object that is made: {said}, and this release does not"
+            refused = error(str(ref), "release_state_invalid", message, HINT)
+            yield refused if first else warning(str(ref), "", message, HINT)
 
 
 def run_by_return(ref: UnitRef, part: Part, new: Release, before: Mapping[ObjectRef, Any] | None) -> Iterator[Check]:
@@ -49,19 +54,20 @@ def run_by_return(ref: UnitRef, part: Part, new: Release, before: Mapping[Object
             yield error(str(ref), "release_state_invalid", message, EARLIER)
 
 
-def _names_it(ask: PlanAsk, ref: UnitRef, body: Mapping[str, Any]) -> str:
-    """Who knows a Job as one for a moment of its own, in words; empty: nobody."""
+def _names_it(ask: PlanAsk, ref: UnitRef, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where a Job is known as one for a moment of its own, and who knows it there, in words."""
     name = ref_of(body).name
     for version in _versions(ask, ref):
-        where = _where(version, hooks=not ask.returning).get(name)
-        if where:
-            return f"the version before names it in {where}"
+        known = _where(version, hooks=not ask.returning).get(name)
+        if known is not None:
+            yield known, f"the version before names it in {known}"
     own = ask.proposed.desired.sources.get(ref.name)
     for other, release, source in _others(ask, ref):
-        for job, where in _where(release).items():
-            if own is not None and source is not None and _alike(body, own, job, source):
-                return f"release {other} names {'it' if job == name else f'it as {job}'} in {where}"
-    return ""
+        for job, where in _where(release, hooks=not ask.returning).items():
+            if own is None or source is None or not _alike(body, own, job, source):
+                continue
+            if job == name or not any(_alike(one, own, job, source) for one in own.jobs):  # else it names that one, too
+                yield where, f"release {other} names {'it' if job == name else f'it as {job}'} in {where}"
 
 
 def _versions(ask: PlanAsk, ref: UnitRef) -> Iterator[Release]:
@@ -89,7 +95,7 @@ def _others(ask: PlanAsk, ref: UnitRef) -> Iterator[tuple[str, Release, ReleaseS
 def _where(release: Release, *, hooks: bool = True) -> dict[str, str]:
     """By the name of each Job that a release names: where it does. `hooks`: also of those, which no return runs."""
     found = {job: ".".join(one for one in place[:-1] if isinstance(one, str)) for place, job in named(release)}
-    return {job: where for job, where in found.items() if hooks or where != "hooks"}
+    return {job: where for job, where in found.items() if hooks or where != HOOKS}
 
 
 def _alike(body: Mapping[str, Any], own: ReleaseSource, job: str, source: ReleaseSource) -> bool:

@@ -27,6 +27,11 @@ AWAY = Unrendered("k8s_binary_missing", "the tool is missing")
 ARGS = 'image: "registry.example/db:v1"', 'image: "registry.example/db:v9", args: [up]'
 
 
+def told(made: Plan) -> list[str]:
+    """What is said without keeping anybody."""
+    return [one.message for one in made.checks if one not in made.blocked and "run at once" in one.message]
+
+
 def refused(made: Plan) -> list[str]:
     found = [check for check in made.blocked if "run at once" in check.message or "once more" in check.message]
     assert {(check.key, "out of the source" in check.hint) for check in found} <= {("release_state_invalid", True)}
@@ -48,8 +53,10 @@ def test_what_the_version_before_names_is_not_left_in_the_source(
     old = files.but({"web.yaml": release("web", more=more), NEXT: JOB})
     new = old.but({"web.yaml": release("web")}).edited("apps/web/deployment.yaml", "web:v1", "web:v2")
     looks: dict[str, Any] = {"observed": None} if static else {}
-    assert refused(plan(new.good, old.good, **looks)) == [words("web", f"the version before names it in {where}")]
-    assert refused(plan(new.but({NEXT: None}).good, old.good, **looks)) == []
+    said = told if where == "hooks" else refused
+    assert said(plan(new.good, old.good, **looks)) == [words("web", f"the version before names it in {where}")]
+    nothing = plan(new.but({NEXT: None}).good, old.good, **looks)
+    assert (told(nothing), refused(nothing)) == ([], [])
 
 
 def test_a_revert_by_hand_that_leaves_it_there_is_refused_and_one_that_takes_it_out_is_not(files: Files) -> None:
@@ -79,9 +86,22 @@ def test_a_release_that_shares_the_folder_names_it_too(
     new = names.but({"other.yaml": release("other", "staging", "two", path="apps/web")}).good
     old = files.but({**STAGED, "other.yaml": release("other", "staging", "two", path="apps/web")})
     made = plan(new, None if first else old.good, env="staging")
-    assert refused(made) == [words("other", f"release web names it in {where}")]
+    said = told if where == "hooks" else refused
+    assert said(made) == [words("other", f"release web names it in {where}")]
     both = names.but({"other.yaml": release("other", "staging", "two", path="apps/web", more=more)}).good
-    assert refused(plan(both, None if first else old.good, env="staging")) == []
+    nothing = plan(both, None if first else old.good, env="staging")
+    assert (told(nothing), refused(nothing)) == ([], [])
+
+
+@pytest.mark.parametrize("more", [STEP, HOOK], ids=["a step", "a hook"])
+def test_another_job_of_the_image_of_one_that_both_name_is_another_one(files: Files, more: str) -> None:
+    other = release("other", "staging", "two", path="apps/web", more=more)
+    old = files.but({**STAGED, "web.yaml": release("web", more=more), "other.yaml": other, NEXT: JOB})
+    seed = JOB.replace("name: down", "name: seed").replace("image:", "env: [{name: MODE, value: seed}], image:")
+    new = old.but({"apps/web/seed.yaml": seed})
+    for env in ("dev", "staging"):
+        made = plan(new.good, old.good, env=env)
+        assert (told(made), refused(made)) == ([], [])
 
 
 # what the other release's Job is, where it has a folder of its own, and whether it is the one that `web` names
@@ -144,6 +164,12 @@ def test_a_granted_return_runs_no_hooks_and_makes_what_the_old_version_made(file
         new = old.but({"web.yaml": release("web", more=more)})
         made = plan(old.good, new.side, returning=True, observed=seen(old.good, new.side))
         assert len(refused(made)) == found
+    other = release("other", "staging", "two", path="apps/web")
+    named = old.but({**STAGED, "web.yaml": release("web", more=HOOK), "other.yaml": other})
+    new = named.but({"other.yaml": release("other", "staging", "two", path="apps/web", more=HOOK)})
+    looks: dict[str, Any] = {"env": "staging", "units": [OTHER], "observed": seen(named.good, new.good)}
+    made = plan(named.good, new.side, returning=True, **looks)
+    assert (told(made), refused(made)) == ([], [])
 
 
 def test_a_job_that_the_version_before_applied_is_no_step_before_it_left_the_source(files: Files) -> None:
