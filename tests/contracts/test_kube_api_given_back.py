@@ -11,8 +11,8 @@ from reconciler.errors import Refused, Unavailable
 from reconciler.kube.marks import STOPPED, STOPPED_OF
 from reconciler.ports import Back
 from tests.contracts.kube_targets import Lab
+from tests.contracts.test_kube_api_traffic import at_rest, live, see, stopped
 from tests.contracts.test_kube_api_traffic import lab as lab  # a fixture
-from tests.contracts.test_kube_api_traffic import live, see, stopped
 from tests.kube.test_windows import Between
 
 LOST = Back(own=None, least=2, unmarked=True)
@@ -50,7 +50,7 @@ def test_what_was_made_anew_meanwhile_gets_its_pods_under_its_new_uid(lab: Lab) 
 def test_a_mark_that_says_no_number_is_told_and_the_source_counts(
     lab: Lab, mark: str, own: int | None, given: int
 ) -> None:
-    _, ref, uid = stopped(lab)
+    ref, uid = at_rest(lab)
     lab.outside.edit(lab.path("deployments", "web", "apps"), {"metadata": {"annotations": {STOPPED: mark}}})
     found = lab.kube.restore(lab.release, ref, generation=2, expected_uid=uid, back=Back(own=own, least=2))
     assert live(lab) == (given, None)

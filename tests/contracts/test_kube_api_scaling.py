@@ -16,8 +16,8 @@ from reconciler.names import ObjectRef
 from reconciler.ports import Back, GivenBack
 from tests.contracts.kube_targets import Body, Lab
 from tests.contracts.test_kube_api_given_back import cron_job
+from tests.contracts.test_kube_api_traffic import at_rest, live, stopped
 from tests.contracts.test_kube_api_traffic import lab as lab  # a fixture
-from tests.contracts.test_kube_api_traffic import live, stopped
 from tests.kube.test_windows import Between
 
 Meanwhile = Callable[[Lab], None]
@@ -34,16 +34,6 @@ def say(lab: Lab, path: str, **status: Any) -> None:
     """What a controller or a node writes; the sandbox has no such subresource."""
     there = lab.outside.get(f"{path}/status") is not None
     lab.outside.edit(f"{path}/status" if there else path, {"status": status}, "kube-controller-manager")
-
-
-def at_rest(lab: Lab) -> tuple[ObjectRef, str]:
-    """A stopped Deployment whose controller, where there is one, has written its own annotation."""
-    _, ref, uid = stopped(lab)
-    path = lab.path("deployments", "web", "apps")
-    looks = (lab.outside.must_get(path)["metadata"]["annotations"] for _ in range(5000))
-    if lab.outside.get(f"{path}/status") is not None:
-        assert any("deployment.kubernetes.io/revision" in one for one in looks)
-    return ref, uid
 
 
 def only_its_status(lab: Lab) -> None:
@@ -110,9 +100,11 @@ def test_another_version_of_what_an_autoscaler_scales_is_one_write_while_it_is_s
     lab.kube.stop(lab.release, ref, generation=2, expected_uid=uid)
     other = lab.deployment(image="registry.example/web:v0", replicas=3)
     lab.kube.observe([replace(lab.desired(other, scaler), stopped=True)])
-    lab.kube.client.requests.clear()
+    path = lab.path("deployments", "web", "apps")
+    before = lab.outside.must_get(path)["metadata"]["generation"]
     lab.kube.apply(lab.release, other, generation=2, expected_uid=uid, stopped=True)
-    assert (live(lab), lab.kube.client.requests["PATCH"]) == ((0, "1"), 1)
+    after = lab.outside.must_get(path)["metadata"]["generation"]
+    assert (live(lab), after - before) == ((0, "1"), 1)
 
 
 def test_why_it_is_given_so_many_is_told_also_where_its_status_moves_between_two_writes(
@@ -183,13 +175,15 @@ def test_its_own_pods_that_have_not_ended_are_waited_for(lab: Lab) -> None:
         ("d", "o", ""),
     ):
         made = pod(name, app)
-        if name == "a":  # whoever made it
-            owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "debug", "uid": "of-it", "controller": True}
+        if name == "a":  # whoever made it; what nobody made is deleted where a controller looks
+            maker = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "debug"}}
+            uid = lab.outside.create(lab.path("configmaps"), maker)["metadata"]["uid"]
+            owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "debug", "uid": uid, "controller": True}
             made["metadata"]["ownerReferences"] = [owner]
         lab.outside.create(lab.path("pods"), made)
         if phase:
             say(lab, lab.path("pods", name), phase=phase)
-    assert lab.kube.pods_left(lab.ref(body)) == ("a of Job debug",)
+    assert lab.kube.pods_left(lab.ref(body)) == ("a of ConfigMap debug",)
 
 
 def test_pods_that_its_controller_calls_ready_are_counted(lab: Lab) -> None:
@@ -258,7 +252,8 @@ def of_job(name: str, uid: str, *, job: str, kind: str = "Job") -> Body:
     """A pod that something called a Job made."""
     body = pod(name, "web")
     owner = {"apiVersion": "batch/v1", "kind": kind, "name": job, "uid": uid, "controller": True}
-    body["metadata"] = {"name": name, "labels": {"job-name": job}, "ownerReferences": [owner]}
+    labels = {"job-name": job, "batch.kubernetes.io/controller-uid": uid}  # else its Job lets go of it
+    body["metadata"] = {"name": name, "labels": labels, "ownerReferences": [owner]}
     return body
 
 

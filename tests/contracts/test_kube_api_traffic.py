@@ -41,6 +41,16 @@ def stopped(lab: Lab, replicas: int | None = 3) -> tuple[dict[str, Any], ObjectR
     return body, ref, uid
 
 
+def at_rest(lab: Lab) -> tuple[ObjectRef, str]:
+    """A stopped Deployment whose controller, where there is one, has written its own annotation."""
+    _, ref, uid = stopped(lab)
+    path = lab.path("deployments", "web", "apps")
+    looks = (lab.outside.must_get(path)["metadata"]["annotations"] for _ in range(5000))
+    if lab.outside.get(f"{path}/status") is not None:
+        assert any("deployment.kubernetes.io/revision" in one for one in looks)
+    return ref, uid
+
+
 def live(lab: Lab) -> tuple[int, str | None]:
     """How many pods it is to have, and what its mark says."""
     body = lab.outside.must_get(lab.path("deployments", "web", "apps"))
@@ -270,12 +280,17 @@ def found_run(lab: Lab, change: dict[str, Any]) -> tuple[dict[str, Any], JobSeen
     return body, seen
 
 
+def said_of(job: dict[str, Any]) -> tuple[Any, ...]:
+    """All but what a controller writes while it runs."""
+    return job["spec"], *(job["metadata"].get(key) for key in ("uid", "labels", "annotations"))
+
+
 @pytest.mark.parametrize(("change", "words"), OTHERS.values(), ids=OTHERS)
 def test_a_run_that_is_not_made_of_what_was_approved_is_nobodys(lab: Lab, change: dict[str, Any], words: str) -> None:
     """Whoever may make Jobs there can make one with every mark of a run, the name of our process among them."""
     body, seen = found_run(lab, change)
     path = lab.path("jobs", "migrate-2", "batch")
-    version = lab.outside.must_get(path)["metadata"]["resourceVersion"]
+    before = said_of(lab.outside.must_get(path))
     for _ in range(2):  # it is not known after it was refused
         with pytest.raises(Refused) as refused:
             lab.kube.claim_job(lab.release, body, run=RUN, generation=1, expected_uid=seen.uid)
@@ -283,7 +298,7 @@ def test_a_run_that_is_not_made_of_what_was_approved_is_nobodys(lab: Lab, change
         assert (refused.value.key, words in told, "evil" in told) == ("target_changed", True, False)
     with pytest.raises(Refused):  # nor where it appears just before the creation
         lab.kube.run_job(lab.release, body, run=RUN, generation=1)
-    assert lab.outside.must_get(path)["metadata"]["resourceVersion"] == version
+    assert said_of(lab.outside.must_get(path)) == before
     found = lab.kube.job(lab.ref(body))
     assert found is not None
     assert not found.known
