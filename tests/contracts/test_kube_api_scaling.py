@@ -190,7 +190,8 @@ def test_pods_that_its_controller_calls_ready_are_counted(lab: Lab) -> None:
     body = lab.deployment(replicas=2)
     lab.roll(body)
     path = lab.path("deployments", "web", "apps")
-    say(lab, path, replicas=2, readyReplicas=1)
+    seen = lab.outside.must_get(path)["metadata"]["generation"]  # else it may be of pods on their way out
+    say(lab, path, replicas=2, readyReplicas=1, observedGeneration=seen)
     for _ in range(100):  # where a controller is, it says meanwhile what is so
         before, ready, after = (
             lab.outside.must_get(path),
